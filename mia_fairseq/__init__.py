@@ -1,0 +1,1 @@
+"""MIA-Net for fairseq; see README.md."""

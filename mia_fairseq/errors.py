@@ -1,0 +1,34 @@
+"""The one exception for what a user gave wrongly, and how it is shown: one sentence, no traceback."""
+
+import sys
+from types import TracebackType
+
+
+class InputError(ValueError):
+    """Bad input from outside: data, a checkpoint, a command line.
+
+    Its message says in one sentence what is wrong, where, what was found, what was expected and
+    how to mend it. Command lines print that sentence and exit with status 1.
+    """
+
+
+def show_input_errors_as_sentences() -> None:
+    """Let an uncaught `InputError` end the process with its sentence instead of a traceback.
+
+    Every other exception keeps the hook that was there before.
+    """
+    previous = sys.excepthook
+    if getattr(previous, "_shows_input_errors", False):
+        return
+
+    def hook(
+        kind: type[BaseException], error: BaseException, traceback: TracebackType | None
+    ) -> None:
+        if isinstance(error, InputError):
+            sys.stdout.flush()
+            sys.stderr.write(f"error: {error}\n")
+        else:
+            previous(kind, error, traceback)
+
+    hook._shows_input_errors = True  # type: ignore[attr-defined]
+    sys.excepthook = hook

@@ -1,0 +1,41 @@
+"""Packaging of mia_fairseq: the plugin itself and the preprocessing commands."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+
+# fairseq itself stopped at 0.12.2, which dies on import from Python 3.11 on; two
+# republications carry the mend. README, "Python versions", tells what was seen to work.
+FAIRSEQ = [
+    've-fairseq==0.12.3; python_version in "3.11 3.12" and platform_system == "Linux"',
+    'fairseq-fixed==0.12.3.1; python_version not in "3.11 3.12" or platform_system != "Linux"',
+]
+
+setup(
+    name="mia_fairseq",
+    version="0.1.0",
+    description="MIA-Net, the Multi-modal Interactive Attention Network, as a fairseq plugin",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="MIT",
+    python_requires=">=3.10,<3.14",
+    packages=find_packages(include=["mia_fairseq", "mia_fairseq.*", "preprocess", "preprocess.*"]),
+    package_data={"mia_fairseq": ["py.typed"]},
+    install_requires=[
+        *FAIRSEQ,
+        "hydra-core>=1.3.2",
+        "omegaconf>=2.3",
+        "torch>=2.6",
+        "numpy",
+        "scipy",
+        "tqdm",
+        "tensorboard",
+        "matplotlib",
+    ],
+    extras_require={
+        "test": ["pytest", "pytest-xdist", "scikit-learn"],
+        "lint": ["ruff", "mypy"],
+    },
+)
