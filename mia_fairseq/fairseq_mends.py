@@ -1,0 +1,84 @@
+"""Two mends of fairseq 0.12 that a plugin cannot make through its interfaces.
+
+1. fairseq copies one checkpoint file onto the other in place; a process killed meanwhile leaves
+   half a ``checkpoint_last.pt``, and training cannot go on. We copy beside it and move.
+2. fairseq counts the validations without improvement (``--patience``) in memory only, so a run
+   that is killed and started again trains longer than one that was not, and a run that has
+   stopped early goes on when started again. We keep the count in the checkpoint.
+"""
+
+import logging
+import shutil
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from fairseq import checkpoint_utils
+from fairseq.file_io import PathManager
+
+logger = logging.getLogger(__name__)
+
+STATE_KEY = "early_stopping"
+
+
+def apply() -> None:
+    """Puts the mends in place; a second call changes nothing."""
+    if getattr(checkpoint_utils, "_mended_by_mia_fairseq", False):
+        return
+    checkpoint_utils._mended_by_mia_fairseq = True
+    PathManager.copy = staticmethod(_copy_atomically(PathManager.copy))
+    checkpoint_utils.load_checkpoint = _load_and_restore_patience(checkpoint_utils.load_checkpoint)
+
+
+def early_stopping_state() -> dict[str, Any]:
+    """The count of validations without improvement, for the checkpoint."""
+    counter = _counter()
+    if not hasattr(counter, "best"):
+        return {}
+    return {STATE_KEY: {"best": float(counter.best), "num_runs": int(counter.num_runs)}}
+
+
+def _counter() -> Any:
+    """fairseq-train's function that counts; its state hangs on it as attributes."""
+    for name in ("fairseq_cli.train", "__main__"):
+        function = getattr(sys.modules.get(name), "should_stop_early", None)
+        if function is not None:
+            return function
+    return None
+
+
+def _copy_atomically(original: Callable[..., Any]) -> Callable[..., Any]:
+    def copy(src_path: str, dst_path: str, overwrite: bool = False) -> Any:
+        if PathManager.path_requires_pathmanager(dst_path):  # a remote store has its own way
+            return original(src_path, dst_path, overwrite)
+        partial = Path(f"{dst_path}.partial")
+        shutil.copyfile(src_path, partial)
+        partial.replace(dst_path)
+        return dst_path
+
+    return copy
+
+
+def _load_and_restore_patience(original: Callable[..., Any]) -> Callable[..., Any]:
+    def load_checkpoint(cfg: Any, trainer: Any, **passthrough: Any) -> Any:
+        extra_state, epoch_itr = original(cfg, trainer, **passthrough)
+        if extra_state and not (cfg.reset_meters or cfg.reset_optimizer or cfg.reset_dataloader):
+            _restore_patience(extra_state.get(STATE_KEY), cfg)
+        return extra_state, epoch_itr
+
+    return load_checkpoint
+
+
+def _restore_patience(state: Mapping[str, Any] | None, cfg: Any) -> None:
+    counter = _counter()
+    if not state or counter is None or cfg.finetune_from_model:
+        return
+    counter.best, counter.num_runs = state["best"], state["num_runs"]
+    if 0 < cfg.patience <= counter.num_runs:
+        logger.info(
+            "training has stopped early already: %d validations without improvement; "
+            "raise --patience to go on",
+            counter.num_runs,
+        )
+        raise SystemExit(0)
