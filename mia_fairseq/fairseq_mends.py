@@ -1,10 +1,12 @@
-"""Two mends of fairseq 0.12 that a plugin cannot make through its interfaces.
+"""Three mends of fairseq 0.12 that a plugin cannot make through its interfaces.
 
 1. fairseq copies one checkpoint file onto the other in place; a process killed meanwhile leaves
    half a ``checkpoint_last.pt``, and training cannot go on. We copy beside it and move.
 2. fairseq counts the validations without improvement (``--patience``) in memory only, so a run
    that is killed and started again trains longer than one that was not, and a run that has
    stopped early goes on when started again. We keep the count in the checkpoint.
+3. fairseq gathers what cannot be summed through a CUDA buffer, also where there is no CUDA. We
+   use torch's own gathering of objects there.
 """
 
 import logging
@@ -14,7 +16,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from fairseq import checkpoint_utils
+from fairseq.distributed import utils as distributed_utils
 from fairseq.file_io import PathManager
 
 logger = logging.getLogger(__name__)
@@ -29,6 +33,7 @@ def apply() -> None:
     checkpoint_utils._mended_by_mia_fairseq = True
     PathManager.copy = staticmethod(_copy_atomically(PathManager.copy))
     checkpoint_utils.load_checkpoint = _load_and_restore_patience(checkpoint_utils.load_checkpoint)
+    distributed_utils.all_gather_list = _gather_on_any_device(distributed_utils.all_gather_list)
 
 
 def early_stopping_state() -> dict[str, Any]:
@@ -82,3 +87,15 @@ def _restore_patience(state: Mapping[str, Any] | None, cfg: Any) -> None:
             counter.num_runs,
         )
         raise SystemExit(0)
+
+
+def _gather_on_any_device(original: Callable[..., Any]) -> Callable[..., Any]:
+    def all_gather_list(data: Any, group: Any = None, max_size: int = 16384) -> list[Any]:
+        if torch.cuda.is_available():
+            gathered: list[Any] = original(data, group=group, max_size=max_size)
+            return gathered
+        gathered = [None] * distributed_utils.get_world_size(group)
+        torch.distributed.all_gather_object(gathered, data, group=group)
+        return gathered
+
+    return all_gather_list

@@ -146,10 +146,9 @@ class AffectModel(BaseFairseqModel):
     @classmethod
     def build_model(cls, cfg: Any, task: "MultimodalAffectTask") -> "AffectModel":
         """Builds the model for the task's modalities and labels (called by fairseq)."""
-        schema = task.schema
-        auxiliaries = schema.auxiliaries if cls.needs_auxiliaries else ()
+        schema = task.schema_for(fuses=cls.needs_auxiliaries)
         dims = {name: spec.dim for name, spec in schema.modalities.items()}
-        shape = FusionShape(schema.main, auxiliaries, dims, cfg.channels)
+        shape = FusionShape(schema.main, schema.auxiliaries, dims, cfg.channels)
         return cls(shape, schema.label.outputs, cfg)
 
     def fit_normalization(self, split: "Split") -> None:

@@ -78,13 +78,11 @@ class MultimodalAffectTask(FairseqTask):
         self.store = Store(cfg.data) if cfg.data else None
         self._schema: Schema | None = None
         self._meters: dict[str, WholeSplitMeter] = {}
-        if not evaluating:
-            if cfg.results_json or cfg.predictions:
-                raise InputError(
-                    "--results-json and --predictions belong to fairseq-validate, which evaluates "
-                    "a finished checkpoint; leave them out of fairseq-train"
-                )
-            self._schema = self._read_schema()
+        if not evaluating and (cfg.results_json or cfg.predictions):
+            raise InputError(
+                "--results-json and --predictions belong to fairseq-validate, which evaluates "
+                "a finished checkpoint; leave them out of fairseq-train"
+            )
 
     # Set-up ---------------------------------------------------------------------------------
 
@@ -106,13 +104,26 @@ class MultimodalAffectTask(FairseqTask):
     def schema(self) -> Schema:
         """Modalities and labels: the store's in training, the checkpoint's in evaluation."""
         if self._schema is None:
-            raise InputError("the checkpoint holds no schema; it was not trained with this task")
+            raise RuntimeError("the schema is known when the model is built")
         return self._schema
 
-    def _read_schema(self) -> Schema:
+    def schema_for(self, *, fuses: bool) -> Schema:
+        """The schema of a model that is being built.
+
+        Args:
+            fuses: whether the model has auxiliary modalities; if not, they are not even loaded.
+
+        Raises:
+            InputError: a modality is unknown or named twice.
+        """
+        if not self.evaluating:
+            self._schema = self._read_schema(self.cfg.aux_modalities if fuses else "")
+        return self.schema
+
+    def _read_schema(self, aux_modalities: str) -> Schema:
         store = self._opened_store()
         main = self.cfg.main_modality
-        auxiliaries = tuple(name for name in self.cfg.aux_modalities.split(",") if name)
+        auxiliaries = tuple(name for name in aux_modalities.split(",") if name)
         for name in (main, *auxiliaries):
             if name not in store.modalities:
                 raise InputError(
@@ -123,7 +134,7 @@ class MultimodalAffectTask(FairseqTask):
         if twice:
             raise InputError(
                 f"modality {twice[0]!r} is given twice by --main-modality {main} and "
-                f"--aux-modalities {self.cfg.aux_modalities}; name each once"
+                f"--aux-modalities {aux_modalities}; name each once"
             )
         counts: tuple[int, ...] = ()
         if store.label.kind == "classes":
