@@ -14,7 +14,7 @@ export PYTHONWARNINGS ?= ignore
 .DEFAULT_GOAL := demo
 
 demo: $(STAMP)  ## the main job on a generated corpus, to a table of metrics
-	$(BIN)/python examples/demo.py --out demo_output
+	$(BIN)/python -m examples.demo --out demo_output
 
 test: $(STAMP)  ## all tests, one process a core
 	$(BIN)/python -m pytest -n auto

@@ -1,6 +1,6 @@
 """The main job end to end on a small generated corpus: import, train, evaluate, compare.
 
-python examples/demo.py --out demo_output
+    python -m examples.demo --out demo_output
 
 The corpus is GENERATED: each utterance's sentiment is drawn at random and hidden, with noise of
 its own, in random directions of text, audio and video features. So the right answer is known:
@@ -14,11 +14,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from curves import plot_curves
 from numpy.typing import NDArray
-from runner import Run, call, execute_all, train_command, validate_command
-from tables import summarize
 
+from examples.curves import plot_curves
+from examples.runner import Run, call, execute_all, train_command, validate_command
+from examples.tables import summarize
 from mia_fairseq.command import run as run_command
 from mia_fairseq.data.store import Store
 from mia_fairseq.metrics import regression_metrics
