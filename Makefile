@@ -34,7 +34,7 @@ clean:
 $(STAMP): setup.py constraints.txt requirements-fairseq.txt
 	@$(or $(PYTHON),false) -c 'import sys; sys.exit(sys.version_info[:2] not in [(3, 11), (3, 12)])' \
 		2>/dev/null || { echo "error: set-up needs Python 3.11 or 3.12, found" \
-		"$$($(or $(PYTHON),python3) --version 2>&1 | head -n 1); name one with PYTHON=/path/to/python3.11" \
+		"$$($(or $(PYTHON),python3) --version 2>/dev/null || echo none); name one with PYTHON=/path/to/python3.11" \
 		>&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \

@@ -22,7 +22,7 @@ better than test scores (MAE 0.67 against 0.93) and are a weak guide.
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     scores = import_features(args.features.resolve(), out / "DATA", ())
     classes = import_features(args.features.resolve(), out / "DATA7", ("--round-labels",))
 
-    def runs(data: Path, models: dict[str, tuple[str, ...]]) -> list[Run]:
+    def runs(data: Path, models: Mapping[str, tuple[str, ...]]) -> list[Run]:
         cap = ("--max-epoch", str(args.max_epoch))
         return [
             Run(name, data, (*flags, *cap), seed, out)

@@ -165,9 +165,8 @@ def mmsa(rows: int, seed: int, *, lengths: bool) -> dict[str, object]:
 @pytest.mark.parametrize("protocol", [2, 4, 5])
 @pytest.mark.parametrize("lengths", [False, True])
 def test_mmsa_pickles_become_a_store(tmp_path: Path, protocol: int, lengths: bool) -> None:
-    splits = {
-        name: mmsa(5, seed, lengths=lengths) for seed, name in enumerate(("train", "valid", "test"))
-    }
+    names = ("train", "valid", "test")
+    splits = {name: mmsa(5, seed, lengths=lengths) for seed, name in enumerate(names)}
     splits["test"]["audio"][1, 0, 2] = -np.inf
     splits["test"]["audio"][1, 1, 2] = np.nan
     (tmp_path / "in.pkl").write_bytes(pickle.dumps(splits, protocol=protocol))
