@@ -122,3 +122,4 @@ def media() -> SimpleNamespace:
 def clip(tmp_path: Path) -> Path:
     """Three seconds, 30 frames at 10 a second, with a 440 Hz tone at 16 kHz."""
     return write_clip(tmp_path / "clip.mp4", grey_levels(30), tone(3.0, 16_000))
+
