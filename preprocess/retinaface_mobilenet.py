@@ -14,7 +14,7 @@ from PIL import Image
 from mia_fairseq.errors import InputError
 from preprocess.faces import Face, register_detector
 
-MODEL = "retinaface-mobilenet"  # its name in preprocess.model_store
+MODEL = "retinaface"  # its name in preprocess.model_store
 PRIORS = {8: (16, 32), 16: (64, 128), 32: (256, 512)}  # stride: the priors' sides, all in pixels
 CENTRE_SCALE, SIZE_SCALE = 0.1, 0.2  # the "variances" offsets were divided by in training
 MEAN_BGR = np.array([104, 117, 123], dtype=np.float32)  # of ImageNet, subtracted in training
