@@ -1,0 +1,149 @@
+"""Video of the paper's feature set F: RetinaFace finds the face, FAb-Net describes it.
+
+Wiles, Koepke and Zisserman, "Self-supervised learning of a facial attribute embedding from video"
+(2018). The paper's Section 3.1.3 takes 256 numbers a keyframe from its encoder. B faces.
+"""
+
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from mia_fairseq.errors import InputError
+from preprocess.extractors.base import register_extractor
+from preprocess.extractors.face_sequence import FaceSequenceExtractor
+from preprocess.files import sha256_of
+from preprocess.model_store import fetch_url
+
+# The authors publish no hash, so that of the first download is kept for later checks.
+URL = "https://www.robots.ox.ac.uk/~vgg/research/unsup_learn_watch_faces/release_bmvc_fabnet.zip"
+MEMBER = "release/affectnet_4views.pth"
+KEY, PART = "state_dict_model", "encoder."
+SIDE, DIM = 256, 256
+WIDTHS = (32, 64, 128, 256, 256, 256, 256, DIM)
+CHUNK = 32  # faces encoded at a time, to bound memory
+
+
+class FabNetEncoder(nn.Sequential):
+    """FAb-Net's encoder: RGB faces (B, 3, 256, 256) in [0, 1] to (B, 256, 1, 1).
+
+    Eight convolutions halve the picture to one pixel; all but the first and the last are followed
+    by a batch norm, all but the last by a leaky ReLU. The layers have the release's numbers.
+    """
+
+    def __init__(self) -> None:
+        layers: list[nn.Module] = []
+        inputs = 3
+        for number, width in enumerate(WIDTHS, start=1):
+            layers.append(nn.Conv2d(inputs, width, kernel_size=4, stride=2, padding=1))
+            if 1 < number < len(WIDTHS):
+                layers.append(nn.BatchNorm2d(width))
+            if number < len(WIDTHS):
+                layers.append(nn.LeakyReLU(0.2))
+            inputs = width
+        super().__init__(*layers)
+
+
+def load_fabnet(path: Path) -> FabNetEncoder:
+    """Load the encoder from the authors' zip, the folder unpacked from it, or the checkpoint file.
+
+    Only tensors and plain containers are unpickled. Raises InputError for anything else.
+    """
+    if path.is_dir():
+        inside = (path / MEMBER, path / Path(MEMBER).name)
+        path = next((file for file in inside if file.is_file()), inside[0])
+    if not path.is_file():
+        raise InputError(
+            f"{path}: there is no such file; download {URL} and give the zip as "
+            "--option fabnet.weights=..."
+        )
+    encoder = FabNetEncoder()
+    try:
+        encoder.load_state_dict(_encoder_state(_read(path), path))
+    except RuntimeError as error:
+        raise InputError(
+            f"{path}: its encoder does not fit FAb-Net ({' '.join(str(error).split())}); expected "
+            f"{MEMBER} of the authors' release"
+        ) from error
+    return encoder.eval()
+
+
+def _read(path: Path) -> object:
+    """Unpickle, with tensors and plain containers allowed only, the checkpoint or the zip's."""
+    try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                if MEMBER in archive.namelist():
+                    with archive.open(MEMBER) as file:
+                        return _unpickle(file)  # type: ignore[arg-type]
+        with path.open("rb") as file:
+            return _unpickle(file)
+    except Exception as error:  # torch raises a dozen kinds on files that are none of its own
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(
+            f"{path}: cannot be read as a PyTorch checkpoint ({reason}); expected {MEMBER} of the "
+            f"authors' release, so download {URL} again"
+        ) from error
+
+
+def _unpickle(file: BinaryIO) -> object:
+    return torch.load(file, map_location="cpu", weights_only=True)
+
+
+def _encoder_state(checkpoint: object, path: Path) -> dict[str, Tensor]:
+    """The encoder's tensors by the names they have within it."""
+    state = checkpoint.get(KEY) if isinstance(checkpoint, Mapping) else None
+    if not isinstance(state, Mapping):
+        raise InputError(
+            f"{path}: has no entry {KEY!r}, expected the layout of {MEMBER} of the authors' "
+            "release; give that file"
+        )
+    return {name.removeprefix(PART): t for name, t in state.items() if name.startswith(PART)}
+
+
+@register_extractor("fabnet")
+class FabNet(FaceSequenceExtractor):
+    """256 numbers on each keyframe's face; the paper's own choice."""
+
+    licence = "none stated by the authors (release_bmvc_fabnet); for research"
+    size = SIDE
+
+    def __init__(
+        self,
+        *,
+        weights: str = "",
+        keyframes: str = "average",
+        detector: str = "retina-face",
+        margin: str = "0.3",
+        device: str = "cpu",
+    ) -> None:
+        """`weights`: the authors' zip, its unpacked folder or the .pth file; by default the zip is
+        downloaded. `device`: where the encoder runs, such as `cuda`. `margin`: the encoder was
+        trained on loosely cut heads; the paper gives no figure. Raises InputError when something
+        cannot be had."""
+        super().__init__(keyframes, detector, margin)
+        self.dim = DIM
+        self.weights = Path(weights).expanduser() if weights else fetch_url(URL)
+        self.device = torch.device(device)
+        self.network = load_fabnet(self.weights).to(self.device)
+
+    def encode(self, crops: np.ndarray) -> np.ndarray:
+        """Faces (T, 256, 256, 3) to features (T, 256)."""
+        vectors = []
+        with torch.inference_mode():
+            for begin in range(0, len(crops), CHUNK):
+                part = torch.from_numpy(crops[begin : begin + CHUNK]).to(self.device)
+                faces = part.permute(0, 3, 1, 2).float() / 255.0  # (B, 3, 256, 256)
+                vectors.append(self.network(faces).flatten(1).cpu().numpy())  # (B, 256)
+        return np.concatenate(vectors)
+
+    def describe(self) -> dict[str, object]:
+        return {
+            **super().describe(),
+            "model": "FAb-Net encoder (affectnet_4views)",
+            "model_sha256": sha256_of(self.weights) if self.weights.is_file() else None,
+        }
