@@ -32,7 +32,9 @@ class RetinaFacePackage:
     def __init__(self) -> None:
         """Raises InputError when the package or its weights are not there."""
         os.environ.setdefault(ENGINE, "onnx")
-        self._package = _import("retinaface.RetinaFace", "retina-face")
+        self._package = _import(
+            "retinaface.RetinaFace", "retina-face", "run pip install retina-face"
+        )
         try:
             self._model = self._package.build_model()
         except (OSError, ValueError, RuntimeError) as error:
@@ -63,7 +65,11 @@ class RetinaFacePytorch:
 
     def __init__(self) -> None:
         """Raises InputError when the package or its weights are not there."""
-        package = _import("retinaface.pre_trained_models", "retinaface-pytorch")
+        package = _import(
+            "retinaface.pre_trained_models",
+            "retinaface-pytorch",
+            "it asks for torch 1.9, so pip refuses it beside a current one; install it by hand",
+        )
         hub = import_module("torch.hub")
         entry = package.models[WEIGHTS]
         self._model = entry.model(max_size=LARGEST_SIDE, device="cpu")
@@ -90,13 +96,13 @@ class RetinaFacePytorch:
         ]
 
 
-def _import(module: str, package: str) -> ModuleType:
+def _import(module: str, package: str, mend: str) -> ModuleType:
     try:
         return import_module(module)
     except ImportError as error:
         raise InputError(
-            f"the face detector {package} is not installed ({error}); install it (pip install "
-            f"{package}) or choose detector=mobilenet"
+            f"the face detector {package} is not installed ({error}); {mend}, or choose "
+            "detector=mobilenet"
         ) from error
 
 

@@ -4,10 +4,11 @@ Wiles, Koepke and Zisserman, "Self-supervised learning of a facial attribute emb
 (2018). The paper's Section 3.1.3 takes 256 numbers a keyframe from its encoder. B faces.
 """
 
+import io
+import pickle
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import torch
@@ -49,49 +50,62 @@ class FabNetEncoder(nn.Sequential):
 
 
 def load_fabnet(path: Path) -> FabNetEncoder:
-    """Load the encoder from the authors' zip, the folder unpacked from it, or the checkpoint file.
+    """Load the encoder from the authors' zip or the checkpoint file in it.
 
     Only tensors and plain containers are unpickled. Raises InputError for anything else.
     """
-    if path.is_dir():
-        inside = (path / MEMBER, path / Path(MEMBER).name)
-        path = next((file for file in inside if file.is_file()), inside[0])
-    if not path.is_file():
-        raise InputError(
-            f"{path}: there is no such file; download {URL} and give the zip as "
-            "--option fabnet.weights=..."
-        )
     encoder = FabNetEncoder()
     try:
         encoder.load_state_dict(_encoder_state(_read(path), path))
     except RuntimeError as error:
         raise InputError(
-            f"{path}: its encoder does not fit FAb-Net ({' '.join(str(error).split())}); expected "
-            f"{MEMBER} of the authors' release"
+            f"{path}: its encoder does not fit FAb-Net ({' '.join(str(error).split())}), expected "
+            f"{MEMBER} of the authors' release; give that file"
         ) from error
     return encoder.eval()
 
 
+def find_weights(weights: str) -> Path:
+    """The file that `weights` means: the zip, the checkpoint, the one in an unpacked folder, or,
+    when empty, the downloaded zip. Raises InputError where there is none."""
+    if not weights:
+        return fetch_url(URL)
+    given = Path(weights).expanduser()
+    candidates = (given, given / MEMBER, given / Path(MEMBER).name)
+    found = next((file for file in candidates if file.is_file()), None)
+    if found is None:
+        raise InputError(
+            f"{given}: there is no FAb-Net there, expected the authors' zip, its unpacked folder "
+            f"or {Path(MEMBER).name}; download {URL}"
+        )
+    return found
+
+
 def _read(path: Path) -> object:
-    """Unpickle, with tensors and plain containers allowed only, the checkpoint or the zip's."""
+    """The checkpoint, given as it is or inside the zip; no free unpickling."""
+    content: Path | io.BytesIO = path
     try:
-        if zipfile.is_zipfile(path):
+        if zipfile.is_zipfile(path):  # PyTorch's own files are zips too
             with zipfile.ZipFile(path) as archive:
                 if MEMBER in archive.namelist():
-                    with archive.open(MEMBER) as file:
-                        return _unpickle(file)  # type: ignore[arg-type]
-        with path.open("rb") as file:
-            return _unpickle(file)
-    except Exception as error:  # torch raises a dozen kinds on files that are none of its own
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+                    content = io.BytesIO(archive.read(MEMBER))
+        return torch.load(content, map_location="cpu", weights_only=True)
+    except (
+        pickle.UnpicklingError,
+        zipfile.BadZipFile,
+        RuntimeError,
+        OSError,
+        EOFError,
+        ValueError,
+        LookupError,
+        AttributeError,
+        TypeError,
+    ) as error:  # what torch raises on files that are none of its own
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise InputError(
-            f"{path}: cannot be read as a PyTorch checkpoint ({reason}); expected {MEMBER} of the "
-            f"authors' release, so download {URL} again"
+            f"{path}: cannot be read as a PyTorch checkpoint ({reason}), expected {MEMBER} of the "
+            f"authors' release; download {URL} again"
         ) from error
-
-
-def _unpickle(file: BinaryIO) -> object:
-    return torch.load(file, map_location="cpu", weights_only=True)
 
 
 def _encoder_state(checkpoint: object, path: Path) -> dict[str, Tensor]:
@@ -127,7 +141,7 @@ class FabNet(FaceSequenceExtractor):
         cannot be had."""
         super().__init__(keyframes, detector, margin)
         self.dim = DIM
-        self.weights = Path(weights).expanduser() if weights else fetch_url(URL)
+        self.weights = find_weights(weights)
         self.device = torch.device(device)
         self.network = load_fabnet(self.weights).to(self.device)
 
@@ -145,5 +159,5 @@ class FabNet(FaceSequenceExtractor):
         return {
             **super().describe(),
             "model": "FAb-Net encoder (affectnet_4views)",
-            "model_sha256": sha256_of(self.weights) if self.weights.is_file() else None,
+            "model_sha256": sha256_of(self.weights),
         }
