@@ -5,6 +5,7 @@ looks at a picture on three grids (strides 8, 16, 32) with two square priors at 
 gives for each prior a face score, a box and five landmarks as offsets from it. P priors.
 """
 
+from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar
 
@@ -23,6 +24,7 @@ SURE = 0.8  # least score of a face
 OVERLAP = 0.4  # boxes that overlap a surer one by more than this (IoU) are the same face
 
 
+@lru_cache(maxsize=8)
 def prior_boxes(height: int, width: int) -> np.ndarray:
     """Priors of a picture in the order of the network's output: (P, 3), centre x, y and side."""
     grids = []
@@ -36,7 +38,9 @@ def prior_boxes(height: int, width: int) -> np.ndarray:
                 axis=-1,
             ).reshape(-1, 3)
         )
-    return np.concatenate(grids).astype(np.float32)
+    priors = np.concatenate(grids).astype(np.float32)
+    priors.setflags(write=False)  # shared between calls
+    return priors
 
 
 def decode_boxes(offsets: np.ndarray, priors: np.ndarray) -> np.ndarray:

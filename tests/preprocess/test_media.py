@@ -124,6 +124,19 @@ def test_a_track_that_begins_late_is_silent_before(media, tmp_path):
     assert tone_strength(samples[8400:], 16_000, 440.0) == pytest.approx(0.5, rel=0.05)
 
 
+@pytest.mark.parametrize("codec", ["libx264", "libvpx-vp9", "mpeg4"])
+def test_frames_taken_singly_equal_those_of_decoding_all(media, tmp_path, codec):
+    generator = np.random.default_rng(0)
+    noise = generator.integers(0, 255, (48, 94, 3), dtype=np.uint8)
+    pictures = [np.ascontiguousarray(noise[:, i : i + 64]) for i in range(30)]
+    options = {"bf": "2"} if codec == "mpeg4" else {}
+    path = media.write_clip(tmp_path / "a.mkv", pictures, video_codec=codec, options=options)
+    everything = read_frames(path)
+    for chosen in ([0], [29], [3, 11, 12, 26], list(range(1, 30, 4))):
+        for index, image in zip(chosen, read_frames(path, chosen), strict=True):
+            np.testing.assert_array_equal(image, everything[index])
+
+
 def test_variable_frame_rate_keeps_each_frames_time(media, tmp_path):
     times = [0.0, 0.04, 0.5, 0.52, 1.7, 2.0]
     path = media.write_clip(tmp_path / "vfr.mp4", media.grey_levels(6), times=times)
@@ -221,7 +234,7 @@ def test_damaged_packets_are_skipped_and_counted_in_the_log(media, tmp_path, cap
     middle = (data.index(b"mdat") + len(data)) // 2
     data[middle : middle + 12_000] = bytes(12_000)
     path.write_bytes(bytes(data))
-    with caplog.at_level(logging.WARNING, logger="preprocess.media"):
+    with caplog.at_level(logging.WARNING, logger="preprocess.decoding"):
         images = read_frames(path)
     assert len(images) == len(times) == 30
     assert "damaged video packets were skipped" in caplog.text
