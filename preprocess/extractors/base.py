@@ -11,10 +11,12 @@ the group ``mia_fairseq.extractors``.
 """
 
 import abc
+import contextlib
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -55,6 +57,7 @@ class Extractor(abc.ABC):
 
     modality: ClassVar[str]  # "text" | "audio" | "video"
     licence: ClassVar[str]
+    columns: ClassVar[tuple[str, ...]] = ()  # of the manifest, that it cannot do without
     dim: int  # numbers a vector; a class attribute, or set in __init__
     rate: float | None = None  # vectors a second of a sequence output, None: no fixed rate
     name: str = ""  # as registered, or as the user named it
@@ -83,6 +86,21 @@ class Extractor(abc.ABC):
         """The (clip id, remark) pairs since the last call."""
         notes: list[tuple[str, str]] = self.__dict__.pop("_notes", [])
         return notes
+
+    @contextlib.contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time what happens inside as one stage of the work (decode, encode, ...)."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            stages = self.__dict__.setdefault("_stages", {})
+            stages[name] = stages.get(name, 0.0) + time.perf_counter() - start
+
+    def take_stages(self) -> dict[str, float]:
+        """Seconds by stage since the last call."""
+        stages: dict[str, float] = self.__dict__.pop("_stages", {})
+        return stages
 
 
 EXTRACTORS: dict[str, type[Extractor]] = {}
@@ -119,7 +137,7 @@ def build_extractor(name: str, options: Mapping[str, str] | None = None) -> Extr
 
     Raises InputError where there is none of that name, or it does not know an option.
     """
-    kind = _find(name)
+    kind = find_extractor(name)
     options = dict(options or {})
     known = _option_names(kind)
     unknown = sorted(set(options) - known) if known is not None else []
@@ -134,7 +152,8 @@ def build_extractor(name: str, options: Mapping[str, str] | None = None) -> Extr
     return extractor
 
 
-def _find(name: str) -> type[Extractor]:
+def find_extractor(name: str) -> type[Extractor]:
+    """The class that ``name`` means: registered, ``module:Class``, or an installed entry point."""
     if ":" in name:
         return _import_class(name)
     if name not in discover():

@@ -23,6 +23,7 @@ class StoredTextEncoder(Extractor):
     """
 
     modality = "text"
+    columns = ("text",)
     stored: str  # its name in the model store
 
     def __init__(self, *, device: str = "cpu", batch_size: str = "32") -> None:
