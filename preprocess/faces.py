@@ -11,10 +11,11 @@ Written policy, tested in tests/preprocess/test_faces.py:
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import numpy as np
 from PIL import Image
@@ -105,17 +106,26 @@ def clip_faces(
     margin: float,
     start: float | None = None,
     end: float | None = None,
+    stage: Callable[[str], AbstractContextManager[Any]] = nullcontext,
 ) -> ClipFaces:
     """Detect and cut out the face of each keyframe of a clip.
 
+    `stage` is entered with the name of each stage of the work, to time it.
     Raises InputError for a clip that cannot be read or has no pictures (see preprocess.media).
     """
-    chosen = rule.choose(frame_times(path, start, end))
+    with stage("decode video"):
+        chosen = rule.choose(frame_times(path, start, end))
     crops, indices, times, boxes, several = [], [], [], [], 0
-    for frame in iter_frames(path, chosen, start, end, max_side=LARGEST_PICTURE):
-        faces = detector.detect(frame.image)
+    frames = iter_frames(path, chosen, start, end, max_side=LARGEST_PICTURE)
+    while True:
+        with stage("decode video"):
+            frame = next(frames, None)
+        if frame is None:
+            break
+        with stage("find faces"):
+            faces = detector.detect(frame.image)
+            face = largest_face(faces)
         several += len(faces) > 1
-        face = largest_face(faces)
         if face is not None:
             crops.append(crop_face(frame.image, face, size, margin))
             indices.append(frame.index)

@@ -9,7 +9,8 @@ Options, all given as strings:
 """
 
 import abc
-from collections.abc import Sequence
+import inspect
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -28,10 +29,16 @@ class FaceSequenceExtractor(Extractor):
     """
 
     modality = "video"
+    columns = ("path",)
     size: int  # pixels of a crop's side
 
     def __init__(self, keyframes: str, detector: str, margin: str) -> None:
         self.rule = KeyframeRule.parse(keyframes)
+        if self.rule.needs_average:
+            raise InputError(
+                f"{self.name}: keyframes=average depends on the whole corpus, which is not known "
+                "here; give a count such as keyframes=16 or a rate such as keyframes=2/s"
+            )
         self.detector_name = detector
         self.detector = build_detector(detector)
         self.margin = _share(margin)
@@ -42,14 +49,18 @@ class FaceSequenceExtractor(Extractor):
     def encode(self, crops: np.ndarray) -> np.ndarray:
         """Faces (T, size, size, 3), RGB uint8, T >= 1, to float32 (T, dim)."""
 
-    def prepare(self, clips: Sequence[Clip]) -> None:
-        """Look at the whole corpus first where the number of keyframes depends on it.
+    @classmethod
+    def settle_options(cls, options: Mapping[str, str], clips: Iterable[Clip]) -> dict[str, str]:
+        """The options with `keyframes=average` turned into a count, from all clips of a corpus.
 
-        Counts each clip's frames without decoding them; clips that cannot be read do not count
-        here and are reported by `extract`.
+        Counts each clip's frames without decoding them. Clips that cannot be read do not count
+        here; `extract` reports them. Other options come back as they are.
         """
-        if self.rule.needs_average:
-            self.rule = self.rule.with_average(_frame_count(clip) for clip in clips)
+        default = inspect.signature(cls).parameters["keyframes"].default
+        rule = KeyframeRule.parse(options.get("keyframes", default))
+        if not rule.needs_average:
+            return dict(options)
+        return {**options, "keyframes": str(rule.with_average(map(_frame_count, clips)))}
 
     def faces(self, clip: Clip) -> ClipFaces:
         """The faces that `extract` encodes, to be looked at. Raises InputError as it fails."""
@@ -63,6 +74,7 @@ class FaceSequenceExtractor(Extractor):
             margin=self.margin,
             start=clip.start,
             end=clip.end,
+            stage=self.stage,
         )
 
     def extract(self, clips: Sequence[Clip]) -> list[np.ndarray | Failure]:
@@ -70,8 +82,6 @@ class FaceSequenceExtractor(Extractor):
         return [self._extract_one(clip) for clip in clips]
 
     def _extract_one(self, clip: Clip) -> np.ndarray | Failure:
-        if self.rule.needs_average:
-            self.rule.choose(np.zeros(1))  # raises: no clip can be done, so it is no clip's failure
         try:
             faces = self.faces(clip)
         except InputError as error:
@@ -85,7 +95,8 @@ class FaceSequenceExtractor(Extractor):
             self.note(clip, f"{faces.without_face} of {faces.keyframes} keyframes without a face")
         if faces.several:
             self.note(clip, f"{faces.several} of {faces.keyframes} keyframes with several faces")
-        return self.encode(faces.crops)
+        with self.stage("encode faces"):
+            return self.encode(faces.crops)
 
     def describe(self) -> dict[str, object]:
         return {

@@ -10,7 +10,7 @@ import torch
 from torch.nn import functional as F
 
 from mia_fairseq.errors import InputError
-from preprocess.extractors.base import Clip, Failure, build_extractor
+from preprocess.extractors.base import Clip, Failure, build_extractor, find_extractor
 from preprocess.extractors.fabnet import FabNetEncoder, find_weights, load_fabnet
 from preprocess.faces import Face
 
@@ -141,14 +141,16 @@ def test_the_extractor_encodes_the_keyframes_faces(checkpoint, clip, monkeypatch
         "preprocess.extractors.face_sequence.build_detector", lambda name: WholePicture()
     )
     options = {"weights": str(checkpoint), "margin": "0"}
-    with pytest.raises(InputError, match="keyframes=average needs"):
-        build_extractor("fabnet", options).extract([Clip("a", clip)])
-
-    extractor = build_extractor("fabnet", options)
-    extractor.prepare([Clip("a", clip, start=0.0, end=0.5), Clip("b", clip), Clip("c")])
+    with pytest.raises(InputError, match="keyframes=average depends on the whole corpus"):
+        build_extractor("fabnet", options)
     gone = Clip("d", tmp_path / "gone.mp4")
+    corpus = [Clip("a", clip, start=0.0, end=0.5), Clip("b", clip), Clip("c"), gone]
+    options = find_extractor("fabnet").settle_options(options, corpus)
+    assert options["keyframes"] == "18"  # of 5 and 30 frames, 17.5
+    extractor = build_extractor("fabnet", options)
     first, second, failed = extractor.extract([Clip("a", clip, end=0.5), Clip("b", clip), gone])
-    assert extractor.describe()["keyframes"] == "18"  # of 5 and 30 frames, 17.5
+    assert extractor.describe()["keyframes"] == "18"
+    assert set(extractor.take_stages()) == {"decode video", "find faces", "encode faces"}
     assert isinstance(first, np.ndarray)
     assert isinstance(second, np.ndarray)
     assert (first.shape, second.shape, first.dtype) == ((5, 256), (18, 256), np.float32)
@@ -159,3 +161,11 @@ def test_the_extractor_encodes_the_keyframes_faces(checkpoint, clip, monkeypatch
     np.testing.assert_allclose(second, expected, atol=1e-5, rtol=1e-5)
     # However clips are grouped, each has the same bits.
     np.testing.assert_array_equal(extractor.extract([Clip("b", clip)])[0], second)
+
+
+def test_other_keyframe_rules_need_no_look_at_the_corpus():
+    settle = find_extractor("fabnet").settle_options
+    assert settle({"keyframes": "2/s", "margin": "0"}, []) == {"keyframes": "2/s", "margin": "0"}
+    assert find_extractor("face_expression").settle_options({}, []) == {}
+    with pytest.raises(InputError, match="no clip of the corpus has pictures"):
+        settle({}, [Clip("a")])
