@@ -82,6 +82,8 @@ def promised_end(container: InputContainer, stream: AudioStream | VideoStream) -
 def check_whole(
     path: Path, kind: str, reached: float, promised: float | None, end: float | None
 ) -> None:
+    """Raise InputError where a track read up to `end` seconds (None: to its end) `reached` much
+    less than its header promised; half a second or a twentieth less is no matter."""
     if promised is None:
         return
     due = promised if end is None else min(end, promised)
@@ -93,6 +95,7 @@ def check_whole(
 
 
 def check_range(path: Path, start: float | None, end: float | None) -> None:
+    """Raise InputError unless 0 <= start < end, in seconds; None is the beginning or the end."""
     if start is not None and not 0 <= start < float("inf"):
         raise InputError(f"{path}: the start {start} is not a time in seconds from 0 on; mend it")
     if end is not None and not (start or 0.0) < end:
@@ -103,6 +106,7 @@ def check_range(path: Path, start: float | None, end: float | None) -> None:
 
 
 def range_text(start: float | None, end: float | None) -> str:
+    """A range in words, for messages."""
     return f"{start or 0.0:g} s to {'the end' if end is None else f'{end:g} s'}"
 
 

@@ -187,7 +187,8 @@ def make_corpus(folder: Path, clips: int = 24, seed: int = 1, size: int = 160) -
     (folder / "clips").mkdir(parents=True, exist_ok=True)
     for plan in plans:
         make_clip(plan, head, seed, folder / "clips" / f"{plan.id}.mp4")
-    (folder / "README.txt").write_text(README, encoding="utf-8")
+    with atomic_path(folder / "README.txt") as partial:
+        partial.write_text(README, encoding="utf-8")
     labels = folder / "labels.csv"
     with atomic_path(labels) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")

@@ -1,7 +1,7 @@
 """A made-up talking head: a portrait that is warped to smile or frown, and a synthetic voice.
 
 The portrait is scikit-image's `astronaut`, a NASA picture in the public domain; the voice is
-espeak-ng (GPL-3.0, used as a separate library, through the package `espeakng-loader`). Nothing
+espeak-ng (GPL-3.0, run as a program of its own, through the package `espeakng-loader`). Nothing
 here shows or says what a real person did.
 """
 

@@ -110,8 +110,9 @@ def read_audio(
 ) -> np.ndarray:
     """Decode the first sound track to mono at `rate` Hz.
 
-    Returns float32 (samples,) in [-1, 1): 16-bit samples over 32768, all channels mixed with equal
-    weight. Raises InputError without a sound track, for an unreadable file or an empty range.
+    Returns float32 (samples,) in [-1, 1): 16-bit samples over 32768, channels mixed with FFmpeg's
+    weights, scaled to sum to 1. With `start`, silence fills what comes before the track begins.
+    Raises InputError without a sound track, for an unreadable file or an empty range.
     """
     check_range(path, start, end)
     with open_media(path) as container:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mia_fairseq.errors import InputError
+from preprocess.optional import require
 
 EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 SIDE = 64  # pixels
@@ -108,8 +109,7 @@ def load_mini_xception(path: Path) -> MiniXception:
 
 def _read_keras(path: Path) -> dict[str, np.ndarray]:
     """All arrays of a Keras file by `layer/weight`, such as `conv2d_1/kernel`."""
-    import h5py
-
+    h5py = require("h5py", "h5py", "mini-XCEPTION")
     weights: dict[str, np.ndarray] = {}
 
     def keep(name: str, item: object) -> None:

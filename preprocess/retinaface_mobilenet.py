@@ -14,6 +14,8 @@ from PIL import Image
 
 from mia_fairseq.errors import InputError
 from preprocess.faces import Face, register_detector
+from preprocess.model_store import fetch_model
+from preprocess.optional import require
 
 MODEL = "retinaface"  # its name in preprocess.model_store
 PRIORS = {8: (16, 32), 16: (64, 128), 32: (256, 512)}  # stride: the priors' sides, all in pixels
@@ -79,11 +81,8 @@ class MobileNetRetinaFace:
 
     def __init__(self, model: Path | None = None, least_score: float = SURE) -> None:
         """Load the network from an ONNX file, by default the one in the model store."""
-        import onnxruntime
-
+        onnxruntime = require("onnxruntime", "onnxruntime", "the face detector mobilenet")
         if model is None:
-            from preprocess.model_store import fetch_model
-
             model = fetch_model(MODEL) / "retinaface.onnx"
         if not model.is_file():
             raise InputError(f"{model}: there is no such detector file; fetch the models again")
