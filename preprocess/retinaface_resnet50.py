@@ -39,7 +39,7 @@ class RetinaFacePackage:
             self._model = self._package.build_model()
         except (OSError, ValueError, RuntimeError) as error:
             raise InputError(
-                f"the weights of the face detector retina-face cannot be had ({error}), expected "
+                "the weights of the face detector retina-face cannot be had by download, expected "
                 "retinaface.onnx in .deepface/weights below $DEEPFACE_HOME or the home folder; put "
                 "the file there or choose detector=mobilenet"
             ) from error
