@@ -126,7 +126,7 @@ def extract_modality(
         before = len(clips) - len(lacking)
         summary = Summary(job.modality, job.extractor, len(clips), before)
         summary.stages["load"] = loaded - started
-        _run(pool, job, lacking, summary, 2 * jobs, batch_size)
+        _run(pool, job, lacking, summary, 2 * jobs if jobs > 1 else 1, batch_size)
     summary.seconds = time.perf_counter() - started
     return summary
 
