@@ -26,7 +26,7 @@ from fairseq import checkpoint_utils
 from fairseq.distributed import utils as distributed_utils
 from fairseq.file_io import PathManager
 
-from mia_fairseq.errors import InputError
+from mia_fairseq.errors import InputError, refused_pickle
 
 logger = logging.getLogger(__name__)
 
@@ -109,11 +109,13 @@ def _read_or_say_why(original: Callable[..., Any]) -> Callable[..., Any]:
             return original(path, *args, **kwargs)
         except FileNotFoundError as error:
             raise InputError(f"{path}: no such checkpoint; train one with fairseq-train") from error
-        except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
-            first = str(error).strip().splitlines()[0] if str(error).strip() else "empty"
+        except pickle.UnpicklingError as error:
+            raise refused_pickle(path, error) from error
+        except (RuntimeError, EOFError) as error:
+            first = (str(error).strip().splitlines() or ["it is empty"])[0]
             raise InputError(
-                f"{path}: cannot be read as a checkpoint ({first}); it may be truncated or hold "
-                "objects that are never unpickled; train it again or restore an older one"
+                f"{path}: cannot be read as a checkpoint ({first}); it may be truncated: train it "
+                "again or restore an older one"
             ) from error
 
     return load_checkpoint_to_cpu

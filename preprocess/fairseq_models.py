@@ -10,7 +10,6 @@ import collections
 import contextlib
 import logging
 import pickle
-import re
 import tarfile
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -19,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from mia_fairseq.errors import InputError
+from mia_fairseq.errors import InputError, refused_pickle
 from preprocess.model_store import cache_folder, fetch_url
 
 logger = logging.getLogger(__name__)
@@ -58,12 +57,7 @@ def old_checkpoints_allowed(path: Path) -> Iterator[None]:
         try:
             yield
         except pickle.UnpicklingError as error:
-            named = re.search(r"GLOBAL (\S+)", str(error))
-            holds = f"it holds {named[1]}" if named else "it is no checkpoint"
-            raise InputError(
-                f"{path} cannot be read as tensors and settings only: {holds}; fetch it again "
-                "from its authors"
-            ) from error
+            raise refused_pickle(path, error) from error
 
 
 def released_folder(

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, run_cli, train, validate
+from harness import ROOT, run_cli, train, validate
 
 
 def test_an_installed_package_adds_a_model_by_entry_point(tmp_path: Path, monkeypatch) -> None:
