@@ -39,9 +39,10 @@ from preprocess.features import (
     read_description,
     write_description,
 )
+from preprocess.files import full_disk
 from preprocess.manifest import Manifest, read_manifest
 from preprocess.sharding import Shard, find_shard
-from preprocess.worker import DTYPES, POOLS, Job, Report, describe, full_disk, start_worker, work
+from preprocess.worker import DTYPES, POOLS, Job, Report, describe, start_worker, work
 
 logger = logging.getLogger(__name__)
 

@@ -94,6 +94,22 @@ def test_audio_equals_a_direct_call(
     assert extractor.take_notes() == [("b", "its last tenth of a second is left")]
 
 
+def test_an_encoder_of_another_rate_and_a_tokenizer_without_padding_are_told(
+    transformers: ModuleType, speech_folder: Path, tmp_path: Path
+) -> None:
+    prepare = transformers.Wav2Vec2FeatureExtractor(sampling_rate=8_000)
+    prepare.save_pretrained(speech_folder)
+    with pytest.raises(InputError, match="wants 8000 Hz, not 16000"):
+        build_extractor("hf_audio", {"path": str(speech_folder)})
+    vocab = {word: index for index, word in enumerate(("[UNK]", "[CLS]", "[SEP]", "so"))}
+    tokenizer = transformers.BertTokenizer(vocab=vocab, pad_token="[CLS]")
+    tokenizer.save_pretrained(tmp_path)
+    config = transformers.BertConfig(vocab_size=4, **SMALL)
+    transformers.BertModel(config).save_pretrained(tmp_path)
+    with pytest.raises(InputError, match="has no padding token of its own"):
+        build_extractor("hf_text", {"path": str(tmp_path)})
+
+
 def test_images_equal_a_direct_call(
     transformers: ModuleType, tmp_path: Path, arrays_for_media: None
 ) -> None:
