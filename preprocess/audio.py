@@ -6,7 +6,7 @@ from mia_fairseq.errors import InputError
 from preprocess.extractors.base import Clip, Extractor, Failure
 
 RATE = 16_000  # samples a second, what all the speech encoders here were trained on
-SILENT = 1e-4  # of full scale: below 16-bit audio's third step, no microphone is that quiet
+SILENT = 1e-4  # of full scale: some three steps of 16-bit sound; no microphone is that quiet
 
 
 def clip_audio(extractor: Extractor, clip: Clip) -> np.ndarray | Failure:

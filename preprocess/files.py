@@ -1,11 +1,14 @@
 """Writing files whole or not at all, and their hashes."""
 
 import contextlib
+import errno
 import hashlib
 import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+
+from mia_fairseq.errors import InputError
 
 _BLOCK = 1 << 20
 
@@ -32,3 +35,13 @@ def atomic_path(path: Path) -> Iterator[Path]:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def full_disk(error: OSError, folder: Path) -> Exception:
+    """An OSError of writing as the sentence to end with, where the disk is full."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return InputError(
+            f"{folder}: no space left on its disk; free some and run the same command again, "
+            "it goes on where it stopped"
+        )
+    return error

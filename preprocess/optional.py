@@ -36,6 +36,9 @@ def require_transformers(user: str) -> ModuleType:
                 del sys.modules[name]
             sys.modules["torchaudio"] = None  # type: ignore[assignment]
     transformers = require("transformers", "transformers", user)
+    known = getattr(transformers.utils.import_utils.is_torchaudio_available, "cache_clear", None)
+    if known is not None:  # whoever imported transformers before may have made it look already
+        known()
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     return transformers

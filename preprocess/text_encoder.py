@@ -25,8 +25,9 @@ class TextEncoder:
         try:
             self.tokenizer = transformers.AutoTokenizer.from_pretrained(str(source))
             model = transformers.AutoModel.from_pretrained(str(source), dtype=torch.float32)
-            if self.tokenizer.pad_token_id is None:
-                raise ValueError("its tokenizer has no padding token")
+            others = {self.tokenizer.eos_token_id, self.tokenizer.cls_token_id, None}
+            if self.tokenizer.pad_token_id in others:
+                raise ValueError("its tokenizer has no padding token of its own")
         except (OSError, ValueError, KeyError) as error:
             first = str(error).strip().splitlines()[0]
             raise InputError(

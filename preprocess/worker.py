@@ -4,14 +4,14 @@ The process that gathers the reports (`preprocess.extract`) puts them on record 
 the arrays to their names; so a clip that has its array also has its notes, whenever it is killed.
 """
 
-import errno
+import contextlib
 import logging
 import multiprocessing
 import os
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +20,7 @@ import numpy as np
 from mia_fairseq.errors import InputError
 from preprocess.extractors.base import Clip, Extractor, Failure, build_extractor
 from preprocess.features import array_path
+from preprocess.files import full_disk
 
 logger = logging.getLogger(__name__)
 
@@ -100,13 +101,13 @@ def work(job: Job, clips: Sequence[Clip]) -> Report:
     extractor = _extractor(job)
     report.spend("load", time.perf_counter() - start)
     start = time.perf_counter()
-    outputs = _extract(extractor, clips)
+    with _one_thread():
+        outputs, report.notes = _extract(extractor, clips)
     spent = time.perf_counter() - start
     for stage, seconds in extractor.take_stages().items():
         report.spend(stage, seconds)
         spent -= seconds
     report.spend("extract", spent)
-    report.notes = extractor.take_notes()
     start = time.perf_counter()
     for clip, output in zip(clips, outputs, strict=True):
         array = _finished(output, extractor.dim, job)
@@ -121,33 +122,43 @@ def work(job: Job, clips: Sequence[Clip]) -> Report:
 
 def _extractor(job: Job) -> Extractor:
     if job not in _built:
+        _built.clear()  # one model at a time is enough in memory
         _built[job] = build_extractor(job.extractor, dict(job.options))
-        torch = sys.modules.get("torch")
-        if torch is not None:  # the sum of a matrix product's parts depends on their number
-            torch.set_num_threads(1)
     return _built[job]
 
 
-def _extract(extractor: Extractor, clips: Sequence[Clip]) -> list[np.ndarray | Failure]:
-    """The extractor's outputs; a clip that makes it raise is found and told by itself."""
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """One thread for torch: the rounding of a matrix product depends on how it is shared out."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        yield
+        return
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _extract(
+    extractor: Extractor, clips: Sequence[Clip]
+) -> tuple[list[np.ndarray | Failure], list[tuple[str, str]]]:
+    """The extractor's outputs and notes; a clip that makes it raise is found and told by itself."""
     try:
         outputs = extractor.extract(clips)
         if len(outputs) != len(clips):
             raise RuntimeError(f"{len(outputs)} outputs for {len(clips)} clips")
+        return outputs, extractor.take_notes()
     except Exception as error:  # whatever a decoder or a model makes of a bad file
         extractor.take_notes()
         if len(clips) == 1:
-            if isinstance(error, InputError):
-                return [Failure(str(error))]
             logger.debug("%s failed", clips[0].id, exc_info=True)
-            return [Failure(f"{extractor.name} failed: {type(error).__name__}: {error}")]
-        notes: list[tuple[str, str]] = []
-        outputs = []
-        for clip in clips:
-            outputs += _extract(extractor, [clip])
-            notes += extractor.take_notes()
-        extractor.__dict__["_notes"] = notes
-    return outputs
+            told = f"{extractor.name} failed: {type(error).__name__}: {error}"
+            return [Failure(str(error) if isinstance(error, InputError) else told)], []
+    alone = [_extract(extractor, [clip]) for clip in clips]
+    return [outputs[0] for outputs, _ in alone], [note for _, notes in alone for note in notes]
 
 
 def _finished(output: np.ndarray | Failure, dim: int, job: Job) -> np.ndarray | Failure:
@@ -178,13 +189,3 @@ def _save(path: Path, array: np.ndarray) -> None:
     except OSError as error:
         path.unlink(missing_ok=True)
         raise full_disk(error, path.parent) from error
-
-
-def full_disk(error: OSError, folder: Path) -> Exception:
-    """An OSError of writing as the sentence to end with, where the disk is full."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return InputError(
-            f"{folder}: no space left on its disk; free some and run the same command again, "
-            "it goes on where it stopped"
-        )
-    return error

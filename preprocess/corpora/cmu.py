@@ -26,9 +26,9 @@ from preprocess.corpora.common import (
     Corpus,
     Media,
     finish,
+    has_columns,
     number,
     read_csv,
-    require_columns,
     split_name,
 )
 from preprocess.manifest import Row
@@ -110,10 +110,10 @@ def _from_table(path: Path) -> Iterator[Segment]:
         raise InputError(f"{path}: the table of labels has no rows")
     for count, line in enumerate(lines, start=2):
         where = f"{path}, line {count}"
-        if require_columns(line, ("video_id", "clip_id", "label", "mode")):
+        if has_columns(line, ("video_id", "clip_id", "label", "mode")):
             video, clip = line["video_id"].strip(), line["clip_id"].strip()
             split, label = line["mode"], line["label"]
-        elif require_columns(line, ("split", "id", "val")):
+        elif has_columns(line, ("split", "id", "val")):
             video, _, clip = line["id"].strip().rpartition("_")
             split, label = line["split"], line["val"]
         else:
@@ -206,7 +206,10 @@ def read_transcripts(raw: Path) -> dict[str, dict[str, Segment]]:
             cells = line.split("___")
             if len(cells) == 5:
                 video, clip, start, end, text = cells
-                times = float(start), float(end)
+                try:
+                    times = float(start), float(end)
+                except ValueError as error:
+                    raise InputError(f"{path}: {error} in the line of {video}, {clip}") from error
                 found.setdefault(video, {})[clip] = Segment(video, clip, "", "", text, *times)
     return found
 

@@ -161,6 +161,6 @@ def number(text: str, low: float, high: float, where: str) -> str:
     return text.strip()
 
 
-def require_columns(row: Mapping[str, str], names: Sequence[str]) -> bool:
+def has_columns(row: Mapping[str, str], names: Sequence[str]) -> bool:
     """Whether a table has all of these columns."""
     return all(name in row for name in names)

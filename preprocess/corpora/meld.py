@@ -45,6 +45,8 @@ def read_meld(raw: Path, label: str = "emotion") -> Corpus:
             raise InputError(f"{raw}: there is no {name}_sent_emo.csv, up to three folders deep")
         for line in read_csv(table, COLUMNS):
             dialogue, utterance = line["Dialogue_ID"], line["Utterance_ID"]
+            if not utterance.isdigit():
+                raise InputError(f"{table}: Utterance_ID {utterance!r}, expected a whole number")
             clip = f"dia{dialogue}_utt{utterance}"
             path = folder / f"{clip}.mp4" if folder else None
             row_id = f"{name}_{clip}"

@@ -1,7 +1,6 @@
-"""What the preprocessing tests share: media files they make, real small models, a voice."""
+"""What the preprocessing tests share: media files they make, and real small models."""
 
 import struct
-import sys
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -10,21 +9,9 @@ from types import SimpleNamespace
 import av
 import numpy as np
 import pytest
-import scipy.signal
 
 from mia_fairseq.errors import InputError
-from preprocess import demo_media
 from preprocess.model_store import fetch_model
-
-RATE = 16_000
-
-
-def _read_array(
-    path: Path, rate: int = RATE, start: float | None = None, end: float | None = None
-) -> np.ndarray:
-    """Stands in for ``preprocess.media.read_audio``: samples out of a .npy file at 16 kHz."""
-    audio: np.ndarray = np.load(path)
-    return audio[int((start or 0) * rate) : None if end is None else int(end * rate)]
 
 
 def tone(seconds: float, rate: int, channels: int = 1, hertz: float = 440.0) -> np.ndarray:
@@ -151,23 +138,3 @@ def stored_model() -> Callable[[str], Path]:
             pytest.skip(f"the model {name} cannot be had here: {error}")
 
     return fetch
-
-
-@pytest.fixture(scope="session")
-def speak() -> Callable[[str], np.ndarray]:
-    """A sentence to its sound, (N,) float32 at 16 kHz, as espeak-ng says it."""
-    pytest.importorskip("espeakng_loader", reason="pip install espeakng-loader")
-
-    def say(text: str) -> np.ndarray:
-        samples = demo_media.speak(text, words_a_minute=160, pitch=50, pitch_range=50)
-        up, down = 320, demo_media.SAMPLE_RATE * 320 // RATE
-        return scipy.signal.resample_poly(samples, up, down).astype(np.float32)
-
-    return say
-
-
-@pytest.fixture
-def arrays_for_media(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Audio is read from .npy files, so that the audio extractors are tested by themselves."""
-    media = SimpleNamespace(read_audio=_read_array)
-    monkeypatch.setitem(sys.modules, "preprocess.media", media)  # type: ignore[arg-type]

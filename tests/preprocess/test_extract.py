@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from tqdm import tqdm
 
 from mia_fairseq.errors import InputError
@@ -23,6 +24,7 @@ from preprocess.extract import main
 from preprocess.manifest import Row, write_manifest
 
 TOY = '''
+import os
 import zlib
 import numpy as np
 from preprocess.extractors.base import Extractor, Failure
@@ -42,6 +44,8 @@ class Toy(Extractor):
             return Failure("it said so")
         if clip.text == "RAISE":
             raise ValueError("a decoder's own words")
+        if clip.text == "DIE":
+            os._exit(9)
         if clip.text == "NAN":
             return np.full((2, 4), np.nan, np.float32)
         if clip.text == "WIDE":
@@ -337,3 +341,30 @@ def test_nothing_asked_and_nothing_got_are_told(tmp_path: Path) -> None:
     write_manifest(tmp_path / "n.tsv", [Row("a", "train", "1")])
     with pytest.raises(InputError, match=r"n\.tsv has no column 'text', which toy_extractor:Toy"):
         _extract(tmp_path / "n.tsv", tmp_path / "out2")
+
+
+def test_a_worker_that_is_killed_ends_it_with_a_sentence(tmp_path: Path) -> None:
+    rows = [Row(f"c{index}", "train", "1", text="a b") for index in range(5)]
+    write_manifest(tmp_path / "m.tsv", [*rows, Row("d", "train", "1", text="DIE")])
+    with pytest.raises(InputError, match="a worker process was killed"):
+        _extract(tmp_path / "m.tsv", tmp_path / "out", "--jobs", "2", "--batch-size", "2")
+
+
+def test_descriptions_that_cannot_be_used_are_told(manifest: Path, tmp_path: Path) -> None:
+    _extract(manifest, tmp_path / "out")
+    with pytest.raises(InputError, match=r"has no extractor\.json; extract audio first"):
+        _extract(manifest, tmp_path / "out", "--merge", "--modality", "audio=x")
+    for content, sentence in (("{", "it is no JSON"), ("[]", "it is no JSON object")):
+        (tmp_path / "out/text/extractor.json").write_text(content)
+        with pytest.raises(InputError, match=sentence):
+            _extract(manifest, tmp_path / "out")
+
+
+def test_the_callers_threads_are_left_as_they_were(manifest: Path, tmp_path: Path) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        _extract(manifest, tmp_path / "out")
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)

@@ -1,11 +1,13 @@
 """A file is there whole or not at all."""
 
+import errno
 import hashlib
 from pathlib import Path
 
 import pytest
 
-from preprocess.files import atomic_path, sha256_of
+from mia_fairseq.errors import InputError
+from preprocess.files import atomic_path, full_disk, sha256_of
 
 
 def test_a_write_that_fails_leaves_nothing(tmp_path: Path) -> None:
@@ -28,3 +30,11 @@ def test_a_write_that_ends_well_replaces_what_was_there(tmp_path: Path) -> None:
         assert path.read_bytes() == content
         assert sha256_of(path) == hashlib.sha256(content).hexdigest()
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_full_disk_is_a_sentence_and_other_errors_stay(tmp_path: Path) -> None:
+    told = full_disk(OSError(errno.ENOSPC, "No space left on device"), tmp_path)
+    assert isinstance(told, InputError)
+    assert "free some and run the same command again" in str(told)
+    other = OSError(errno.EACCES, "no")
+    assert full_disk(other, tmp_path) is other

@@ -212,6 +212,15 @@ def test_what_the_sdks_files_lack_is_told(sdk_raw: Path, tmp_path: Path) -> None
         cmu.read_cmu("x", sdk_raw, _touch(tmp_path / "no.csd"), folds_of(tmp_path))
 
 
+def test_tables_and_transcripts_with_wrong_numbers_are_told(meld_raw: Path, tmp_path: Path) -> None:
+    _touch(meld_raw / "test_sent_emo.csv", MELD_HEADER + "1,x,Ross,joy,positive,0,one,1,1\n")
+    with pytest.raises(InputError, match="Utterance_ID 'one', expected a whole number"):
+        meld.read_meld(meld_raw)
+    _touch(tmp_path / "raw/v.txt", "v___1___soon___2___words\n")
+    with pytest.raises(InputError, match="'soon' in the line of v, 1"):
+        cmu.read_transcripts(tmp_path / "raw")
+
+
 def folds_of(tmp_path: Path) -> Path:
     lists = {f"standard_{split}_fold": ["v"] for split in ("train", "valid", "test")}
     return _touch(tmp_path / "all.json", json.dumps(lists))
