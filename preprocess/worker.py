@@ -63,6 +63,15 @@ class Report:
         self.stages[stage] = self.stages.get(stage, 0.0) + seconds
 
 
+@dataclass
+class Computed:
+    """What an extractor made of a few clips, pooled and checked, not yet written."""
+
+    arrays: list[np.ndarray | Failure]
+    notes: list[tuple[str, str]]  # id, remark
+    stages: dict[str, float]  # seconds
+
+
 _built: dict[Job, Extractor] = {}
 
 
@@ -96,21 +105,10 @@ def work(job: Job, clips: Sequence[Clip]) -> Report:
 
     Raises InputError where going on is pointless: no extractor, no space on the disk.
     """
-    report = Report()
+    computed = compute(job, clips)
+    report = Report(notes=computed.notes, stages=computed.stages)
     start = time.perf_counter()
-    extractor = _extractor(job)
-    report.spend("load", time.perf_counter() - start)
-    start = time.perf_counter()
-    with _one_thread():
-        outputs, report.notes = _extract(extractor, clips)
-    spent = time.perf_counter() - start
-    for stage, seconds in extractor.take_stages().items():
-        report.spend(stage, seconds)
-        spent -= seconds
-    report.spend("extract", spent)
-    start = time.perf_counter()
-    for clip, output in zip(clips, outputs, strict=True):
-        array = _finished(output, extractor.dim, job)
+    for clip, array in zip(clips, computed.arrays, strict=True):
         if isinstance(array, Failure):
             report.failures.append((clip.id, array.reason))
         else:
@@ -118,6 +116,19 @@ def work(job: Job, clips: Sequence[Clip]) -> Report:
             report.done.append(clip.id)
     report.spend("write", time.perf_counter() - start)
     return report
+
+
+def compute(job: Job, clips: Sequence[Clip]) -> Computed:
+    """Extract a few clips; one entry a clip, (T, dim) in the job's dtype or why there is none."""
+    begun = time.perf_counter()
+    extractor = _extractor(job)
+    loaded = time.perf_counter()
+    with _one_thread():
+        outputs, notes = _extract(extractor, clips)
+    own = extractor.take_stages()
+    other = time.perf_counter() - loaded - sum(own.values())
+    stages = {"load": loaded - begun, **own, "extract": own.get("extract", 0.0) + other}
+    return Computed([_finished(o, extractor.dim, job) for o in outputs], notes, stages)
 
 
 def _extractor(job: Job) -> Extractor:
