@@ -1,4 +1,4 @@
-"""The one exception for what a user gave wrongly, and how it is shown: one sentence, no traceback."""
+"""The one exception for what a user gave wrongly, shown as one sentence without a traceback."""
 
 import sys
 from types import TracebackType

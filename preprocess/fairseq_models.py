@@ -37,6 +37,7 @@ class _Inert:
         """So is what it held."""
 
 
+_UNREADABLE = (pickle.UnpicklingError, EOFError, RuntimeError)
 _MOVED = [
     f"fairseq.{module}.{meter}"
     for module in ("meters", "logging.meters")
@@ -57,12 +58,17 @@ def old_checkpoints_allowed(path: Path) -> Iterator[None]:
     with safe_globals(known):
         try:
             yield
-        except pickle.UnpicklingError as error:
-            named = re.search(r"GLOBAL (\S+)", str(error))
-            holds = f"it holds {named[1]}" if named else "it is no checkpoint"
+        except (InputError, *_UNREADABLE) as error:
+            cause = (
+                error.__cause__ if isinstance(error, InputError) else error
+            )  # maybe told already
+            if not isinstance(cause, _UNREADABLE):
+                raise
+            named = re.search(r"GLOBAL (\S+)", str(cause))
+            first = (str(cause).strip().splitlines() or ["it is cut short"])[0]
             raise InputError(
-                f"{path} cannot be read as tensors and settings only: {holds}; fetch it again "
-                "from its authors"
+                f"{path} cannot be read as tensors and settings only: "
+                f"{f'it holds {named[1]}' if named else first}; fetch it again from its authors"
             ) from error
 
 

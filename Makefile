@@ -1,0 +1,44 @@
+# Two commands on a fresh machine: make demo, make test. Each makes .venv by itself.
+# PYTHON=/path/to/python3.11 names another interpreter, VENV=folder another place.
+SHELL := /bin/bash
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+PYTHON ?= $(shell for p in python3.11 python3.12 python3; do \
+	$$p -c 'import sys; sys.exit(sys.version_info[:2] not in [(3, 11), (3, 12)])' 2>/dev/null \
+	&& echo $$p && break; done)
+export OMP_NUM_THREADS ?= 1
+export PYTHONWARNINGS ?= ignore
+
+.PHONY: demo test lint clean setup
+.DEFAULT_GOAL := demo
+
+demo: $(STAMP)  ## the main job on a generated corpus, to a table of metrics
+	$(BIN)/python -m examples.demo --out demo_output
+
+test: $(STAMP)  ## all tests, one process a core
+	$(BIN)/python -m pytest -n auto
+
+lint: $(STAMP)  ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+setup: $(STAMP)  ## only .venv
+
+clean:
+	rm -rf $(VENV) demo_output
+
+# ve-fairseq is pinned by hash, since its publisher is unknown; pip checks hashes for all of a
+# file or for none, so it has a file of its own.
+$(STAMP): setup.py constraints.txt requirements-fairseq.txt
+	@$(or $(PYTHON),false) -c 'import sys; sys.exit(sys.version_info[:2] not in [(3, 11), (3, 12)])' \
+		2>/dev/null || { echo "error: set-up needs Python 3.11 or 3.12, found" \
+		"$$($(or $(PYTHON),python3) --version 2>/dev/null || echo none); name one with PYTHON=/path/to/python3.11" \
+		>&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
+		-r requirements-fairseq.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
+		-e '.[test,lint]'
+	touch $@

@@ -1,0 +1,1 @@
+"""Recipes that show the plugin at work; run as ``python -m examples.NAME``."""

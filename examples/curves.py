@@ -1,0 +1,39 @@
+"""Training curves out of TensorBoard's files into a picture."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+from matplotlib import pyplot as plt
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+Curve = tuple[list[int], list[float]]  # updates, values
+
+
+def read_curve(tensorboard: Path, phase: str, tag: str) -> Curve:
+    """One curve that fairseq-train wrote: ``phase`` train or valid, ``tag`` loss, krl, mae, ..."""
+    events = EventAccumulator(str(tensorboard / phase))
+    events.Reload()
+    scalars = events.Scalars(tag)
+    return [event.step for event in scalars], [event.value for event in scalars]
+
+
+def plot_curves(runs: Mapping[str, Path], picture: Path, *, metric: str = "mae") -> None:
+    """Draws the joint loss in training and validation, and one validation metric, of each run."""
+    figure, (losses, metrics) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+    for place, (name, tensorboard) in enumerate(runs.items()):
+        color = f"C{place}"
+        losses.plot(
+            *read_curve(tensorboard, "train", "loss"), color=color, ls="--", label=f"{name}, train"
+        )
+        losses.plot(*read_curve(tensorboard, "valid", "loss"), color=color, label=f"{name}, valid")
+        metrics.plot(*read_curve(tensorboard, "valid", metric), color=color, label=name)
+    for axes, title in ((losses, "joint loss"), (metrics, f"{metric} on validation")):
+        axes.set(title=title, xlabel="updates", ylim=(0, None))
+        axes.grid(alpha=0.3)
+        axes.legend()
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(picture, dpi=120)
+    plt.close(figure)

@@ -1,0 +1,1 @@
+"""CMU-MOSI with published utterance features; see recipe.py."""

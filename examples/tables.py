@@ -1,0 +1,38 @@
+"""Results as Markdown tables: one row a model, mean ± standard deviation over seeds."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+REGRESSION_COLUMNS = ("mae", "corr", "acc7", "acc2_has0", "f1_has0", "acc2_non0", "f1_non0")
+CLASS_COLUMNS = ("accuracy", "weighted_f1", "macro_f1")
+
+
+def summarize(rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
+    """A Markdown table.
+
+    Args:
+        rows: for each row's name, one dictionary of metrics a seed.
+
+    Returns:
+        The table; the deviation (n − 1) is there where a row has two seeds or more.
+    """
+    first = next(iter(rows.values()))[0]
+    columns = REGRESSION_COLUMNS if "mae" in first else CLASS_COLUMNS
+    lines = [
+        "| model | seeds | n | " + " | ".join(columns) + " |",
+        "| --- |" + " --- |" * (len(columns) + 2),
+    ]
+    for name, seeds in rows.items():
+        cells = [_cell([seed.get(column) for seed in seeds]) for column in columns]
+        lines.append(f"| {name} | {len(seeds)} | {seeds[0]['n']} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _cell(values: Sequence[float | None]) -> str:
+    known = [float(value) for value in values if value is not None and not np.isnan(value)]
+    if len(known) < len(values) or not known:
+        return "–"
+    mean = f"{np.mean(known):.3f}"
+    return mean if len(known) == 1 else f"{mean} ± {np.std(known, ddof=1):.3f}"

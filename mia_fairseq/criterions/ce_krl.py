@@ -1,0 +1,45 @@
+"""``ce_krl``: cross-entropy and kernel regularization, Eq. 16-18."""
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from fairseq.criterions import register_criterion
+from torch import Tensor
+from torch.nn import functional as F
+
+from mia_fairseq.criterions.joint_loss import (
+    JointLossConfig,
+    JointLossCriterion,
+    weights_of_classes,
+)
+
+
+@dataclass
+class CeKrlConfig(JointLossConfig):
+    """Settings of ce_krl."""
+
+    class_weights: str = field(
+        default="none",
+        metadata={"help": "weights of classes in the loss: none, balanced, or numbers by commas"},
+    )
+
+
+@register_criterion("ce_krl", dataclass=CeKrlConfig)
+class CeKrlCriterion(JointLossCriterion):
+    """For classes."""
+
+    label_kind: ClassVar[str] = "classes"
+    loss_name: ClassVar[str] = "ce_loss"
+
+    def __init__(self, task: Any, gamma: float, class_weights: str) -> None:
+        super().__init__(task, gamma)
+        schema = task.schema
+        self.class_weights = weights_of_classes(
+            class_weights, schema.label.names, schema.class_counts
+        )
+
+    def task_loss(self, prediction: Tensor, target: Tensor) -> Tensor:
+        weights = self.class_weights
+        if weights is not None:
+            weights = weights.to(prediction.device)
+        return F.cross_entropy(prediction.float(), target, weight=weights, reduction="sum")

@@ -1,0 +1,119 @@
+"""Eq. 13 and 16: (1 − γ) · task loss + γ · L_KRL; subclasses bring the task loss."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import torch
+from fairseq import utils
+from fairseq.criterions import FairseqCriterion
+from fairseq.dataclass import FairseqDataclass
+from fairseq.logging import metrics
+from torch import Tensor
+
+from mia_fairseq.errors import InputError
+
+
+@dataclass
+class JointLossConfig(FairseqDataclass):
+    """Settings of the joint loss."""
+
+    gamma: float = field(default=0.3, metadata={"help": "weight of L_KRL, Eq. 13; Sec. 4.3"})
+
+
+class JointLossCriterion(FairseqCriterion):
+    """The joint loss of a batch, summed over its utterances.
+
+    fairseq divides by the sample size over all batches and processes of an update, so L_KRL,
+    which does not depend on the utterances, is multiplied by the batch's size here and comes out
+    with weight γ once.
+
+    Attributes:
+        label_kind: the kind of label the task loss is for.
+        loss_name: under what name the task loss is logged.
+    """
+
+    label_kind: ClassVar[str]
+    loss_name: ClassVar[str]
+
+    def __init__(self, task: Any, gamma: float) -> None:
+        super().__init__(task)
+        if not 0 <= gamma < 1:
+            raise InputError(f"--gamma is {gamma:g}, expected a weight from 0 to below 1")
+        kind = task.schema.label.kind
+        if kind != self.label_kind:
+            other = {"regression": "mae_krl", "classes": "ce_krl"}[kind]
+            raise InputError(
+                f"{type(self).__name__} is for {self.label_kind} labels, {task.schema.corpus} has "
+                f"{kind} labels; use --criterion {other}"
+            )
+        self.gamma = gamma
+
+    def task_loss(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """The loss of a batch, summed over its utterances; a scalar."""
+        raise NotImplementedError(f"{type(self).__name__} must implement task_loss")
+
+    def forward(
+        self, model: Any, sample: Mapping[str, Any], reduce: bool = True
+    ) -> tuple[Tensor, int, dict[str, Any]]:
+        output = model(**sample["net_input"])
+        size = sample["nsentences"]
+        task_loss = self.task_loss(output.prediction, sample["target"])
+        penalty = task_loss.new_zeros(()) if output.penalty is None else output.penalty
+        loss = (1 - self.gamma) * task_loss + self.gamma * penalty * size  # Eq. 13
+        logged = {
+            "loss": loss.detach(),
+            self.loss_name: task_loss.detach(),
+            "krl": penalty.detach() * size,
+            "ntokens": sample["ntokens"],
+            "nsentences": size,
+            "sample_size": size,
+        }
+        return loss, size, logged
+
+    @classmethod
+    def reduce_metrics(cls, logging_outputs: Sequence[Mapping[str, Any]]) -> None:
+        """Logs the means over utterances of the joint loss and of its two parts."""
+        size = sum(utils.item(log["sample_size"]) for log in logging_outputs)
+        for name in ("loss", cls.loss_name, "krl"):
+            total = sum(float(utils.item(log[name])) for log in logging_outputs)
+            metrics.log_scalar(name, total / max(size, 1), size, priority=10, round=5)
+
+    @staticmethod
+    def logging_outputs_can_be_summed() -> bool:
+        return True
+
+
+def weights_of_classes(choice: str, names: Sequence[str], counts: Sequence[int]) -> Tensor | None:
+    """Weights of the cross-entropy, (k,), with mean 1 over the training rows.
+
+    Args:
+        choice: ``none``; ``balanced``, each class as heavy as any other; or k numbers by commas.
+        names: the k classes.
+        counts: the training rows of each.
+
+    Raises:
+        InputError: the choice cannot be read, or a class to be balanced has no training row.
+    """
+    if choice == "none":
+        return None
+    if choice == "balanced":
+        absent = [name for name, count in zip(names, counts, strict=True) if not count]
+        if absent:
+            raise InputError(
+                f"--class-weights balanced: no training row is of class {absent[0]!r}; "
+                "give the weights as numbers"
+            )
+        weights = 1 / torch.tensor(counts, dtype=torch.float64)
+    else:
+        try:
+            weights = torch.tensor([float(part) for part in choice.split(",")]).double()
+        except ValueError:
+            weights = torch.empty(0)
+        if len(weights) != len(names) or not (weights > 0).all():
+            raise InputError(
+                f"--class-weights is {choice!r}, expected none, balanced, or {len(names)} "
+                f"positive numbers by commas, for {', '.join(names)}"
+            )
+    shares = torch.tensor(counts, dtype=torch.float64) / max(sum(counts), 1)
+    return (weights / (weights * shares).sum()).float()

@@ -1,0 +1,116 @@
+"""From rows on disk to padded batches: the dataset that fairseq iterates over.
+
+B batch, T the longest sequence of a modality in the batch, d its dim.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from fairseq.data import FairseqDataset
+from numpy.typing import NDArray
+
+from mia_fairseq.data.store import Split
+from mia_fairseq.errors import InputError
+
+
+class AffectDataset(FairseqDataset):
+    """The utterances of one split.
+
+    An item is ``{"row": int, "label": float, "features": {modality: (T, d) array}}``. Rows are
+    visited in a new order in each epoch of training, in the table's order otherwise.
+
+    Args:
+        split: the open split.
+        shuffle: whether to draw a new order for each epoch (training).
+    """
+
+    def __init__(self, split: Split, *, shuffle: bool = False) -> None:
+        super().__init__()
+        self.split, self.shuffle = split, shuffle
+        self.labels = split.labels
+
+    def __len__(self) -> int:
+        return len(self.split)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        row = int(index)
+        features = {name: table[row] for name, table in self.split.features.items()}
+        return {"row": row, "label": self.labels[row], "features": features}
+
+    def collater(self, samples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """Pads a list of items into one batch.
+
+        Returns:
+            ``id`` (B,) row numbers; ``split`` the split's name; ``net_input``: ``features``
+            {modality: (B, T, d) float32, zeros behind each row's end} and ``lengths``
+            {modality: (B,)}, 0 where the modality is missing; ``target`` (B,) float32 scores or
+            int64 classes. An empty dictionary for no items, as fairseq's last shards have it.
+
+        Raises:
+            InputError: a vector holds NaN or Inf; the row is named.
+        """
+        if not samples:
+            return {}
+        features, lengths = {}, {}
+        for name in self.split.features:
+            arrays = [sample["features"][name] for sample in samples]
+            padded, counts = pad(arrays)
+            if not np.isfinite(padded).all():
+                self._name_bad_row(name, samples)
+            features[name], lengths[name] = torch.from_numpy(padded), torch.from_numpy(counts)
+        classes = self.split.store.label.kind == "classes"
+        labels = np.array([sample["label"] for sample in samples])
+        return {
+            "id": torch.tensor([sample["row"] for sample in samples]),
+            "split": self.split.name,
+            "nsentences": len(samples),
+            "ntokens": int(sum(counts.sum() for counts in lengths.values())),
+            "net_input": {"features": features, "lengths": lengths},
+            "target": torch.from_numpy(labels.astype(np.int64 if classes else np.float32)),
+        }
+
+    def _name_bad_row(self, name: str, samples: Sequence[Mapping[str, Any]]) -> None:
+        for sample in samples:
+            if not np.isfinite(sample["features"][name]).all():
+                row = self.split.rows[sample["row"]]
+                raise InputError(
+                    f"{self.split.features[name].path}: {name} of row {row.id!r} holds NaN or "
+                    "Inf, expected finite numbers; import the data again"
+                )
+
+    def num_tokens(self, index: int) -> int:
+        return self.size(index)
+
+    def num_tokens_vec(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
+        sizes = [table.lengths[indices] for table in self.split.features.values()]
+        return np.maximum(np.max(sizes, axis=0), 1)
+
+    def size(self, index: int) -> int:
+        """The longest modality of one row, in vectors; at least 1."""
+        return int(self.num_tokens_vec(np.array([index]))[0])
+
+    def ordered_indices(self) -> NDArray[np.int64]:
+        # fairseq seeds NumPy with (seed + epoch) around this call.
+        if self.shuffle:
+            return np.random.permutation(len(self)).astype(np.int64)
+        return np.arange(len(self), dtype=np.int64)
+
+    @property
+    def can_reuse_epoch_itr_across_epochs(self) -> bool:
+        # Otherwise the same utterances would share a batch in every epoch.
+        return not self.shuffle
+
+
+def pad(arrays: Sequence[NDArray[Any]]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Stacks (T_i, d) arrays to (B, max(T), d) with zeros behind each end, and their lengths (B,).
+
+    A batch in which every length is 0 becomes (B, 1, d) of zeros.
+    """
+    lengths = np.array([len(array) for array in arrays])
+    longest = max(1, int(lengths.max()))
+    padded = np.zeros((len(arrays), longest, arrays[0].shape[1]), np.float32)
+    for target, array in zip(padded, arrays, strict=True):
+        target[: len(array)] = array
+    return padded, lengths

@@ -1,0 +1,124 @@
+"""Collects a whole split's predictions and computes its metrics once.
+
+fairseq reduces metrics batch by batch; a mean of batches' F1 or correlations is no F1 and no
+correlation. So batches ship their rows, and the figures are computed when every row has come.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mia_fairseq.data.labels import LabelSpec
+from mia_fairseq.data.store import Split
+from mia_fairseq.errors import InputError
+from mia_fairseq.metrics import classification_metrics, regression_metrics
+
+RESULTS_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class BatchRows:
+    """What one batch contributes: row numbers (b,) and outputs (b,) scores or (b, k) logits."""
+
+    split: str
+    rows: NDArray[np.int64]
+    outputs: NDArray[np.float32]
+
+    def __repr__(self) -> str:  # progress bars print it
+        return f"{len(self.rows)} rows"
+
+
+class WholeSplitMeter:
+    """The outputs of one split, filled batch by batch in any order."""
+
+    def __init__(self, split: Split, label: LabelSpec) -> None:
+        self.split, self.label = split, label
+        shape = (len(split), label.outputs) if label.kind == "classes" else (len(split),)
+        self.outputs = np.zeros(shape, np.float32)
+        self.times_seen = np.zeros(len(split), np.int64)
+
+    def add(self, batch: BatchRows) -> None:
+        self.outputs[batch.rows] = batch.outputs
+        np.add.at(self.times_seen, batch.rows, 1)
+
+    @property
+    def complete(self) -> bool:
+        return bool((self.times_seen == 1).all())
+
+    def check(self) -> None:
+        """Raises `InputError` unless every row was seen exactly once."""
+        if self.complete:
+            return
+        name, size = self.split.name, len(self.split)
+        lost = np.flatnonzero(self.times_seen == 0)
+        again = np.flatnonzero(self.times_seen > 1)
+        first = self.split.rows[int((lost if len(lost) else again)[0])].id
+        raise InputError(
+            f"evaluation of {name!r} saw {size - len(lost)} of its {size} rows and "
+            f"{len(again)} more than once (the first: {first!r}), expected each once; "
+            "leave out --max-valid-steps and options that skip rows"
+        )
+
+    def metrics(self) -> dict[str, Any]:
+        """The dictionary of `regression_metrics` or `classification_metrics`.
+
+        Raises:
+            InputError: a row is lost, seen twice, or its output is NaN or Inf.
+        """
+        self.check()
+        finite = np.isfinite(self.outputs.reshape(len(self.split), -1)).all(axis=1)
+        if not finite.all():
+            row = self.split.rows[int(np.flatnonzero(~finite)[0])]
+            raise InputError(
+                f"the output for row {row.id!r} of {self.split.name!r} is NaN or Inf; training "
+                "has diverged, lower --lr or clip gradients with --clip-norm"
+            )
+        truth = self.split.labels
+        if self.label.kind == "regression":
+            return regression_metrics(self.outputs, truth)
+        return classification_metrics(self.outputs.argmax(axis=1), truth, self.label.names)
+
+    def write_results(self, path: str | Path, about: Mapping[str, Any]) -> None:
+        """Writes the metrics as JSON; NaN becomes null."""
+        results = {
+            "format": RESULTS_FORMAT,
+            **about,
+            "split": self.split.name,
+            **_without_nan(self.metrics()),
+        }
+        _write_atomically(path, json.dumps(results, indent=2, allow_nan=False) + "\n")
+
+    def write_predictions(self, path: str | Path) -> None:
+        """Writes one row an utterance: id, label, prediction, and for classes each probability."""
+        lines = ["\t".join(["id", "label", "prediction", *(f"p_{n}" for n in self.label.names)])]
+        if self.label.kind == "classes":
+            shifted = np.exp(self.outputs - self.outputs.max(axis=1, keepdims=True))
+            shares = shifted / shifted.sum(axis=1, keepdims=True)
+            predicted = self.outputs.argmax(axis=1).astype(np.float64)
+        else:
+            shares = np.empty((len(self.split), 0))
+            predicted = self.outputs.astype(np.float64)
+        for row, value, probabilities in zip(self.split.rows, predicted, shares, strict=True):
+            cells = [row.id, self.label.format(row.label), self.label.format(value)]
+            lines.append("\t".join(cells + [f"{share:.6g}" for share in probabilities]))
+        _write_atomically(path, "\n".join(lines) + "\n")
+
+
+def _without_nan(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    def known(value: Any) -> bool:
+        return not (isinstance(value, float) and np.isnan(value))
+
+    return {name: value if known(value) else None for name, value in metrics.items()}
+
+
+def _write_atomically(path: str | Path, text: str) -> None:
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)

@@ -1,0 +1,102 @@
+"""MIA-Net: one MIA module for each auxiliary modality, stacked (Sec. 3.2)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import torch
+from fairseq.dataclass import ChoiceEnum
+from fairseq.models import register_model
+from torch import nn
+
+from mia_fairseq.models.affect_model import (
+    AffectModel,
+    AffectModelConfig,
+    Fusion,
+    FusionOutput,
+    FusionShape,
+    ModalityInput,
+)
+from mia_fairseq.modules.mia import MIAModule
+
+KERNEL_INITS = ChoiceEnum(["identity", "scaled", "random"])
+
+
+@dataclass
+class MIANetConfig(AffectModelConfig):
+    """Settings of MIA-Net; where the paper is silent the help says so."""
+
+    gate_kernel: int = field(
+        default=1, metadata={"help": "width of the gate's convolution K1, Eq. 6; open in the paper"}
+    )
+    fuse_kernel: int = field(
+        default=3, metadata={"help": "width of the fusing convolution K2, Eq. 8; open in the paper"}
+    )
+    kernel_init: KERNEL_INITS = field(  # type: ignore[valid-type]
+        default="identity",
+        metadata={"help": "start of W: identity, identity / sqrt(c), or random; open in the paper"},
+    )
+    fusion_scale_init: float = field(
+        default=1.0,
+        metadata={
+            "help": "start of the last batch norm's scale, Eq. 8: 1 as usual; 0 lets the "
+            "auxiliaries start as nothing, for a strong main modality"
+        },
+    )
+
+
+class MIAFusion(Fusion):
+    """f_MIAs of Eq. 11: M¹ goes through one MIA module an auxiliary, in their order.
+
+    Args:
+        shape: the modalities; the order of auxiliaries is the order of modules.
+        gate_kernel, fuse_kernel, kernel_init: as in `MIAModule`.
+        scale_init: the start of the last module's batch norm scale.
+    """
+
+    def __init__(
+        self,
+        shape: FusionShape,
+        *,
+        gate_kernel: int,
+        fuse_kernel: int,
+        kernel_init: Any,
+        scale_init: float,
+    ) -> None:
+        super().__init__()
+        self.main = shape.main
+        last = shape.auxiliaries[-1]
+        self.stack = nn.ModuleDict(
+            {
+                name: MIAModule(
+                    shape.channels,
+                    gate_kernel,
+                    fuse_kernel,
+                    kernel_init=kernel_init,
+                    scale_init=scale_init if name == last else 1.0,
+                )
+                for name in shape.auxiliaries
+            }
+        )
+
+    def forward(self, inputs: Mapping[str, ModalityInput]) -> FusionOutput:
+        main = inputs[self.main].pooled  # M¹, (B, c, d_m)
+        for name, module in self.stack.items():
+            main = module(main, inputs[name].pooled)  # M^{n+1}
+        terms = [cast(MIAModule, module).penalty() for module in self.stack.values()]
+        return FusionOutput(main, torch.stack(terms).sum())  # M_MIAs and L_KRL, Eq. 10
+
+
+@register_model("mia_net", dataclass=MIANetConfig)
+class MIANet(AffectModel):
+    """The paper's model."""
+
+    @classmethod
+    def build_fusion(cls, shape: FusionShape, cfg: Any) -> Fusion:
+        return MIAFusion(
+            shape,
+            gate_kernel=cfg.gate_kernel,
+            fuse_kernel=cfg.fuse_kernel,
+            kernel_init=str(cfg.kernel_init),
+            scale_init=cfg.fusion_scale_init,
+        )

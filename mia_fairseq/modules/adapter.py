@@ -1,0 +1,50 @@
+"""From a modality's sequence to the c × d matrix that fusion works on.
+
+B batch, T time, d the modality's dim, c channels.
+"""
+
+import torch
+from torch import Tensor, nn
+
+
+def segment_means(sequence: Tensor, lengths: Tensor, segments: int) -> Tensor:
+    """Means of equal parts of each sequence: adaptive average pooling that respects lengths.
+
+    Part k of a sequence of length n covers the vectors from ⌊k·n/segments⌋ up to, but not
+    including, ⌈(k + 1)·n/segments⌉; a sequence shorter than that repeats vectors.
+
+    Args:
+        sequence: (B, T, d), padded behind each length.
+        lengths: (B,) whole numbers from 0 to T.
+
+    Returns:
+        (B, segments, d); zeros where the length is 0.
+    """
+    part = torch.arange(segments, device=sequence.device)
+    n = lengths.to(sequence.device)[:, None]
+    start = part * n // segments  # (B, segments)
+    end = -(-(part + 1) * n // segments)
+    time = torch.arange(sequence.shape[1], device=sequence.device)
+    inside = (time >= start[..., None]) & (time < end[..., None])  # (B, segments, T)
+    weights = inside.to(sequence.dtype) / (end - start).clamp(min=1)[..., None]
+    return weights.to(sequence.dtype) @ sequence
+
+
+class Adapter(nn.Module):
+    """A learned linear map of one modality, d → c·d: each channel has a map of its own.
+
+    Attention does not see which column a value sits in (permuting an auxiliary's columns changes
+    nothing), so frozen features need a map in front that can put meaning into values. The paper,
+    whose encoders learn, has none.
+    """
+
+    def __init__(self, dim: int, channels: int) -> None:
+        super().__init__()
+        self.channels, self.dim = channels, dim
+        self.linear = nn.Linear(dim, channels * dim)
+
+    def forward(self, segments: Tensor) -> Tensor:
+        """(B, c, d) → (B, c, d): channel k of the output is map k of segment k."""
+        weight = self.linear.weight.view(self.channels, self.dim, self.dim)
+        bias = self.linear.bias.view(self.channels, self.dim)
+        return torch.einsum("bcd,ced->bce", segments, weight) + bias

@@ -1,0 +1,294 @@
+"""The fairseq task ``multimodal_affect``: a store in, predictions and whole-split metrics out."""
+
+import argparse
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Optional
+
+import numpy as np
+import torch
+from fairseq.dataclass import FairseqDataclass
+from fairseq.logging import metrics
+from fairseq.tasks import FairseqTask, register_task
+from omegaconf import MISSING
+
+from mia_fairseq.data.dataset import AffectDataset
+from mia_fairseq.data.store import Split, Store
+from mia_fairseq.errors import InputError
+from mia_fairseq.fairseq_mends import early_stopping_state
+from mia_fairseq.meter import BatchRows, WholeSplitMeter
+from mia_fairseq.models.affect_model import AffectModel, AffectOutput
+from mia_fairseq.schema import Schema
+
+logger = logging.getLogger(__name__)
+
+TEST_SPLIT = "test"
+PAPER_DEFAULTS = {  # Sec. 4.3, as fairseq's command line names them
+    "lr": "1.7e-5",
+    "batch_size": 18,
+    "max_epoch": 50,
+    "patience": 6,
+}
+OUR_DEFAULTS = {
+    # Batches are gathered from memory-mapped arrays faster than a worker could hand them over.
+    "num_workers": 0,
+    # One file an epoch would fill the disk; the best and the last one stay.
+    "no_epoch_checkpoints": True,
+    "keep_interval_updates": 1,
+    # Otherwise rank 1 gets the checkpoint as a pickle that torch >= 2.6 refuses.
+    "load_checkpoint_on_all_dp_ranks": True,
+    # Room for a whole split's predictions on one rank, in bytes.
+    "all_gather_list_size": 1 << 20,
+}
+
+
+@dataclass
+class MultimodalAffectConfig(FairseqDataclass):
+    """Settings of the task."""
+
+    data: str = field(default=MISSING, metadata={"help": "DATA folder, made by preprocess"})
+    main_modality: str = field(
+        default="text", metadata={"help": "the modality that the others improve"}
+    )
+    aux_modalities: str = field(
+        default="audio,video",
+        metadata={"help": "the others, by commas, in the order in which they are fused"},
+    )
+    results_json: Optional[str] = field(
+        default=None, metadata={"help": "fairseq-validate: write the split's metrics here"}
+    )
+    predictions: Optional[str] = field(
+        default=None, metadata={"help": "fairseq-validate: write each row's prediction here (TSV)"}
+    )
+
+
+@register_task("multimodal_affect", dataclass=MultimodalAffectConfig)
+class MultimodalAffectTask(FairseqTask):
+    """Sentiment scores or emotion classes of utterances, from several modalities.
+
+    Args:
+        cfg: the task's settings.
+        evaluating: whether a checkpoint is being evaluated rather than a model trained.
+    """
+
+    def __init__(self, cfg: MultimodalAffectConfig, *, evaluating: bool = False) -> None:
+        super().__init__(cfg)
+        self.evaluating = evaluating
+        self.store = Store(cfg.data) if cfg.data else None
+        self._schema: Schema | None = None
+        self._meters: dict[str, WholeSplitMeter] = {}
+        if not evaluating and (cfg.results_json or cfg.predictions):
+            raise InputError(
+                "--results-json and --predictions belong to fairseq-validate, which evaluates "
+                "a finished checkpoint; leave them out of fairseq-train"
+            )
+
+    # Set-up ---------------------------------------------------------------------------------
+
+    @classmethod
+    def add_args(cls, parser: argparse.ArgumentParser) -> None:
+        """Adds the task's flags, and the paper's settings as defaults of fairseq's own flags."""
+        super().add_args(parser)
+        known = {action.dest for action in parser._actions}
+        defaults = {**PAPER_DEFAULTS, **OUR_DEFAULTS}
+        parser.set_defaults(**{name: defaults[name] for name in defaults if name in known})
+
+    @classmethod
+    def setup_task(
+        cls, cfg: MultimodalAffectConfig, from_checkpoint: bool = False, **_: Any
+    ) -> "MultimodalAffectTask":
+        return cls(cfg, evaluating=from_checkpoint)
+
+    @property
+    def schema(self) -> Schema:
+        """Modalities and labels: the store's in training, the checkpoint's in evaluation."""
+        if self._schema is None:
+            raise RuntimeError("the schema is known when the model is built")
+        return self._schema
+
+    def schema_for(self, *, fuses: bool) -> Schema:
+        """The schema of a model that is being built.
+
+        Args:
+            fuses: whether the model has auxiliary modalities; if not, they are not even loaded.
+
+        Raises:
+            InputError: a modality is unknown or named twice.
+        """
+        if not self.evaluating:
+            self._schema = self._read_schema(self.cfg.aux_modalities if fuses else "")
+        return self.schema
+
+    def _read_schema(self, aux_modalities: str) -> Schema:
+        store = self._opened_store()
+        main = self.cfg.main_modality
+        auxiliaries = tuple(name for name in aux_modalities.split(",") if name)
+        for name in (main, *auxiliaries):
+            if name not in store.modalities:
+                raise InputError(
+                    f"{store.path}: has no modality {name!r}, it has "
+                    f"{', '.join(store.modalities)}; mend --main-modality or --aux-modalities"
+                )
+        twice = [n for n in auxiliaries if n == main or auxiliaries.count(n) > 1]
+        if twice:
+            raise InputError(
+                f"modality {twice[0]!r} is given twice by --main-modality {main} and "
+                f"--aux-modalities {aux_modalities}; name each once"
+            )
+        counts: tuple[int, ...] = ()
+        if store.label.kind == "classes":
+            labels = store.split("train", ()).labels.astype(np.int64)
+            counts = tuple(np.bincount(labels, minlength=store.label.outputs).tolist())
+        specs = {name: store.modalities[name] for name in (main, *auxiliaries)}
+        return Schema(store.corpus, store.label, main, auxiliaries, specs, counts)
+
+    def _opened_store(self) -> Store:
+        if self.store is None:
+            raise InputError("no DATA folder was given; it is the command's first argument")
+        return self.store
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint keeps of the task."""
+        return {"schema": self.schema.to_state()}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        if "schema" not in state_dict:
+            raise InputError("the checkpoint holds no schema; it was not trained with this task")
+        self._schema = Schema.from_state(state_dict["schema"])
+        if self.store is not None:
+            self._schema.check_fits(self.store)
+
+    def get_checkpoint_dict(self) -> dict[str, Any]:
+        """What fairseq-train's loop would forget when it is killed."""
+        return early_stopping_state()
+
+    def build_model(self, cfg: Any, from_checkpoint: bool = False) -> AffectModel:
+        model = super().build_model(cfg, from_checkpoint)
+        if not from_checkpoint and str(cfg.normalize) != "none":
+            model.fit_normalization(self._open_split("train"))
+        return model
+
+    # Data -----------------------------------------------------------------------------------
+
+    def load_dataset(self, split: str, combine: bool = False, **_: Any) -> None:
+        """Opens one split; training refuses the test split, so nothing can be chosen by it."""
+        if split == TEST_SPLIT and not self.evaluating:
+            raise InputError(
+                "fairseq-train does not read the test split, so that no epoch or setting is "
+                "chosen by it; name another --valid-subset and test with fairseq-validate"
+            )
+        opened = self._open_split(split)
+        self.datasets[split] = AffectDataset(
+            opened, shuffle=split == "train" and not self.evaluating
+        )
+        logger.info("%s: %d rows", split, len(opened))
+        for name, table in opened.features.items():
+            if table.missing:
+                logger.info("%s: %s is missing for %d rows", split, name, table.missing)
+
+    def _open_split(self, split: str) -> Split:
+        return self._opened_store().split(split, self.schema.used)
+
+    def get_batch_iterator(self, *args: Any, **kwargs: Any) -> Any:
+        # fairseq would drop the last batch where its size is no multiple of 8, and would make
+        # batches of 16 out of 18.
+        kwargs["required_batch_size_multiple"] = 1
+        return super().get_batch_iterator(*args, **kwargs)
+
+    def max_positions(self) -> None:
+        """No limit, so no row is ever filtered by its length."""
+        return
+
+    @property
+    def source_dictionary(self) -> None:
+        return None
+
+    @property
+    def target_dictionary(self) -> None:
+        return None
+
+    # Evaluation -----------------------------------------------------------------------------
+
+    def begin_valid_epoch(self, epoch: int, model: Any) -> None:
+        self._meters.clear()
+
+    def valid_step(
+        self, sample: Mapping[str, Any], model: Any, criterion: Any
+    ) -> tuple[Any, Any, dict[str, Any]]:
+        """Adds the batch's rows to what the criterion logs; any criterion will do."""
+        if not sample:  # the last shard of fairseq-validate on several processes
+            return 0.0, 0, {}
+        outputs: list[AffectOutput] = []
+        hook = model.register_forward_hook(lambda _module, _inputs, out: outputs.append(out))
+        try:
+            loss, sample_size, logged = super().valid_step(sample, model, criterion)
+        finally:
+            hook.remove()
+        prediction = outputs[-1].prediction.detach().float().cpu().numpy()
+        rows = BatchRows(sample["split"], sample["id"].cpu().numpy(), prediction)
+        return loss, sample_size, {**logged, "rows": rows}
+
+    @staticmethod
+    def logging_outputs_can_be_summed(criterion: Any) -> bool:
+        # In evaluation batches ship their rows, which cannot be summed.
+        return bool(criterion.training)
+
+    def reduce_metrics(self, logging_outputs: Sequence[dict[str, Any]], criterion: Any) -> None:
+        """Logs sums as the criterion has them, and the whole split's metrics when complete."""
+        logged = [output for output in logging_outputs if output]
+        batches = [output.pop("rows") for output in logged if "rows" in output]
+        super().reduce_metrics(logged, criterion)
+        for batch in batches:
+            self._meter(batch.split).add(batch)
+        for split in {batch.split for batch in batches}:
+            meter = self._meter(split)
+            if self.evaluating:  # fairseq-validate reduces once, at the end of a split
+                meter.check()
+                self._write_results(meter)
+            self._log_whole_split(meter)
+
+    def post_validate(self, model: Any, stats: Mapping[str, Any], agg: Any) -> None:
+        """Fails where a row was lost or seen twice (called by fairseq-train after validation)."""
+        for meter in self._meters.values():
+            meter.check()
+
+    def _meter(self, split: str) -> WholeSplitMeter:
+        if split not in self._meters:
+            self._meters[split] = WholeSplitMeter(self.datasets[split].split, self.schema.label)
+        return self._meters[split]
+
+    def _log_whole_split(self, meter: WholeSplitMeter) -> None:
+        # fairseq asks for a derived figure after each batch; before the last one it is NaN.
+        computed: dict[str, Any] = {}
+
+        def figure(name: str) -> float:
+            if not meter.complete:
+                return float("nan")
+            if not computed:
+                computed.update(meter.metrics())
+            return float(computed[name])
+
+        for place, name in enumerate(_scalar_metrics(self.schema.label.kind)):
+            metrics.log_derived(name, lambda _, name=name: figure(name), priority=20 + place)
+
+    def _write_results(self, meter: WholeSplitMeter) -> None:
+        if torch.distributed.is_initialized() and torch.distributed.get_rank() != 0:
+            return
+        if self.cfg.results_json:
+            meter.write_results(
+                self.cfg.results_json,
+                {"corpus": self.schema.corpus, "modalities": list(self.schema.used)},
+            )
+        if self.cfg.predictions:
+            meter.write_predictions(self.cfg.predictions)
+
+
+def _scalar_metrics(kind: str) -> Iterable[str]:
+    """The metrics that fit into a line of the log."""
+    if kind == "classes":
+        return ("accuracy", "weighted_f1", "macro_f1", "n")
+    return (
+        *("mae", "corr", "acc7", "acc5", "acc2_has0", "f1_has0", "acc2_non0", "f1_non0"),
+        *("n", "n_non0"),
+    )

@@ -1,0 +1,190 @@
+"""Imports published features from one ``.npz`` into ``DATA/``.
+
+    python -m preprocess.import_arrays FILE.npz --modalities text audio video \
+        --label label --split split --out DATA
+
+Each modality is an array (rows, dim) or (rows, time, dim); label, split and the rest are arrays
+(rows,). Nothing is unpickled.
+"""
+
+import argparse
+import logging
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from mia_fairseq.command import run
+from mia_fairseq.data.store import DTYPES, ModalitySpec, Utterance
+from mia_fairseq.data.store_writer import StoreWriter
+from mia_fairseq.errors import InputError
+from preprocess.labelling import (
+    add_carving_options,
+    add_label_options,
+    carve_validation,
+    read_labels,
+    split_name,
+)
+
+logger = logging.getLogger(__name__)
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m preprocess.import_arrays", description=__doc__)
+    parser.add_argument("file", type=Path, metavar="FILE.npz")
+    parser.add_argument("--modalities", nargs="+", required=True, metavar="NAME")
+    parser.add_argument("--label", required=True, metavar="NAME", help="array of labels")
+    parser.add_argument("--split", required=True, metavar="NAME", help="array of split names")
+    parser.add_argument("--group", metavar="NAME", help="array of videos or dialogues")
+    parser.add_argument("--id", metavar="NAME", help="array of row names (default: row numbers)")
+    parser.add_argument("--text", metavar="NAME", help="array of transcripts")
+    parser.add_argument(
+        "--lengths",
+        nargs="+",
+        default=[],
+        metavar="MODALITY=NAME",
+        help="arrays of sequence lengths; 0 says that the modality is missing in a row",
+    )
+    parser.add_argument(
+        "--zeros-are-missing",
+        action="store_true",
+        help="take a modality whose vectors are all zeros in a row as missing there",
+    )
+    parser.add_argument("--out", required=True, type=Path, metavar="DATA")
+    parser.add_argument("--corpus", help="name of the corpus (default: the file's)")
+    parser.add_argument("--extractor", default="unknown", help="who made the features, for reports")
+    parser.add_argument("--dtype", choices=DTYPES, default="float32")
+    add_label_options(parser)
+    add_carving_options(parser)
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Runs the command."""
+    args = parse_args(argv)
+    arrays = load_arrays(args)
+    rows = len(arrays[args.label])
+    ids = [str(value) for value in arrays[args.id]] if args.id else [str(i) for i in range(rows)]
+    groups = [str(value) for value in arrays[args.group]] if args.group else ids
+    splits = [split_name(value) for value in arrays[args.split]]
+    if args.valid_fraction is not None:
+        splits = carve_validation(
+            splits, groups, args.valid_fraction, args.valid_seed, str(args.file)
+        )
+    elif "valid" not in splits:
+        logger.warning("%s: has no validation rows; see --valid-fraction", args.file)
+    where = f"{args.file}, {args.label}"
+    label, values = read_labels(arrays[args.label].tolist(), ids, args, where)
+    modalities = {
+        name: ModalitySpec(arrays[name].shape[-1], args.extractor) for name in args.modalities
+    }
+    lengths = dict(pair.split("=", 1) for pair in args.lengths)
+    positions: dict[str, int] = {}
+    with StoreWriter(
+        args.out,
+        corpus=args.corpus or args.file.stem,
+        label=label,
+        modalities=modalities,
+        dtype=args.dtype,
+    ) as store:
+        for row in tqdm(range(rows), desc=f"importing {args.file.name}", unit="row"):
+            place = positions[groups[row]] = positions.get(groups[row], -1) + 1
+            utterance = Utterance(
+                id=ids[row],
+                label=values[row],
+                text=str(arrays[args.text][row]) if args.text else None,
+                group=groups[row] if args.group else None,
+                position=place if args.group else None,
+            )
+            store.add(
+                splits[row],
+                utterance,
+                {
+                    name: _row_features(arrays, name, row, lengths.get(name), args)
+                    for name in args.modalities
+                },
+            )
+    counts = {name: splits.count(name) for name in dict.fromkeys(splits)}
+    logger.info("wrote %s: %s", args.out, ", ".join(f"{n} {c}" for n, c in counts.items()))
+
+
+def load_arrays(args: argparse.Namespace) -> dict[str, NDArray[Any]]:
+    """Reads the named arrays and checks that their shapes fit together.
+
+    Raises:
+        InputError: no such file, no .npz, pickled objects, an array that is not there, or rows
+            or axes that do not fit.
+    """
+    lengths = [pair.partition("=")[2] for pair in args.lengths]
+    vectors = [n for n in (args.label, args.split, args.group, args.id, args.text, *lengths) if n]
+    for pair in args.lengths:
+        if pair.partition("=")[0] not in args.modalities:
+            raise InputError(f"--lengths {pair}: expected MODALITY=NAME with one of --modalities")
+    try:
+        with np.load(args.file, allow_pickle=False) as file:
+            absent = [n for n in (*args.modalities, *vectors) if n not in file.files]
+            if absent:
+                raise InputError(
+                    f"{args.file}: has no array {absent[0]!r}, it has {', '.join(file.files)}"
+                )
+            arrays = {name: _unpickled(file, name, args.file) for name in file.files}
+    except FileNotFoundError as error:
+        raise InputError(f"{args.file}: no such file") from error
+    except (zipfile.BadZipFile, EOFError, OSError, AttributeError) as error:
+        raise InputError(
+            f"{args.file}: cannot be read as .npz ({error}); it may be truncated, fetch it again"
+        ) from error
+    except ValueError as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{args.file}: is no .npz, expected one written by numpy.savez") from error
+    rows = len(arrays[args.label])
+    for name in (*args.modalities, *vectors):
+        shape = arrays[name].shape
+        good = shape[:1] == (rows,) and len(shape) in ((2, 3) if name in args.modalities else (1,))
+        if not good or 0 in shape:
+            expected = "(rows, dim) or (rows, time, dim)" if name in args.modalities else "(rows,)"
+            raise InputError(
+                f"{args.file}: {name!r} has shape {shape}, expected {expected} with "
+                f"{rows} rows as {args.label!r} has"
+            )
+    return arrays
+
+
+def _unpickled(file: Mapping[str, NDArray[Any]], name: str, path: Path) -> NDArray[Any]:
+    try:
+        return file[name]
+    except ValueError as error:
+        if "pickle" not in str(error).lower():
+            raise
+        raise InputError(
+            f"{path}: array {name!r} holds pickled objects, which are never loaded; "
+            "save it again with a plain dtype, such as float32 or str"
+        ) from error
+
+
+def _row_features(
+    arrays: Mapping[str, NDArray[Any]],
+    name: str,
+    row: int,
+    lengths: str | None,
+    args: argparse.Namespace,
+) -> NDArray[Any] | None:
+    vectors = np.atleast_2d(arrays[name][row])
+    if lengths is not None:
+        count = int(arrays[lengths][row])
+        if not 0 <= count <= len(vectors):
+            raise InputError(
+                f"{args.file}: {lengths!r} says {count} for row {row}, {name!r} has room for "
+                f"{len(vectors)}"
+            )
+        vectors = vectors[:count]
+    return None if args.zeros_are_missing and not vectors.any() else vectors
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,158 @@
+"""Labels and splits as the import commands take them from a file: options, parsing, carving."""
+
+import argparse
+import logging
+from collections.abc import Sequence
+
+import numpy as np
+
+from mia_fairseq.data.labels import MELD_CLASSES, SENTIMENT_RANGE, SEVEN_SCORES, LabelSpec
+from mia_fairseq.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+SPLIT_NAMES = {"training": "train", "val": "valid", "dev": "valid", "validation": "valid"}
+
+
+def add_label_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the options that say what the labels are."""
+    group = parser.add_argument_group("labels")
+    group.add_argument(
+        "--label-range",
+        nargs=2,
+        type=float,
+        metavar=("MIN", "MAX"),
+        default=SENTIMENT_RANGE,
+        help="range of scores (default: -3 3)",
+    )
+    group.add_argument(
+        "--classes",
+        nargs="+",
+        metavar="NAME",
+        help="labels are classes, in this order (default for labels that are words: MELD's order "
+        "where they are MELD's seven, alphabetical otherwise)",
+    )
+    group.add_argument(
+        "--round-labels",
+        action="store_true",
+        help="make seven classes of scores in [-3, 3] by rounding half to even",
+    )
+
+
+def read_labels(
+    raw: Sequence[object], ids: Sequence[str], args: argparse.Namespace, where: str
+) -> tuple[LabelSpec, list[float]]:
+    """Parses a file's labels.
+
+    Args:
+        raw: one label a row: numbers, or words.
+        ids: the rows' names, for errors.
+        args: the options of `add_label_options`.
+        where: the file and its label field, for errors.
+
+    Returns:
+        The kind of label, and each row's score or class index.
+
+    Raises:
+        InputError: a label out of range or of no known class; the row is named.
+    """
+    words = [f"{value:.9g}" if isinstance(value, float) else str(value).strip() for value in raw]
+    spec = _label_spec(words, args)
+    if args.round_labels:
+        scores = LabelSpec("regression")
+        parsed = [
+            scores.parse(word, f"{where}, row {row_id!r}")
+            for row_id, word in zip(ids, words, strict=True)
+        ]
+        return spec, [float(np.round(score)) + 3 for score in parsed]
+    return spec, [
+        spec.parse(word, f"{where}, row {row_id!r}")
+        for row_id, word in zip(ids, words, strict=True)
+    ]
+
+
+def _label_spec(words: Sequence[str], args: argparse.Namespace) -> LabelSpec:
+    if args.round_labels:
+        return LabelSpec("classes", names=SEVEN_SCORES)
+    if args.classes:
+        return LabelSpec("classes", names=tuple(args.classes))
+    if any(_is_number(word) for word in words) or not words:
+        return LabelSpec("regression", *args.label_range)
+    found = set(words)
+    names = MELD_CLASSES if found <= set(MELD_CLASSES) else tuple(sorted(found))
+    return LabelSpec("classes", names=names)
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
+
+
+def split_name(raw: object) -> str:
+    """The name of a split as ``DATA/`` has it: val, dev and validation become valid."""
+    word = str(raw).strip()
+    return SPLIT_NAMES.get(word.lower(), word)
+
+
+def carve_validation(
+    splits: Sequence[str], groups: Sequence[str], fraction: float, seed: int, where: str
+) -> list[str]:
+    """Moves whole groups of training rows to ``valid`` until they hold the fraction of them.
+
+    Args:
+        splits: one name a row, with no ``valid`` among them.
+        groups: one name a row: the video or dialogue, or a name of its own.
+        fraction: share of the training rows, between 0 and 1.
+        seed: of the order in which groups are drawn.
+        where: the file, for errors.
+
+    Returns:
+        The new names. The same arguments give the same split on every machine.
+
+    Raises:
+        InputError: there are validation rows already, or too few groups to leave some of both.
+    """
+    if "valid" in splits:
+        raise InputError(
+            f"{where}: has {splits.count('valid')} validation rows already; "
+            "leave out --valid-fraction"
+        )
+    if not 0 < fraction < 1:
+        raise InputError(f"--valid-fraction is {fraction:g}, expected a share between 0 and 1")
+    training = [group for group, split in zip(groups, splits, strict=True) if split == "train"]
+    names = sorted(set(training))
+    drawn: set[str] = set()
+    taken = 0
+    for place in np.random.default_rng(seed).permutation(len(names)):
+        if taken >= fraction * len(training):
+            break
+        drawn.add(names[place])
+        taken += training.count(names[place])
+    if not 0 < taken < len(training):
+        raise InputError(
+            f"{where}: {len(names)} groups of training rows cannot give {fraction:.0%} to "
+            "validation and keep the rest; name another --group or --valid-fraction"
+        )
+    logger.info(
+        "carved %d of %d training rows (%d of %d groups) out for validation",
+        taken,
+        len(training),
+        len(drawn),
+        len(names),
+    )
+    return [
+        "valid" if split == "train" and group in drawn else split
+        for group, split in zip(groups, splits, strict=True)
+    ]
+
+
+def add_carving_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of `carve_validation`."""
+    group = parser.add_argument_group("validation rows, where the file has none")
+    group.add_argument(
+        "--valid-fraction", type=float, help="share of the training rows, taken by whole groups"
+    )
+    group.add_argument("--valid-seed", type=int, default=1, help="of the draw (default: 1)")
