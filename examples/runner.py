@@ -107,8 +107,11 @@ def execute_all(runs: Sequence[Run], *, keep_checkpoints: bool = True) -> None:
             execute(run, keep_checkpoint=keep_checkpoints)
 
 
-def call(command: Sequence[str], log: Path) -> None:
-    """Runs a command of this environment, its output into a log.
+def call(command: Sequence[str], log: Path) -> str:
+    """Runs a command of this environment; what it reports goes into a log.
+
+    Returns:
+        What it printed to standard output.
 
     Raises:
         SystemExit: it failed; the end of its log is printed.
@@ -119,8 +122,15 @@ def call(command: Sequence[str], log: Path) -> None:
     environment = {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore", **os.environ}
     with log.open("a") as file:
         result = subprocess.run(
-            [*start, *arguments], cwd=ROOT, env=environment, stdout=file, stderr=subprocess.STDOUT
+            [*start, *arguments],
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=file,
+            text=True,
         )
+        file.write(result.stdout)
     if result.returncode != 0:
         end = "\n".join(log.read_text().splitlines()[-5:])
         raise SystemExit(f"{shlex.join(command)}\nfailed; the end of {log}:\n{end}")
+    return result.stdout

@@ -17,10 +17,10 @@ class InputError(ValueError):
 def refused_pickle(path: Path | str, error: Exception) -> InputError:
     """The sentence for a checkpoint that torch's weights-only reading refused."""
     named = re.search(r"GLOBAL (\S+)", str(error))
-    holds = f"it holds {named[1]}" if named else "it is no checkpoint"
+    first = (str(error).strip().splitlines() or ["it is cut short"])[0]
     return InputError(
-        f"{path} cannot be read as tensors and settings only: {holds}; get it again from where it "
-        "came from"
+        f"{path} cannot be read as tensors and settings only: "
+        f"{f'it holds {named[1]}' if named else first}; get it again from where it came from"
     )
 
 

@@ -21,8 +21,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from mia_fairseq.errors import InputError, show_input_errors_as_sentences
-from preprocess.extraction import extract_modality
-from preprocess.extractors.base import find_extractor
+from preprocess.extraction import extract_modality, settle
 from preprocess.features import merge
 from preprocess.manifest import Manifest, read_manifest
 from preprocess.sharding import Shard, find_shard
@@ -136,9 +135,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if not arguments.modality:
         raise InputError("name what to extract, say --modality text=minilm")
     shard = find_shard(arguments.shard)
-    jobs = build_jobs(arguments, shard)
-    for job in jobs:
-        find_extractor(job.extractor)  # told before the first modality's work, not after it
+    jobs = [settle(job, manifest) for job in build_jobs(arguments, shard)]
     summaries = [
         extract_modality(manifest, job, shard, arguments.jobs, arguments.batch_size) for job in jobs
     ]

@@ -9,7 +9,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from tqdm import tqdm
@@ -71,6 +71,16 @@ class Summary:
             yield f"  left out: {clip_id}: {reason}"
         if len(self.failures) > shown:
             yield f"  ... and {len(self.failures) - shown} more, in its failures.tsv"
+
+
+def settle(job: Job, manifest: Manifest) -> Job:
+    """The job with options that depend on the whole corpus filled in, the same in every shard.
+
+    Raises InputError where there is no such extractor.
+    """
+    kind = find_extractor(job.extractor)
+    options = kind.settle_options(dict(job.options), (row.clip() for row in manifest.rows))
+    return replace(job, options=tuple(sorted(options.items())))
 
 
 def extract_modality(

@@ -36,6 +36,7 @@ class _Inert:
         """So is what it held."""
 
 
+_UNREADABLE = (pickle.UnpicklingError, EOFError, RuntimeError)
 _MOVED = [
     f"fairseq.{module}.{meter}"
     for module in ("meters", "logging.meters")
@@ -56,7 +57,7 @@ def old_checkpoints_allowed(path: Path) -> Iterator[None]:
     with safe_globals(known):
         try:
             yield
-        except pickle.UnpicklingError as error:
+        except _UNREADABLE as error:
             raise refused_pickle(path, error) from error
 
 

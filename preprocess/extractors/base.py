@@ -16,7 +16,7 @@ import importlib
 import inspect
 import pkgutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -64,6 +64,16 @@ class Extractor(abc.ABC):
 
     def __init__(self, **options: str) -> None:  # noqa: B027 - nothing to do by default
         """Subclasses name their options as keyword arguments, all strings (``--option``)."""
+
+    @classmethod
+    def settle_options(cls, options: Mapping[str, str], clips: Iterable[Clip]) -> dict[str, str]:
+        """The options with what depends on the whole corpus filled in, such as an average.
+
+        Args:
+            options: as the user gave them.
+            clips: all clips of the corpus, not a shard's.
+        """
+        return dict(options)
 
     @abc.abstractmethod
     def extract(self, clips: Sequence[Clip]) -> list[np.ndarray | Failure]:

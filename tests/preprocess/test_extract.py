@@ -4,6 +4,7 @@
 """
 
 import errno
+import json
 import os
 import random
 import signal
@@ -35,6 +36,12 @@ class Toy(Extractor):
 
     def __init__(self, *, scale="1"):
         self.scale = float(scale)
+
+    @classmethod
+    def settle_options(cls, options, clips):
+        if options.get("scale") != "corpus":
+            return dict(options)
+        return {**options, "scale": str(len(list(clips)))}
 
     def extract(self, clips):
         return [self.one(clip) for clip in clips]
@@ -99,6 +106,15 @@ def _tree(folder: Path) -> dict[str, bytes]:
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
+
+
+def test_an_option_of_the_whole_corpus_is_the_same_in_every_shard(
+    manifest: Path, tmp_path: Path
+) -> None:
+    for shard in ("0/2", "1/2"):
+        _extract(manifest, tmp_path / "out", "--shard", shard, "--option", "text.scale=corpus")
+    about = json.loads((tmp_path / "out" / "text" / "extractor.json").read_text())
+    assert about["options"] == {"scale": "40"}
 
 
 def test_every_clip_has_its_array_or_its_reason(

@@ -1,6 +1,5 @@
 """What the extractors' tests share: a voice, and a stand-in for the media reader."""
 
-import ctypes
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,32 +9,9 @@ import numpy as np
 import pytest
 import scipy.signal
 
+from preprocess import demo_media
+
 RATE = 16_000
-
-
-def _speak(text: str) -> np.ndarray:
-    """The sentence as espeak-ng says it: (N,) float32 at 16 kHz. Skips where there is no espeak."""
-    package = pytest.importorskip("espeakng_loader", reason="pip install espeakng-loader")
-    library = ctypes.CDLL(package.get_library_path())
-    rate = library.espeak_Initialize(2, 0, str(package.get_data_path()).encode(), 0)
-    pieces: list[np.ndarray] = []
-    kind = ctypes.CFUNCTYPE(
-        ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p
-    )
-
-    def collect(samples: "ctypes._Pointer[ctypes.c_short]", count: int, _: object) -> int:
-        if count > 0:
-            pieces.append(np.ctypeslib.as_array(samples, (count,)).copy())
-        return 0
-
-    callback = kind(collect)
-    library.espeak_SetSynthCallback(callback)
-    library.espeak_SetVoiceByName(b"en-us")
-    spoken = text.encode()
-    library.espeak_Synth(spoken, len(spoken) + 1, 0, 1, 0, 1, None, None)
-    library.espeak_Synchronize()
-    audio = np.concatenate(pieces).astype(np.float32) / 32768
-    return scipy.signal.resample_poly(audio, 320, rate * 320 // RATE).astype(np.float32)
 
 
 def _read_array(
@@ -48,8 +24,15 @@ def _read_array(
 
 @pytest.fixture(scope="session")
 def speak() -> Callable[[str], np.ndarray]:
-    """A sentence to its sound, (N,) float32 at 16 kHz."""
-    return _speak
+    """A sentence to its sound, (N,) float32 at 16 kHz, as espeak-ng says it."""
+    pytest.importorskip("espeakng_loader", reason="pip install espeakng-loader")
+
+    def say(text: str) -> np.ndarray:
+        samples = demo_media.speak(text, words_a_minute=160, pitch=50, pitch_range=50)
+        up, down = 320, demo_media.SAMPLE_RATE * 320 // RATE
+        return scipy.signal.resample_poly(samples, up, down).astype(np.float32)
+
+    return say
 
 
 @pytest.fixture

@@ -202,6 +202,13 @@ def test_a_checkpoint_that_would_run_code_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "ran").exists()
 
 
+def test_a_truncated_checkpoint_is_told(release: tuple[Path, RobertaModel]) -> None:
+    path = release[0] / "model.pt"
+    path.write_bytes(path.read_bytes()[:3000])
+    with pytest.raises(InputError, match=r"cannot be read as tensors and settings only: .* again"):
+        build_extractor("roberta_large", {"folder": str(release[0])})
+
+
 # ---- audio
 
 CONVOLUTIONS = "[(16, 10, 5), (16, 8, 4), (16, 4, 2), (16, 4, 2), (16, 4, 2), (16, 1, 1)]"
