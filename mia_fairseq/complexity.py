@@ -96,8 +96,8 @@ def architectures() -> list[str]:
     return sorted(name for name, model in MODEL_REGISTRY.items() if issubclass(model, AffectModel))
 
 
-def build(arch: str, setup: SetUp) -> AffectModel:
-    """A model of untrained weights.
+def build(arch: str, setup: SetUp, seed: int = 0) -> AffectModel:
+    """A model of untrained weights, in evaluation.
 
     Raises:
         InputError: the fusion refuses the set-up.
@@ -113,7 +113,7 @@ def build(arch: str, setup: SetUp) -> AffectModel:
     shape = FusionShape(
         main, tuple(auxiliaries if model.needs_auxiliaries else ()), setup.dims, setup.channels
     )
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     built: AffectModel = model(shape, setup.outputs, cfg)
     return built.eval()
 

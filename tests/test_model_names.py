@@ -1,5 +1,8 @@
 """``--arch transformer`` is this plugin's, and fairseq's own is still there."""
 
+from pathlib import Path
+
+from conftest import train
 from fairseq.models import (
     ARCH_MODEL_INV_REGISTRY,
     ARCH_MODEL_NAME_REGISTRY,
@@ -31,3 +34,9 @@ def test_a_name_that_is_not_fairseqs_is_left_alone() -> None:
     free_name("transformer")
     free_name("no_such_model")
     assert before == MODEL_REGISTRY
+
+
+def test_fairseq_train_builds_ours(corpus: Path, tmp_path: Path) -> None:
+    flags = ("--arch", "transformer", "--fusion-dim", "8", "--max-epoch", "1")
+    result = train(corpus, tmp_path, *flags)
+    assert "(fusion): TransformerFusion(" in result.stdout + result.stderr
