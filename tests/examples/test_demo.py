@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from conftest import run_cli
+from harness import run_cli
 
 
 def test_the_demo_shows_what_fusion_adds(tmp_path: Path) -> None:
