@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from conftest import train
+from harness import train
 from fairseq.models import (
     ARCH_MODEL_INV_REGISTRY,
     ARCH_MODEL_NAME_REGISTRY,
