@@ -31,7 +31,9 @@ from torch.utils.flop_counter import FlopCounterMode, flop_registry
 from torch.utils.module_tracker import ModuleTracker
 
 COSTS = {  # exponentials, other operations; for each element
-    **dict.fromkeys(("exp", "exp2", "expm1", "log", "log2", "log1p", "sin", "cos", "erf"), (1, 0)),
+    **dict.fromkeys(("exp", "exp2", "expm1", "log", "log2", "log1p", "erf", "erfc"), (1, 0)),
+    **dict.fromkeys(("sin", "cos", "tan", "asin", "acos", "atan"), (1, 0)),
+    **dict.fromkeys(("sinh", "cosh", "asinh", "acosh", "atanh"), (1, 0)),
     "sigmoid": (1, 3),  # negate, exp, add, divide
     "tanh": (1, 4),
     "gelu": (1, 4),

@@ -49,12 +49,12 @@ def rows_and_presence(
 
 def check_width(cfg: Any) -> int:
     """p of a `WidthConfig`; `InputError` unless positive and a multiple of the heads."""
-    width, heads = cfg.fusion_dim, cfg.get("fusion_heads", 1)
+    width, heads = cfg.fusion_dim, getattr(cfg, "fusion_heads", 1)
     if width < 1 or heads < 1 or width % heads:
         raise InputError(
             f"--fusion-dim is {width} and --fusion-heads {heads}, expected a width of 1 or more "
             "that the heads divide; change one of them"
         )
-    if cfg.get("fusion_layers", 1) < 1:
+    if getattr(cfg, "fusion_layers", 1) < 1:
         raise InputError(f"--fusion-layers is {cfg.fusion_layers}, expected 1 or more")
     return int(width)
