@@ -20,7 +20,7 @@ from torch import Tensor
 
 from examples.demo import DIMS, generate
 from mia_fairseq.command import run
-from mia_fairseq.complexity import SetUp, architectures, build
+from mia_fairseq.cost import SetUp, architectures, build
 from mia_fairseq.models.affect_model import AffectModel
 
 EPOCHS, BATCH, LEARNING_RATE, GAMMA = 8, 36, 2e-3, 0.3

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from mia_fairseq.complexity import SetUp, architectures, grow, main, measure, one_more
+from mia_fairseq.complexity import main, one_more
 from mia_fairseq.complexity_report import PAPER
+from mia_fairseq.cost import SetUp, architectures, grow, measure
 from mia_fairseq.errors import InputError
 from mia_fairseq.operations import Operations
 

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from harness import train
 from fairseq.models import (
     ARCH_MODEL_INV_REGISTRY,
     ARCH_MODEL_NAME_REGISTRY,
@@ -10,6 +9,7 @@ from fairseq.models import (
     MODEL_REGISTRY,
 )
 from fairseq.models.transformer import TransformerModel
+from harness import train
 
 from mia_fairseq.model_names import free_name
 from mia_fairseq.models.transformer import Transformer

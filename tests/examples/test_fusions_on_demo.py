@@ -3,7 +3,7 @@
 import pytest
 
 from examples.fusions_on_demo import learn, main, mean_label
-from mia_fairseq.complexity import architectures
+from mia_fairseq.cost import architectures
 
 EPOCHS = 4
 SMALL = {  # the same fusions, quicker
