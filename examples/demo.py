@@ -30,8 +30,10 @@ MODELS = {
     "text only": ("--arch", "unimodal"),
     "MIA-Net": ("--arch", "mia_net", "--channels", "4"),
 }
-SETTINGS = ("--criterion", "mae_krl", "--lr", "1e-3", "--max-epoch", "60", "--patience", "15")
-SETTINGS = (*SETTINGS, "--dropout", "0.3", "--feature-dropout", "0.3")
+SETTINGS = (
+    *("--criterion", "mae_krl", "--lr", "1e-3", "--max-epoch", "60", "--patience", "15"),
+    *("--dropout", "0.3", "--feature-dropout", "0.3"),
+)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

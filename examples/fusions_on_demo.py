@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from examples.demo import DIMS, generate
+from examples.generated_features import DIMS, generate
 from mia_fairseq.command import run
 from mia_fairseq.cost import SetUp, architectures, build
 from mia_fairseq.models.affect_model import AffectModel
