@@ -115,7 +115,9 @@ def evaluate(values: Tensor, at: Basis) -> Tensor:
     q, count = len(at.inner), len(at.outer)
     blocks = values.double() @ _block_matrix(at.degree, values.device)  # b_ji
     blocks = blocks.to(values.dtype).view(rows, functions * count, q)
-    sums = torch.bmm(blocks, at.inner.transpose(0, 1)).view(rows, functions, count, at.inner.shape[2])
+    sums = torch.bmm(blocks, at.inner.transpose(0, 1)).view(
+        rows, functions, count, at.inner.shape[2]
+    )
     return sums.mul_(at.outer.transpose(0, 1)[:, None]).sum(2)
 
 
@@ -124,7 +126,7 @@ def transpose(weights: Tensor, at: Basis) -> Tensor:
 
     sum_j weights_j p(u_j) = sum_n transpose(weights)_n p(x_n) for the nodes x_n.
     """
-    weighted = (at.outer * weights).transpose(0, 1)  # (B, N/q + 1, P)
-    blocks = torch.bmm(weighted, at.inner.permute(1, 2, 0))  # (B, N/q + 1, q)
-    matrix = _block_matrix(at.degree, weights.device)
-    return (blocks.flatten(1).double() @ matrix.T).to(weights.dtype)
+    # In float64: where the points crowd together, the sums of all nodes but a few nearly cancel.
+    weighted = (at.outer * weights).transpose(0, 1).double()  # (B, N/q + 1, P)
+    blocks = torch.bmm(weighted, at.inner.permute(1, 2, 0).double()).flatten(1)
+    return (blocks @ _block_matrix(at.degree, weights.device).T).to(weights.dtype)

@@ -13,10 +13,14 @@ polynomial in v: the number of nodes grows with the logarithm of the scale only.
 
 Each row starts with as many nodes as the width of its interval in v suggests and doubles them
 until the last Chebyshev coefficients of g, and of dg/dv where a gradient is wanted, are below the
-tolerance. A row for which that would cost more than the exact form takes the exact form, some
-queries at a time. So a row's result depends on that row alone.
+tolerance. A row for which that would cost more than the exact form takes the exact form. So a
+row's result depends on that row alone.
+
+Where matrix products are allowed to round float32 to less (`torch.set_float32_matmul_precision`),
+so do these; the tolerance is then out of reach and rows take the exact form, with that rounding.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -25,17 +29,21 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from mia_fairseq.modules import chebyshev
-from mia_fairseq.modules.tilting import Tilted, aux_gradient, tilt
+from mia_fairseq.modules.tilting import aux_gradient, tilt
 
 FIRST_DEGREE = 16
 LAST_DEGREE = 1024
 # s = BEND / (max a - min a). From 4 to 12 the number of nodes hardly changes, over Gaussian,
 # Laplace, uniform and two-valued entries and one entry far from the others.
 BEND = 8.0
-NODES_PER_WIDTH = 8  # the degree that an interval of width 1 in v suggests, for Gaussian entries
+# The degree that an interval of width 1 in v suggests for each decimal digit wanted: what Gaussian
+# entries need.
+DEGREE_PER_DIGIT = 4 / 3
 DEVICE_DEGREE = 64  # where to start on a GPU: nodes cost little there, looking at widths a wait
 SLOPE_SLACK = 4.0  # how much larger the last coefficients of dg/dv may be than those of g
-POINT_COST = 40  # work to interpolate at one point, in entries of the table e^{t a_i}
+# Work to interpolate, a point and a row, in entries of the table e^{t a_i}; measured on a CPU.
+POINT_COST = 40
+ROW_COST = 8192
 
 
 class Rows(NamedTuple):
@@ -66,11 +74,9 @@ class Piece(NamedTuple):
 
     rows: Tensor  # indices into the batch: (b,)
     nodes: Tensor  # t at the nodes: (b, K)
-    mean: Tensor  # with the next three, `Tilted` at the nodes
-    total: Tensor
+    total: Tensor  # with the next, of `Tilted` at the nodes: (b, K)
     excess: Tensor
-    variance: Tensor
-    inner: Tensor  # with the next, `chebyshev.Basis` at the points
+    inner: Tensor  # with the next, of `chebyshev.Basis` at the points; empty in the exact form
     outer: Tensor
 
 
@@ -82,7 +88,7 @@ def all_degrees() -> tuple[int, ...]:
 
 def degrees_worthwhile(main_dim: int, aux_dim: int) -> tuple[int, ...]:
     """The degrees with which interpolation is cheaper than the exact form."""
-    spare = main_dim * aux_dim - POINT_COST * main_dim
+    spare = main_dim * aux_dim - POINT_COST * main_dim - ROW_COST
     return tuple(degree for degree in all_degrees() if (degree + 1) * aux_dim <= spare)
 
 
@@ -116,7 +122,7 @@ class _ClosedForm(torch.autograd.Function):
         pieces: list[Piece] = []
         if degrees:
             batch = _place(queries, aux)
-            first = _first_degrees(batch)
+            first = _first_degrees(batch, tolerance)
         for degree in degrees:
             rows = ((first <= degree) & ~done).nonzero()[:, 0]
             if len(rows):
@@ -124,32 +130,24 @@ class _ClosedForm(torch.autograd.Function):
                 done[piece.rows] = True
                 pieces.append(piece)
         rest = (~done).nonzero()[:, 0]
-        exact = tilt(queries[rest], aux[rest], want_variance=slope is not None)
         if len(rest):
-            _put(output, rest, exact.mean)
-            if slope is not None:
-                _put(slope, rest, exact.variance)
-        flat = [tensor for piece in pieces for tensor in piece]
-        ctx.save_for_backward(queries, aux, slope, rest, *exact, *flat)
+            pieces.append(_exact(queries, aux, rest, output, slope))
+        ctx.save_for_backward(aux, slope, *(tensor for piece in pieces for tensor in piece))
         return output
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
-        queries, aux, slope, rest, *flat = ctx.saved_tensors
-        exact = Tilted(*flat[: len(Tilted._fields)])
-        del flat[: len(Tilted._fields)]
+        aux, slope, *flat = ctx.saved_tensors
         size = len(Piece._fields)
         pieces = [Piece(*flat[i : i + size]) for i in range(0, len(flat), size)]
-        with torch.autocast(grad.device.type, enabled=False):
-            grad_queries = None if slope is None else grad * slope
-            if not ctx.needs_input_grad[1]:
-                return grad_queries, None, None, None
+        grad_queries = None if slope is None else grad * slope
+        grad_aux = None
+        if ctx.needs_input_grad[1]:
             grad_aux = torch.empty_like(aux)
-            for piece in pieces:
-                _put(grad_aux, piece.rows, _piece_backward(piece, aux, grad))
-            if len(rest):
-                grad_aux[rest] = aux_gradient(queries[rest], aux[rest], exact, grad[rest])
+            with torch.autocast(grad.device.type, enabled=False):
+                for piece in pieces:
+                    _put(grad_aux, piece.rows, _aux_gradient(piece, aux, grad))
         return grad_queries, grad_aux, None, None
 
 
@@ -173,26 +171,41 @@ def _interpolate(
     if slope is not None:
         stretched = tilted.variance * part.stretch(nodes)  # dg/dv
         values = torch.stack([tilted.mean, stretched], dim=1)
-    kept = _converged(values, part.aux, tolerance).cpu().nonzero()[:, 0]
+    kept = _converged(values, part, tolerance).cpu().nonzero()[:, 0]
     part, rows = part.select(kept), rows[kept]
     at = chebyshev.basis(part.points, degree)
     found = chebyshev.evaluate(_take(values, kept), at)
     _put(output, rows, found[:, 0])
     if slope is not None:
         _put(slope, rows, found[:, 1] / part.stretch(part.queries))
-    return Piece(rows, *(_take(t, kept) for t in (nodes, *tilted)), at.inner, at.outer)
+    total, excess = _take(tilted.total, kept), _take(tilted.excess, kept)
+    return Piece(rows, _take(nodes, kept), total, excess, at.inner, at.outer)
 
 
-def _piece_backward(piece: Piece, aux: Tensor, grad: Tensor) -> Tensor:
+def _exact(
+    queries: Tensor, aux: Tensor, rows: Tensor, output: Tensor, slope: Tensor | None
+) -> Piece:
+    """Write g, and g' where wanted, of `rows` without interpolation: the nodes are the queries."""
+    nodes = _take(queries, rows)
+    tilted = tilt(nodes, _take(aux, rows), want_variance=slope is not None)
+    _put(output, rows, tilted.mean)
+    if slope is not None:
+        _put(slope, rows, tilted.variance)
+    nothing = aux.new_empty(0)
+    return Piece(rows, nodes, tilted.total, tilted.excess, nothing, nothing)
+
+
+def _aux_gradient(piece: Piece, aux: Tensor, grad: Tensor) -> Tensor:
     """The gradient of the auxiliary, (b, d_a), through the values at the nodes.
 
     The exact g does not depend on where the nodes are, so they count as constants.
     """
-    degree = piece.nodes.shape[1] - 1
-    at = chebyshev.Basis(degree, piece.inner, piece.outer)
-    grad_mean = chebyshev.transpose(_take(grad, piece.rows), at)
-    tilted = Tilted(piece.mean, piece.total, piece.excess, piece.variance)
-    return aux_gradient(piece.nodes, _take(aux, piece.rows), tilted, grad_mean)
+    grad_mean = _take(grad, piece.rows)
+    if len(piece.inner):
+        basis = chebyshev.Basis(piece.nodes.shape[1] - 1, piece.inner, piece.outer)
+        grad_mean = chebyshev.transpose(grad_mean, basis)
+    part = _take(aux, piece.rows)
+    return aux_gradient(piece.nodes, part, piece.total, piece.excess, grad_mean)
 
 
 def _place(queries: Tensor, aux: Tensor) -> Rows:
@@ -212,20 +225,22 @@ def _asinh(x: Tensor) -> Tensor:
     return torch.log1p(x.abs() + square / (1 + torch.sqrt(1 + square))).copysign(x)
 
 
-def _first_degrees(batch: Rows) -> Tensor:
-    """The degree that each row starts with, on the CPU: (B,). At least `FIRST_DEGREE`."""
+def _first_degrees(batch: Rows, tolerance: float) -> Tensor:
+    """The degree below which no row need start, kept on the CPU: (B,)."""
     if batch.width.device.type != "cpu":
         return torch.full((len(batch.width),), DEVICE_DEGREE)
-    return NODES_PER_WIDTH * batch.width[:, 0]
+    digits = -math.log10(min(max(tolerance, torch.finfo(batch.width.dtype).eps), 0.1))
+    return DEGREE_PER_DIGIT * digits * batch.width[:, 0]
 
 
-def _converged(values: Tensor, aux: Tensor, tolerance: float) -> Tensor:
+def _converged(values: Tensor, rows: Rows, tolerance: float) -> Tensor:
     """Whether the nodes are enough for the functions sampled there, (b, F, K): (b,).
 
-    NaN is never enough. What rounding alone leaves in g is no reason to go on.
+    NaN is never enough. What rounding alone leaves in g, about an eighth of the entries' range
+    by the float's epsilon, is no reason to go on.
     """
     allowed = tolerance * values.abs().amax(2)
-    allowed[:, 0] += torch.finfo(aux.dtype).eps * aux.abs().mean(1)
+    allowed[:, :1] += torch.finfo(values.dtype).eps * rows.sharpness
     allowed[:, 1:] *= SLOPE_SLACK
     return (chebyshev.tail(values) <= allowed).all(1)
 

@@ -58,7 +58,8 @@ def interactive_attention(
     with torch.autocast(main.device.type, enabled=False):
         m, a, w = main.to(kind), aux.to(kind), kernel.to(kind)
         if len(kernel) > 1:
-            return _attend(m, a, w).to(main.dtype)
+            multiple = 1 if main.device.type == "cpu" else 8
+            return _attend(m, a, w, multiple).to(main.dtype)
         if tolerance is None:
             tolerance = TOLERANCE[kind]
         degrees: tuple[int, ...] = ()
@@ -70,19 +71,19 @@ def interactive_attention(
         return closed_form_attention(queries, a[:, 0], tolerance, degrees)[:, None].to(main.dtype)
 
 
-def _attend(main: Tensor, aux: Tensor, kernel: Tensor) -> Tensor:
+def _attend(main: Tensor, aux: Tensor, kernel: Tensor, multiple: int) -> Tensor:
     """Eq. 1-5 by scaled-dot-product attention.
 
-    PyTorch takes a kernel that keeps nothing of size d_a x d_m only for a head dimension in
-    place, each row's channels side by side in memory; elsewhere than on a CPU, only for a multiple
-    of 8 channels, so zeros are added, which change neither the products nor the sums.
+    PyTorch takes a kernel that keeps nothing of size d_a x d_m only for rows whose channels lie
+    side by side in memory and, on a GPU, only for a `multiple` of 8 channels (in float64 there,
+    never). Zero channels change neither the products nor the sums.
     """
     channels = main.shape[1]
     values = aux.transpose(1, 2)  # A^T: (B, d_a, c)
-    parts = [main.transpose(1, 2), values @ kernel, values]  # M^T, A^T W, A^T
-    if main.device.type != "cpu":
-        parts = [F.pad(part, (0, -channels % 8)) for part in parts]
-    query, key, value = (part.unsqueeze(1).contiguous() for part in parts)
+    parts = (main.transpose(1, 2), values @ kernel, values)  # M^T, A^T W, A^T
+    query, key, value = (
+        F.pad(part, (0, -channels % multiple)).unsqueeze(1).contiguous() for part in parts
+    )
     out = F.scaled_dot_product_attention(query, key, value, scale=1.0)
     return out[:, 0, :, :channels].transpose(1, 2)
 
@@ -91,16 +92,18 @@ def _check(main: Tensor, aux: Tensor, kernel: Tensor, method: str) -> None:
     fits = (
         main.dim() == aux.dim() == 3
         and main.shape[:2] == aux.shape[:2]
+        and min(*main.shape[1:], *aux.shape[1:]) > 0
         and kernel.shape == (main.shape[1], main.shape[1])
     )
     if not fits:
         raise InputError(
             f"interactive attention got main {tuple(main.shape)}, auxiliary {tuple(aux.shape)} and "
-            f"kernel {tuple(kernel.shape)}, but needs (B, c, d_m), (B, c, d_a) and (c, c); "
-            "give both modalities the same batch and channels"
+            f"kernel {tuple(kernel.shape)}, but needs (B, c, d_m), (B, c, d_a) and (c, c), "
+            "none of c, d_m and d_a zero; give both modalities the same batch and channels"
         )
-    if method not in get_args(Method):
+    known = get_args(Method)
+    if method not in known:
         raise InputError(
-            f"interactive attention got method {method!r}, but knows {', '.join(get_args(Method))}; "
+            f"interactive attention got method {method!r}, but knows {', '.join(known)}; "
             "take one of these"
         )

@@ -32,7 +32,7 @@ class Tilted(NamedTuple):
     mean: Tensor  # g(t)
     total: Tensor  # sum_i e^{t (a_i - c)}
     excess: Tensor  # c - g(t)
-    variance: Tensor  # dg/dt; empty where it was not wanted
+    variance: Tensor  # dg/dt; zeros where it was not wanted
 
 
 def tilt(queries: Tensor, aux: Tensor, *, want_variance: bool) -> Tilted:
@@ -40,7 +40,7 @@ def tilt(queries: Tensor, aux: Tensor, *, want_variance: bool) -> Tilted:
     top, bottom = _extremes(aux)
     centre = torch.where(queries >= 0, top, bottom)
     columns = torch.stack([aux, top - aux, bottom - aux], dim=2)
-    result = Tilted(*(torch.empty_like(queries) for _ in Tilted._fields))
+    result = Tilted(*(torch.zeros_like(queries) for _ in Tilted._fields))
     for rows, some in _portions(queries, aux):
         t, c, a = queries[rows, some], centre[rows, some], aux[rows]
         table = _table(t, c, a)
@@ -58,17 +58,26 @@ def tilt(queries: Tensor, aux: Tensor, *, want_variance: bool) -> Tilted:
     return result
 
 
-def aux_gradient(queries: Tensor, aux: Tensor, tilted: Tilted, grad_mean: Tensor) -> Tensor:
+def aux_gradient(
+    queries: Tensor, aux: Tensor, total: Tensor, excess: Tensor, grad_mean: Tensor
+) -> Tensor:
     """The gradient of sum_q grad_mean_q g(t_q) with respect to `aux`: (B, d_a).
 
     It is sum_q G_q p_qi (1 + t_q (a_i - g_q)), with a_i - g_q = (a_i - c_q) + (c_q - g_q).
+
+    Args:
+        queries: t, (B, Q).
+        aux: a, (B, d_a).
+        total: of `Tilted`, (B, Q).
+        excess: of `Tilted`, (B, Q).
+        grad_mean: the gradient of each g(t_q), (B, Q).
     """
     top, bottom = _extremes(aux)
     upward = queries >= 0
     centre = torch.where(upward, top, bottom)
-    share = grad_mean / tilted.total
+    share = grad_mean / total
     slope = share * queries
-    weights = torch.stack([share + slope * tilted.excess, slope * upward, slope * ~upward], dim=1)
+    weights = torch.stack([share + slope * excess, slope * upward, slope * ~upward], dim=1)
     sums = aux.new_zeros(len(aux), 3, aux.shape[1])
     for rows, some in _portions(queries, aux):
         table = _table(queries[rows, some], centre[rows, some], aux[rows])
@@ -92,7 +101,7 @@ def _table(queries: Tensor, centre: Tensor, aux: Tensor) -> Tensor:
 
 
 def _portions(queries: Tensor, aux: Tensor) -> Iterator[tuple[slice, slice]]:
-    """Cut the table: whole rows where several fit into a portion, else parts of one row's queries."""
+    """Cut the table: several whole rows where a portion holds them, else part of one row."""
     entries = CPU_PORTION if aux.device.type == "cpu" else DEVICE_PORTION
     some = max(1, min(queries.shape[1], entries // aux.shape[1]))
     rows = max(1, entries // (some * aux.shape[1]))
