@@ -112,7 +112,7 @@ def basis(points: Tensor, degree: int) -> Basis:
 def evaluate(values: Tensor, at: Basis) -> Tensor:
     """The interpolants of `values`, (B, F, K), at the points of `at`: (B, F, P)."""
     rows, functions, _ = values.shape
-    q, count = len(at.inner), len(at.outer)
+    q, count = at.inner.shape[0], at.outer.shape[0]
     blocks = values.double() @ _block_matrix(at.degree, values.device)  # b_ji
     blocks = blocks.to(values.dtype).view(rows, functions * count, q)
     sums = torch.bmm(blocks, at.inner.transpose(0, 1)).view(

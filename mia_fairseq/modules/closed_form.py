@@ -40,7 +40,6 @@ BEND = 8.0
 # entries need.
 DEGREE_PER_DIGIT = 4 / 3
 DEVICE_DEGREE = 64  # where to start on a GPU: nodes cost little there, looking at widths a wait
-SLOPE_SLACK = 4.0  # how much larger the last coefficients of dg/dv may be than those of g
 # Work to interpolate, a point and a row, in entries of the table e^{t a_i}; measured on a CPU.
 POINT_COST = 40
 ROW_COST = 8192
@@ -101,7 +100,7 @@ def closed_form_attention(
         queries: t = w m, (B, d_m), float32 or float64.
         aux: a, (B, d_a), of the same type.
         tolerance: how large the last coefficients of g may be, relative to the largest |g| at the
-            row's nodes; those of dg/dv may be `SLOPE_SLACK` times larger.
+            row's nodes, and those of dg/dv likewise.
         degrees: the degrees to try, ascending; none for the exact form.
 
     Returns:
@@ -118,19 +117,20 @@ class _ClosedForm(torch.autograd.Function):
     ) -> Tensor:
         output = torch.empty_like(queries)
         slope = torch.empty_like(queries) if ctx.needs_input_grad[0] else None
-        done = torch.zeros(len(queries), dtype=torch.bool)
+        done = torch.zeros(queries.shape[0], dtype=torch.bool)
         pieces: list[Piece] = []
         if degrees:
             batch = _place(queries, aux)
             first = _first_degrees(batch, tolerance)
         for degree in degrees:
             rows = ((first <= degree) & ~done).nonzero()[:, 0]
-            if len(rows):
+            if rows.numel():
                 piece = _interpolate(batch, rows, degree, tolerance, output, slope)
-                done[piece.rows] = True
-                pieces.append(piece)
+                if piece is not None:
+                    done[piece.rows] = True
+                    pieces.append(piece)
         rest = (~done).nonzero()[:, 0]
-        if len(rest):
+        if rest.numel():
             pieces.append(_exact(queries, aux, rest, output, slope))
         ctx.save_for_backward(aux, slope, *(tensor for piece in pieces for tensor in piece))
         return output
@@ -158,11 +158,11 @@ def _interpolate(
     tolerance: float,
     output: Tensor,
     slope: Tensor | None,
-) -> Piece:
+) -> Piece | None:
     """Try one degree on `rows`; write g, and g' where wanted, of those for which it is enough.
 
     Returns:
-        What the backward pass needs of the rows for which it was enough.
+        What the backward pass needs of the rows for which it was enough, if there are any.
     """
     part = batch.select(rows)
     nodes = part.nodes(degree)
@@ -172,6 +172,8 @@ def _interpolate(
         stretched = tilted.variance * part.stretch(nodes)  # dg/dv
         values = torch.stack([tilted.mean, stretched], dim=1)
     kept = _converged(values, part, tolerance).cpu().nonzero()[:, 0]
+    if not kept.numel():
+        return None
     part, rows = part.select(kept), rows[kept]
     at = chebyshev.basis(part.points, degree)
     found = chebyshev.evaluate(_take(values, kept), at)
@@ -201,7 +203,7 @@ def _aux_gradient(piece: Piece, aux: Tensor, grad: Tensor) -> Tensor:
     The exact g does not depend on where the nodes are, so they count as constants.
     """
     grad_mean = _take(grad, piece.rows)
-    if len(piece.inner):
+    if piece.inner.numel():
         basis = chebyshev.Basis(piece.nodes.shape[1] - 1, piece.inner, piece.outer)
         grad_mean = chebyshev.transpose(grad_mean, basis)
     part = _take(aux, piece.rows)
@@ -228,7 +230,7 @@ def _asinh(x: Tensor) -> Tensor:
 def _first_degrees(batch: Rows, tolerance: float) -> Tensor:
     """The degree below which no row need start, kept on the CPU: (B,)."""
     if batch.width.device.type != "cpu":
-        return torch.full((len(batch.width),), DEVICE_DEGREE)
+        return torch.full(batch.width.shape[:1], DEVICE_DEGREE)
     digits = -math.log10(min(max(tolerance, torch.finfo(batch.width.dtype).eps), 0.1))
     return DEGREE_PER_DIGIT * digits * batch.width[:, 0]
 
@@ -241,18 +243,17 @@ def _converged(values: Tensor, rows: Rows, tolerance: float) -> Tensor:
     """
     allowed = tolerance * values.abs().amax(2)
     allowed[:, :1] += torch.finfo(values.dtype).eps * rows.sharpness
-    allowed[:, 1:] *= SLOPE_SLACK
     return (chebyshev.tail(values) <= allowed).all(1)
 
 
 def _take(tensor: Tensor, rows: Tensor) -> Tensor:
     """`tensor[rows]` for ascending rows without a repetition; no copy where they are all."""
-    return tensor if len(rows) == len(tensor) else tensor[rows]
+    return tensor if rows.shape[0] == tensor.shape[0] else tensor[rows]
 
 
 def _put(tensor: Tensor, rows: Tensor, values: Tensor) -> None:
     """`tensor[rows] = values`, for rows as in `_take`."""
-    if len(rows) == len(tensor):
+    if rows.shape[0] == tensor.shape[0]:
         tensor.copy_(values)
     else:
         tensor[rows] = values

@@ -78,7 +78,7 @@ def aux_gradient(
     share = grad_mean / total
     slope = share * queries
     weights = torch.stack([share + slope * excess, slope * upward, slope * ~upward], dim=1)
-    sums = aux.new_zeros(len(aux), 3, aux.shape[1])
+    sums = aux.new_zeros(aux.shape[0], 3, aux.shape[1])
     for rows, some in _portions(queries, aux):
         table = _table(queries[rows, some], centre[rows, some], aux[rows])
         sums[rows] += torch.bmm(weights[rows, :, some], table)
