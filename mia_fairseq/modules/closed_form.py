@@ -36,9 +36,9 @@ LAST_DEGREE = 1024
 # s = BEND / (max a - min a). From 4 to 12 the number of nodes hardly changes, over Gaussian,
 # Laplace, uniform and two-valued entries and one entry far from the others.
 BEND = 8.0
-# The degree that an interval of width 1 in v suggests for each decimal digit wanted: what Gaussian
-# entries need.
-DEGREE_PER_DIGIT = 4 / 3
+# For each decimal digit wanted, an interval of width v suggests the degree GUESS[0] v^GUESS[1]:
+# what Gaussian entries need, measured over widths from 0.1 to 13.
+GUESS = (0.8, 1.3)
 DEVICE_DEGREE = 64  # where to start on a GPU: nodes cost little there, looking at widths a wait
 # Work to interpolate, a point and a row, in entries of the table e^{t a_i}; measured on a CPU.
 POINT_COST = 40
@@ -232,7 +232,7 @@ def _first_degrees(batch: Rows, tolerance: float) -> Tensor:
     if batch.width.device.type != "cpu":
         return torch.full(batch.width.shape[:1], DEVICE_DEGREE)
     digits = -math.log10(min(max(tolerance, torch.finfo(batch.width.dtype).eps), 0.1))
-    return DEGREE_PER_DIGIT * digits * batch.width[:, 0]
+    return digits * GUESS[0] * batch.width[:, 0] ** GUESS[1]
 
 
 def _converged(values: Tensor, rows: Rows, tolerance: float) -> Tensor:

@@ -14,7 +14,6 @@ The table of exponentials, B Q d_a entries, is made portion by portion, forward 
 backward, small enough for a processor's cache, and never kept.
 """
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
@@ -37,25 +36,23 @@ class Tilted(NamedTuple):
 
 def tilt(queries: Tensor, aux: Tensor, *, want_variance: bool) -> Tilted:
     """Weigh `aux`, (B, d_a), by e^{t a_i} for each t of `queries`, (B, Q)."""
+    some, rows = _portion(queries, aux)
+    if some < queries.shape[1]:
+        parts = [tilt(t, aux, want_variance=want_variance) for t in queries.split(some, dim=1)]
+        return Tilted(*(torch.cat(part, dim=1) for part in zip(*parts, strict=True)))
+    upward = queries >= 0
     top, bottom = _extremes(aux)
-    centre = torch.where(queries >= 0, top, bottom)
+    centre = torch.where(upward, top, bottom)
     columns = torch.stack([aux, top - aux, bottom - aux], dim=2)
-    result = Tilted(*(torch.zeros_like(queries) for _ in Tilted._fields))
-    for rows, some in _portions(queries, aux):
-        t, c, a = queries[rows, some], centre[rows, some], aux[rows]
-        table = _table(t, c, a)
-        total = table.sum(2)
-        direct, below_top, above_bottom = torch.bmm(table, columns[rows]).unbind(2)
-        excess = torch.where(t >= 0, below_top, above_bottom) / total
-        # Where c outweighs all else, a running sum loses the many small terms beside it.
-        mean = torch.where(2 * excess.abs() < c.abs(), c - excess, direct / total)
-        result.mean[rows, some] = mean
-        result.total[rows, some] = total
-        result.excess[rows, some] = excess
-        if want_variance:
-            squares = (a[:, None] - mean[:, :, None]).square_()
-            result.variance[rows, some] = squares.mul_(table).sum(2) / total
-    return result
+    tensors = (queries, centre, aux, columns)
+    split = zip(*(tensor.split(rows) for tensor in tensors), strict=True)
+    sums = [_sums(t, c, a, column, want_variance) for t, c, a, column in split]
+    total, products, variance = (torch.cat(part) for part in zip(*sums, strict=True))
+    direct, below_top, above_bottom = (products / total[:, :, None]).unbind(2)
+    excess = torch.where(upward, below_top, above_bottom)
+    # Where c outweighs all else, a running sum loses the many small terms beside it.
+    mean = torch.where(2 * excess.abs() < centre.abs(), centre - excess, direct)
+    return Tilted(mean, total, excess, variance / total - (mean - direct).square())
 
 
 def aux_gradient(
@@ -72,22 +69,36 @@ def aux_gradient(
         excess: of `Tilted`, (B, Q).
         grad_mean: the gradient of each g(t_q), (B, Q).
     """
-    top, bottom = _extremes(aux)
+    some, rows = _portion(queries, aux)
+    if some < queries.shape[1]:
+        tensors = (queries, total, excess, grad_mean)
+        split = zip(*(tensor.split(some, dim=1) for tensor in tensors), strict=True)
+        grad = torch.zeros_like(aux)
+        for t, part_total, part_excess, part_grad in split:
+            grad += aux_gradient(t, aux, part_total, part_excess, part_grad)
+        return grad
     upward = queries >= 0
+    top, bottom = _extremes(aux)
     centre = torch.where(upward, top, bottom)
     share = grad_mean / total
     slope = share * queries
     weights = torch.stack([share + slope * excess, slope * upward, slope * ~upward], dim=1)
-    sums = aux.new_zeros(aux.shape[0], 3, aux.shape[1])
-    for rows, some in _portions(queries, aux):
-        table = _table(queries[rows, some], centre[rows, some], aux[rows])
-        sums[rows] += torch.bmm(weights[rows, :, some], table)
+    tensors = (weights, queries, centre, aux)
+    split = zip(*(tensor.split(rows) for tensor in tensors), strict=True)
+    sums = torch.cat([torch.bmm(weight, _table(*portion)) for weight, *portion in split])
     plain, near_top, near_bottom = sums.unbind(1)
     return plain + near_top * (aux - top) + near_bottom * (aux - bottom)
 
 
 def _extremes(aux: Tensor) -> tuple[Tensor, Tensor]:
     return aux.amax(1, keepdim=True), aux.amin(1, keepdim=True)
+
+
+def _portion(queries: Tensor, aux: Tensor) -> tuple[int, int]:
+    """How many queries of a row, and how many rows of so many, make one table."""
+    entries = CPU_PORTION if aux.device.type == "cpu" else DEVICE_PORTION
+    some = max(1, min(queries.shape[1], entries // aux.shape[1]))
+    return some, max(1, entries // (some * aux.shape[1]))
 
 
 def _table(queries: Tensor, centre: Tensor, aux: Tensor) -> Tensor:
@@ -100,11 +111,20 @@ def _table(queries: Tensor, centre: Tensor, aux: Tensor) -> Tensor:
     return exponents.clamp_(min=-80).exp_()
 
 
-def _portions(queries: Tensor, aux: Tensor) -> Iterator[tuple[slice, slice]]:
-    """Cut the table: several whole rows where a portion holds them, else part of one row."""
-    entries = CPU_PORTION if aux.device.type == "cpu" else DEVICE_PORTION
-    some = max(1, min(queries.shape[1], entries // aux.shape[1]))
-    rows = max(1, entries // (some * aux.shape[1]))
-    for start in range(0, queries.shape[0], rows):
-        for first in range(0, queries.shape[1], some):
-            yield slice(start, start + rows), slice(first, first + some)
+def _sums(
+    queries: Tensor, centre: Tensor, aux: Tensor, columns: Tensor, want_variance: bool
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Sums of one table: of itself, by each of `columns`, (b, d_a, 3), and of squares.
+
+    The squares are of a_i less the first column's mean, or zeros where they are not wanted.
+
+    Returns:
+        (b, q), (b, q, 3) and (b, q).
+    """
+    table = _table(queries, centre, aux)
+    total = table.sum(2)
+    products = torch.bmm(table, columns)
+    if not want_variance:
+        return total, products, torch.zeros_like(total)
+    deviations = aux[:, None] - products[:, :, :1] / total[:, :, None]
+    return total, products, deviations.square_().mul_(table).sum(2)
