@@ -108,8 +108,13 @@ class AffectModelConfig(FairseqDataclass):
     modality_dropout: float = field(
         default=0.0,
         metadata={
-            "help": "probability with which each auxiliary is missing for a whole row in training; "
-            "the main modality is never taken away"
+            "help": "probability with which each auxiliary is missing for a whole row in training"
+        },
+    )
+    main_dropout: float = field(
+        default=0.0,
+        metadata={
+            "help": "the same for the main modality; a row that would lose all it has loses nothing"
         },
     )
 
@@ -153,7 +158,7 @@ class AffectModel(BaseFairseqModel):
             if cfg.no_adapters
             else {name: Adapter(shape.dims[name], shape.channels) for name in used}
         )
-        self.modality_dropout = ModalityDropout(cfg.modality_dropout, shape.main)
+        self.modality_dropout = ModalityDropout(shape.main, cfg.modality_dropout, cfg.main_dropout)
         self.feature_dropout = nn.Dropout(cfg.feature_dropout)
         self.fusion = self.build_fusion(shape, cfg)
         main_dim = shape.dims[shape.main]

@@ -16,7 +16,7 @@ def lengths(**given: int) -> dict[str, torch.Tensor]:
 def test_each_auxiliary_goes_with_the_probability_on_its_own() -> None:
     torch.manual_seed(0)
     given = lengths(text=3, audio=2, video=5)
-    left = ModalityDropout(0.3, "text")(given)
+    left = ModalityDropout("text", 0.3)(given)
     assert torch.equal(left["text"], given["text"])
     gone = {name: left[name] == 0 for name in ("audio", "video")}
     for name, count in (("audio", 2), ("video", 5)):
@@ -30,7 +30,7 @@ def test_a_row_without_a_main_modality_never_loses_everything() -> None:
     torch.manual_seed(0)
     given = lengths(text=0, audio=2, video=5)
     given["video"][:2000] = 0
-    left = ModalityDropout(0.9, "text")(given)
+    left = ModalityDropout("text", 0.9)(given)
     assert ((left["audio"] > 0) | (left["video"] > 0)).all()
     assert (left["audio"][:2000] == 2).all()  # the only one that there is
     assert 0.05 < (left["audio"][2000:] == 0).float().mean() < 0.95
@@ -41,15 +41,32 @@ def test_nothing_is_drawn_in_evaluation_or_at_probability_0() -> None:
     torch.manual_seed(0)
     state = torch.get_rng_state()
     for layer, values in (
-        (ModalityDropout(0.5, "text").eval(), given),
-        (ModalityDropout(0.0, "text"), given),
-        (ModalityDropout(0.5, "text"), lengths(text=1)),
+        (ModalityDropout("text", 0.5, 0.5).eval(), given),
+        (ModalityDropout("text", 0.0), given),
+        (ModalityDropout("text", 0.5, 0.5), lengths(text=1)),
     ):
         assert all(torch.equal(layer(values)[name], values[name]) for name in values)
     assert torch.equal(state, torch.get_rng_state())
 
 
+def test_the_main_modality_goes_with_a_probability_of_its_own_but_never_with_all_others() -> None:
+    torch.manual_seed(0)
+    given = lengths(text=3, audio=2)
+    left = ModalityDropout("text", 0.0, 0.4)(given)
+    assert (left["text"] == 0).float().mean().item() == pytest.approx(0.4, abs=0.03)
+    assert torch.equal(left["audio"], given["audio"])
+    left = ModalityDropout("text", 0.5, 0.5)(given)
+    assert ((left["text"] > 0) | (left["audio"] > 0)).all()
+    # Both stay with 1/4, and with another 1/4, where both would have gone.
+    both = ((left["text"] > 0) & (left["audio"] > 0)).float().mean().item()
+    assert both == pytest.approx(0.5, abs=0.03)
+    given["audio"][:] = 0
+    assert torch.equal(ModalityDropout("text", 0.5, 0.9)(given)["text"], given["text"])
+
+
 @pytest.mark.parametrize("probability", [-0.1, 1.0, float("nan")])
 def test_a_probability_out_of_range_is_refused(probability: float) -> None:
-    with pytest.raises(InputError, match="expected a probability from 0 to below 1"):
-        ModalityDropout(probability, "text")
+    with pytest.raises(InputError, match=r"--modality-dropout is .*, expected a probability"):
+        ModalityDropout("text", probability)
+    with pytest.raises(InputError, match=r"--main-dropout is .*, expected a probability"):
+        ModalityDropout("text", 0.0, probability)
