@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from mia_fairseq.command import run as run_command
 from mia_fairseq.data.dataset import AffectDataset, pad
+from mia_fairseq.data.opening import open_split
 from mia_fairseq.data.store import Store
 from mia_fairseq.errors import InputError
 from mia_fairseq.schema import Schema
@@ -89,7 +90,7 @@ class Predictor:
 
         kinds = [
             find_extractor(self._known_extractor(name, self.schema.modalities[name].extractor))
-            for name in self.schema.used
+            for name in self.schema.stored
         ]
         return any(kind.modality == "text" for kind in kinds)
 
@@ -103,7 +104,7 @@ class Predictor:
             (n,) scores, or (n, k) probabilities.
         """
         tensors, lengths = {}, {}
-        for name in self.schema.used:
+        for name in self.schema.inputs:
             padded, counts = pad(features[name])
             tensors[name], lengths[name] = torch.from_numpy(padded), torch.from_numpy(counts)
         with torch.no_grad():
@@ -117,11 +118,11 @@ class Predictor:
         """Each row of a split of a DATA folder, in its order."""
         store = Store(data)
         self.schema.check_fits(store)
-        rows = AffectDataset(store.split(split, self.schema.used))
+        rows = AffectDataset(open_split(store, split, self.schema))
         for start in range(0, len(rows), BATCH):
             items = [rows[row] for row in range(start, min(start + BATCH, len(rows)))]
             rows.collater(items)  # checks that every number is finite
-            features = {n: [item["features"][n] for item in items] for n in self.schema.used}
+            features = {n: [item["features"][n] for item in items] for n in self.schema.inputs}
             for item, output in zip(items, self.predict_arrays(features), strict=True):
                 row = rows.split.rows[item["row"]]
                 known = store.label.format(row.label)
@@ -153,8 +154,11 @@ class Predictor:
 
         features: dict[str, list[NDArray[Any]]] = {}
         missing: list[dict[str, str]] = [{} for _ in clips]
-        for name in self.schema.used:
+        for name in self.schema.inputs:
             spec = self.schema.modalities[name]
+            if name in self.schema.contexts:  # a clip by itself has no neighbours
+                features[name] = [np.empty((0, spec.dim), np.float32)] * len(clips)
+                continue
             options = dict(spec.extra.get("options", {}))
             job = Job(
                 name,
@@ -298,7 +302,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         predictions += predictor.predict_clips(clips)
     sys.stdout.write(render(predictions, args.format) + "\n")
     for prediction in predictions:
-        if len(prediction.missing) == len(predictor.schema.used):
+        if len(prediction.missing) == len(predictor.schema.stored):
             raise InputError(
                 f"{prediction.id}: nothing could be made of it, so its prediction means nothing: "
                 + "; ".join(prediction.missing.values())

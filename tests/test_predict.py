@@ -101,6 +101,23 @@ def test_a_clip_goes_through_the_checkpoints_extractors(trained: Path, tmp_path:
     assert -3.5 < few < -1.5 and 1 < many < 3.5  # the truth is −2.5 and 2.5
 
 
+def test_a_clip_without_neighbours_lacks_its_contexts(trained: Path, tmp_path: Path) -> None:
+    data = trained.parent / "DATA"
+    for split in ("train", "valid", "test"):  # one long video a split
+        lines = (data / f"{split}.tsv").read_text().splitlines()
+        rows = [line.split("\t")[:3] + [split, str(place)] for place, line in enumerate(lines[1:])]
+        table = [lines[0], *("\t".join(row) for row in rows)]
+        (data / f"{split}.tsv").write_text("\n".join(table) + "\n")
+    flags = ("--aux-modalities", "video", "--context", "text[-2:-1]")
+    train(data, tmp_path, *flags)
+    predictor = Predictor(tmp_path / "checkpoint_best.pt")
+    clip = tmp_path / "clip.mp4"
+    clip.write_bytes(b"1234567")
+    (prediction,) = predictor.predict_clips([Clip("c", clip, "a b c")])
+    assert np.isfinite(prediction.value) and not prediction.missing
+    assert len(list(predictor.predict_split(data, "test"))) == 30
+
+
 def test_what_a_clip_lacks_is_told(trained: Path, tmp_path: Path, capsys) -> None:
     empty = tmp_path / "empty.mp4"
     empty.touch()

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import make_store
+from harness import make_store
 
 from mia_fairseq.data.derived import parse_derived
 from mia_fairseq.data.store import Store

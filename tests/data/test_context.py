@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import SCORES
+from harness import SCORES
 
 from mia_fairseq.data.context import context_tables
 from mia_fairseq.data.dataset import AffectDataset

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import make_store
+from harness import make_store
 
 from mia_fairseq.data.derived import parse_derived
 from mia_fairseq.data.opening import open_split

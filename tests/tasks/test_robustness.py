@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import make_store, train, validate
+from harness import make_store, train, validate
 
 from mia_fairseq.errors import InputError
 from mia_fairseq.tasks.multimodal_affect import MultimodalAffectConfig, MultimodalAffectTask
