@@ -40,8 +40,11 @@ def lobatto_nodes(degree: int, device: torch.device) -> Tensor:
 
 
 def block_size(degree: int) -> int:
-    """The q of the module's docstring: a power of two near sqrt(degree), a power of two itself."""
-    return 1 << math.ceil(math.log2(degree) / 2)
+    """The q of the module's docstring: the largest power of two in N that is at most 2 sqrt(N)."""
+    size = degree & -degree
+    while size * size > 4 * degree:
+        size //= 2
+    return size
 
 
 def _values_to_coefficients(degree: int) -> Tensor:
@@ -82,7 +85,7 @@ def tail(values: Tensor) -> Tensor:
     geometrically it bounds what the missing ones add up to, with room to spare.
 
     Args:
-        values: values at the nodes, (..., K), with degree K - 1 a multiple of 8.
+        values: values at the nodes, (..., K), with K above 16.
 
     Returns:
         (...), in float64.
@@ -103,7 +106,7 @@ def _polynomials(points: Tensor, degree: int) -> Tensor:
 
 
 def basis(points: Tensor, degree: int) -> Basis:
-    """Prepare for interpolation at `points`, (B, P) in [-1, 1]; `degree` is a power of two."""
+    """Prepare for interpolation at `points`, (B, P) in [-1, 1]."""
     q = block_size(degree)
     inner = _polynomials(points, q)
     return Basis(degree, inner[:q], _polynomials(inner[q], degree // q))

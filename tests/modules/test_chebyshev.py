@@ -7,7 +7,7 @@ from numpy.polynomial import chebyshev as reference
 
 from mia_fairseq.modules import chebyshev
 
-DEGREES = (16, 32, 64, 128, 256, 512, 1024)
+DEGREES = (20, 21, 32, 40, 64, 80, 160, 320, 640)
 CPU = torch.device("cpu")
 
 
