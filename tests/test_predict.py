@@ -105,7 +105,7 @@ def test_a_clip_without_neighbours_lacks_its_contexts(trained: Path, tmp_path: P
     data = trained.parent / "DATA"
     for split in ("train", "valid", "test"):  # one long video a split
         lines = (data / f"{split}.tsv").read_text().splitlines()
-        rows = [line.split("\t")[:3] + [split, str(place)] for place, line in enumerate(lines[1:])]
+        rows = [[*line.split("\t")[:3], split, str(place)] for place, line in enumerate(lines[1:])]
         table = [lines[0], *("\t".join(row) for row in rows)]
         (data / f"{split}.tsv").write_text("\n".join(table) + "\n")
     flags = ("--aux-modalities", "video", "--context", "text[-2:-1]")
