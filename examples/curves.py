@@ -16,8 +16,9 @@ def read_curve(tensorboard: Path, phase: str, tag: str) -> Curve:
     """One curve that fairseq-train wrote: ``phase`` train or valid, ``tag`` loss, krl, mae, ..."""
     events = EventAccumulator(str(tensorboard / phase))
     events.Reload()
-    scalars = events.Scalars(tag)
-    return [event.step for event in scalars], [event.value for event in scalars]
+    # A training that was cut off and went on may have written an update twice: the last one holds.
+    values = dict(sorted((event.step, event.value) for event in events.Scalars(tag)))
+    return list(values), list(values.values())
 
 
 def plot_curves(runs: Mapping[str, Path], picture: Path, *, metric: str = "mae") -> None:

@@ -107,7 +107,7 @@ def write_results(
         rows = tables.setdefault(entry.store.path.name, {})
         for evaluation in entry.runs[0].evaluations:
             if evaluation.split == "test" or experiment.only_validation:
-                name = row_name(entry.row.name, evaluation.name, experiment, entry.store)
+                name = row_name(entry.row.name, evaluation.name, experiment, entry.store.path.name)
                 rows[name] = [run.results(evaluation.name) for run in entry.runs]
     written = []
     for name, rows in tables.items():
@@ -116,13 +116,13 @@ def write_results(
     return written
 
 
-def row_name(row: str, evaluation: str, experiment: Experiment, store: Store) -> str:
+def row_name(row: str, evaluation: str, experiment: Experiment, data: str) -> str:
     """How a table calls an evaluation of a row."""
     for name in experiment.evaluations:
         if evaluation == evaluation_file(name):
             return f"{row}: {name}"
-    if experiment.transfer and evaluation.startswith("test-on_"):
-        return f"{row}, trained on {store.path.name}, tested {evaluation[5:].replace('_', ' ', 1)}"
+    if experiment.transfer and evaluation.startswith(evaluation_file("on ")):
+        return f"{row}, trained on {data}, tested {evaluation[5:].replace('_', ' ', 1)}"
     return row
 
 
