@@ -13,7 +13,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -148,13 +148,14 @@ def _execute(run: Run, lock: int) -> None:
         run.folder.mkdir(parents=True, exist_ok=True)
         _write(begun, run.describe())
         call(train_command(run), run.folder / "train.log", lock)
-    for evaluation in run.open_evaluations():
-        call(validate_command(run, evaluation), run.folder / f"{evaluation.name}.log", lock)
+    commands = run.folder / "evaluations.json"
+    _write(commands, [validate_command(run, evaluation) for evaluation in run.open_evaluations()])
+    call(["python", "-m", "examples.evaluate", str(commands)], run.folder / "evaluate.log", lock)
     _write(run.folder / "run.json", run.describe())
     (run.folder / "checkpoint_last.pt").unlink(missing_ok=True)
 
 
-def execute_all(runs: Sequence[Run], *, jobs: int = 1, do: Callable[..., bool] = execute) -> None:
+def execute_all(runs: Sequence[Run], *, jobs: int = 1) -> None:
     """Executes runs, ``jobs`` at a time, with a progress bar.
 
     A run that another process has in hand is left to it, and waited for when all others are done.
@@ -164,13 +165,14 @@ def execute_all(runs: Sequence[Run], *, jobs: int = 1, do: Callable[..., bool] =
     """
     failures: list[str] = []
     different = list({run.folder: run for run in runs}.values())
+    total = len(different)
     with (
-        tqdm(total=len(different), desc="runs", unit="run") as progress,
+        tqdm(total=total, desc="runs", unit="run") as progress,
         ThreadPoolExecutor(jobs) as pool,
     ):
         try:
             for wait in (False, True):
-                futures = {pool.submit(do, run, wait=wait): run for run in different}
+                futures = {pool.submit(execute, run, wait=wait): run for run in different}
                 different = []
                 for future in as_completed(futures):
                     run = futures[future]
@@ -188,7 +190,7 @@ def execute_all(runs: Sequence[Run], *, jobs: int = 1, do: Callable[..., bool] =
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     if failures:
-        raise SystemExit("\n".join([f"{len(failures)} of {len(runs)} runs failed:", *failures]))
+        raise SystemExit("\n".join([f"{len(failures)} of {total} runs failed:", *failures]))
 
 
 def call(command: Sequence[str], log: Path, lock: int | None = None) -> None:
@@ -241,7 +243,7 @@ def _holds(file: Path, content: dict[str, Any]) -> bool:
         return False
 
 
-def _write(file: Path, content: dict[str, Any]) -> None:
+def _write(file: Path, content: object) -> None:
     partial = file.with_name(f"{file.name}.partial")
     partial.write_text(json.dumps(content))
     partial.replace(file)
