@@ -226,7 +226,9 @@ def read_predictions(file: Path) -> tuple[Predictions | None, str]:
 def _printed(log: Path) -> Section:
     name = log.parent.name
     known = name in experiments.names()
-    return Section(name, experiments.load(name) if known else None, printed=log.read_text())
+    text = log.read_text()
+    begin = max(text.find("\n# ") + 1, 0)  # log lines come before the Markdown
+    return Section(name, experiments.load(name) if known else None, printed=text[begin:])
 
 
 def _loose(folder: Path) -> Section:

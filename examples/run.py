@@ -32,7 +32,7 @@ from mia_fairseq.errors import InputError
 def main(argv: Sequence[str] | None = None) -> None:
     """Runs one experiment."""
     args = _parser().parse_args(argv)
-    more = {name: value for name, _, value in (text.partition("=") for text in args.set)}
+    more = dict(_setting(text) for text in args.set)
     if args.max_epoch is not None:
         more["max-epoch"] = str(args.max_epoch)
     if args.seeds < 1 or args.jobs < 1:
@@ -111,6 +111,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _setting(text: str) -> tuple[str, str]:
+    name, given, value = text.partition("=")
+    if not given:
+        raise InputError(f"--set {text}: expected FLAG=VALUE, such as lr=1e-4")
+    return name.removeprefix("--"), value
+
+
 def _measure(chosen: experiments.Experiment, out: Path, *, only_print: bool) -> None:
     """Runs the command of an experiment that trains nothing."""
     folder = out / chosen.name
@@ -118,8 +125,10 @@ def _measure(chosen: experiments.Experiment, out: Path, *, only_print: bool) -> 
     print(shlex.join(command))
     if not only_print:
         folder.mkdir(parents=True, exist_ok=True)
-        call(command, folder / "command.log")
-        print((folder / "command.log").read_text())
+        log = folder / "command.log"
+        log.unlink(missing_ok=True)
+        call(command, log)
+        print(log.read_text())
 
 
 if __name__ == "__main__":

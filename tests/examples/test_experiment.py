@@ -15,7 +15,18 @@ from mia_fairseq.models.affect_model import AffectModel
 # Flags and fusions that other parts of the project bring; empty once those are merged.
 PENDING = ("--derive", "--context", "--modality-dropout", "--drop", "--noise", "--misalign")
 PENDING_ARCHS = (
-    *("concat", "tfn", "lmf", "cim", "mha", "transformer", "cross_transformer", "mag", "misa", "mmim"),
+    *(
+        "concat",
+        "tfn",
+        "lmf",
+        "cim",
+        "mha",
+        "transformer",
+        "cross_transformer",
+        "mag",
+        "misa",
+        "mmim",
+    ),
 )
 NAMES = experiments.names()
 KINDS = ("regression", "classes")
