@@ -13,7 +13,14 @@ Curve = tuple[list[int], list[float]]  # updates, values
 
 
 def read_curve(tensorboard: Path, phase: str, tag: str) -> Curve:
-    """One curve that fairseq-train wrote: ``phase`` train or valid, ``tag`` loss, krl, mae, ..."""
+    """One curve that fairseq-train wrote: ``phase`` train or valid, ``tag`` loss, krl, mae, ...
+
+    Raises:
+        FileNotFoundError: nothing was written for the phase.
+        KeyError: there is no such tag.
+    """
+    if not list((tensorboard / phase).glob("events.*")):
+        raise FileNotFoundError(f"{tensorboard / phase}: holds no events")
     events = EventAccumulator(str(tensorboard / phase))
     events.Reload()
     # A training that was cut off and went on may have written an update twice: the last one holds.

@@ -48,7 +48,7 @@ def utterances(
             )
             try:
                 seen = look(checkpoint, row.data, table.split, ids)
-            except (InputError, OSError, RuntimeError, KeyError) as error:
+            except (InputError, OSError) as error:
                 return "", [f"{row.name}: attention cannot be shown ({error})"]
             title = f"<h4>Chosen utterances: {escape(row.name)}, seed {_number(seed)}</h4>"
             return title + f"<p>{EXPLAINED}</p>" + "".join(map(_one, seen)), []
