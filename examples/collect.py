@@ -15,7 +15,7 @@ import numpy as np
 from examples import experiment as experiments
 from examples.experiment import Experiment
 from examples.intervals import Predictions
-from examples.plan import INDEX_FORMAT, row_name
+from examples.plan import INDEX_FORMAT
 from examples.tables import CLASS_COLUMNS, REGRESSION_COLUMNS
 from mia_fairseq.data.store import Store
 from mia_fairseq.errors import InputError
@@ -144,28 +144,20 @@ def _add_rows(
     base: Path,
     tables: dict[str, Table],
 ) -> None:
-    data = Path(entry["data"])
-    corpus = data.name
-    store = _store(data, section)
-    if store is not None:
-        corpus = store.corpus
     wanted = "valid" if chosen.only_validation else "test"
-    table = tables.setdefault(str(data), Table(corpus, data.name, wanted))
     for evaluation in entry["evaluations"]:
-        if evaluation.split("-")[0] != wanted:
+        if evaluation["split"] != wanted:
             continue
-        plain = evaluation == wanted
-        row = TableRow(
-            row_name(entry["row"], evaluation, chosen, data.name),
-            entry["flags"],
-            paper_name=entry["paper"] if plain else None,
-            data=data,
-        )
-        runs = base / entry["folder"]
-        row.seeds = list(_seeds(runs, evaluation, row))
+        data = Path(evaluation["data"])
+        if str(data) not in tables:
+            store = _store(data, section)
+            corpus = data.name if store is None else store.corpus
+            tables[str(data)] = Table(corpus, data.name, wanted)
+        row = TableRow(evaluation["row"], entry["flags"], paper_name=evaluation["paper"], data=data)
+        row.seeds = list(_seeds(base / entry["folder"], evaluation["file"], row))
         if len(row.seeds) < entry["seeds"]:
             row.notes.append(f"{len(row.seeds)} of {entry['seeds']} seeds are finished")
-        table.rows.append(row)
+        tables[str(data)].rows.append(row)
 
 
 def _store(data: Path, section: Section) -> Store | None:

@@ -5,11 +5,15 @@ A file has
     needs       corpora, features and encoders
     status      what of it can be run with what is here
     runs        row name -> ``flags`` (overrides of base.yaml) and ``paper`` (its row of the paper)
-and, where of use, ``note``, ``reference`` (the row that others are compared with), ``plot``,
-``sweep`` (flag -> values: every run with every combination), ``for_each: modality`` (a run for each
-modality of DATA, ``{modality}`` standing for it), ``evaluations`` (name -> flags of
-fairseq-validate), ``only_validation``, ``transfer``, ``command`` and ``paper`` (corpus -> metric,
-columns, rows; accuracies and F1 in per cent, as printed).
+and, where of use,
+    note, reference (the row that others are compared with), plot
+    sweep            flag -> values: every run with every combination
+    for_each         modality: a run for each of DATA's, ``{modality}`` standing for it
+    evaluations      name -> flags of fairseq-validate, beyond the plain one
+    only_validation  true: the test split is not read
+    transfer         flags of the training of a head alone, on other corpora
+    command          what measures instead of runs
+    paper            corpus -> metric, columns, rows; accuracies and F1 in per cent, as printed
 """
 
 from collections.abc import Mapping
@@ -65,7 +69,7 @@ class Experiment:
     plot: str = ""
     evaluations: Mapping[str, Flags] = field(default_factory=dict)
     only_validation: bool = False
-    transfer: bool = False
+    transfer: Flags | None = None
     command: tuple[str, ...] = ()
     paper: Mapping[str, PaperTable] = field(default_factory=dict)
 
@@ -117,7 +121,7 @@ def load(name: str, modalities: tuple[str, ...] = ("text", "audio", "video")) ->
         plot=content.get("plot", ""),
         evaluations=content.get("evaluations", {}),
         only_validation=content.get("only_validation", False),
-        transfer=content.get("transfer", False),
+        transfer=content.get("transfer"),
         command=tuple(content.get("command", ())),
         paper={corpus: _paper(table) for corpus, table in content.get("paper", {}).items()},
     )

@@ -9,8 +9,8 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +24,30 @@ INDEX_FORMAT = 1
 
 @dataclass(frozen=True)
 class PlannedRow:
-    """One row of an experiment on one DATA folder, with a run a seed."""
+    """One row of an experiment on one DATA folder, with a run a seed.
+
+    Attributes:
+        row: the row.
+        store: the data that it is trained on.
+        runs: one a seed.
+        tables: where each evaluation stands, in the order of those of the runs.
+        later: whether it starts from what other rows have trained.
+    """
 
     row: Row
     store: Store
     runs: tuple[Run, ...]
+    tables: tuple["Place", ...]
+    later: bool = False
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an evaluation stands: in which row of which data's table, beside which published."""
+
+    row: str
+    data: Path
+    paper: str | None = None
 
 
 def plan(
@@ -50,18 +69,15 @@ def plan(
     called = [store.path.name for store in stores]
     if len(set(called)) < len(called):
         raise InputError(f"--data names {called}; give folders of different names, rows bear them")
+    root = out.resolve() / "all"
     planned = []
     for store in stores:
-        evaluations = _evaluations(experiment, store, stores)
+        evaluations, places = _evaluations(experiment, store, stores)
         for row in experiment.rows:
             flags = train_flags(row, store.label.kind, more)
-            name = run_name(row, store.path, flags)
-            runs = tuple(
-                Run(name, store.path, flags, seed, out.resolve() / "all", evaluations)
-                for seed in range(1, seeds + 1)
-            )
-            planned.append(PlannedRow(row, store, runs))
-    return planned
+            runs = _runs(row, store, flags, seeds, root, evaluations)
+            planned.append(PlannedRow(row, store, runs, tuple(place(row) for place in places)))
+    return planned + _heads_anew(experiment, planned, stores, seeds, more)
 
 
 def run_name(row: Row, data: Path, flags: Sequence[str]) -> str:
@@ -103,12 +119,12 @@ def write_results(
 ) -> list[Path]:
     """Writes the rows of each DATA folder as JSON: row -> one dictionary of metrics a seed."""
     tables: dict[str, dict[str, list[Any]]] = {}
+    wanted = "valid" if experiment.only_validation else "test"
     for entry in planned:
-        rows = tables.setdefault(entry.store.path.name, {})
-        for evaluation in entry.runs[0].evaluations:
-            if evaluation.split == "test" or experiment.only_validation:
-                name = row_name(entry.row.name, evaluation.name, experiment, entry.store.path.name)
-                rows[name] = [run.results(evaluation.name) for run in entry.runs]
+        for evaluation, place in zip(entry.runs[0].evaluations, entry.tables, strict=True):
+            if evaluation.split == wanted:
+                rows = tables.setdefault(place.data.name, {})
+                rows[place.row] = [run.results(evaluation.name) for run in entry.runs]
     written = []
     for name, rows in tables.items():
         written.append(folder / f"{name}.json")
@@ -116,44 +132,106 @@ def write_results(
     return written
 
 
-def row_name(row: str, evaluation: str, experiment: Experiment, data: str) -> str:
-    """How a table calls an evaluation of a row."""
-    for name in experiment.evaluations:
-        if evaluation == evaluation_file(name):
-            return f"{row}: {name}"
-    if experiment.transfer and evaluation.startswith(evaluation_file("on ")):
-        return f"{row}, trained on {data}, tested {evaluation[5:].replace('_', ' ', 1)}"
-    return row
+def _runs(
+    row: Row,
+    store: Store,
+    flags: tuple[str, ...],
+    seeds: int,
+    root: Path,
+    evaluations: tuple[Evaluation, ...],
+) -> tuple[Run, ...]:
+    """A run a seed; ``{seed}`` in a flag stands for it."""
+    name = run_name(row, store.path, flags)
+    return tuple(
+        Run(
+            name,
+            store.path,
+            tuple(flag.replace("{seed}", str(seed)) for flag in flags),
+            seed,
+            root,
+            evaluations,
+        )
+        for seed in range(1, seeds + 1)
+    )
 
 
 def _evaluations(
     experiment: Experiment, store: Store, stores: Sequence[Store]
-) -> tuple[Evaluation, ...]:
+) -> tuple[tuple[Evaluation, ...], list[Callable[[Row], Place]]]:
+    """The evaluations of every run on a store, and where each stands for a given row."""
+
+    def own(row: Row) -> Place:
+        return Place(row.name, store.path, row.paper)
+
     if experiment.only_validation:
-        return (VALID,)
-    named = [
-        Evaluation(evaluation_file(name), "test", as_arguments(flags))
-        for name, flags in experiment.evaluations.items()
-    ]
-    if experiment.transfer:
-        named += [
-            Evaluation(evaluation_file(f"on {other.path.name}"), "test", (), other.path)
-            for other in stores
-            if other is not store and other.label == store.label
-        ]
-    return (VALID, TEST, *named)
+        return (VALID,), [own]
+    evaluations: list[Evaluation] = [VALID, TEST]
+    places: list[Callable[[Row], Place]] = [own, own]
+    for name, flags in experiment.evaluations.items():
+        evaluations.append(Evaluation(evaluation_file(name), "test", as_arguments(flags)))
+        places.append(lambda row, name=name: Place(f"{row.name}: {name}", store.path))
+    if experiment.transfer is not None:
+        for other in stores:
+            if other is not store and other.label == store.label:
+                file = evaluation_file(f"on {other.path.name}")
+                evaluations.append(Evaluation(file, "test", (), other.path))
+                places.append(lambda row, other=other: _transferred(row, store, other, ""))
+    return tuple(evaluations), places
+
+
+def _transferred(row: Row, trained: Store, tested: Store, how: str) -> Place:
+    published = f"trained on {trained.corpus}{how}"
+    return Place(f"{row.name}, trained on {trained.path.name}{how}", tested.path, published)
+
+
+def _heads_anew(
+    experiment: Experiment,
+    planned: Sequence[PlannedRow],
+    stores: Sequence[Store],
+    seeds: int,
+    more: Flags,
+) -> list[PlannedRow]:
+    """For every corpus with other labels: the trained models, frozen, with heads trained anew."""
+    if experiment.transfer is None:
+        return []
+    heads = []
+    user_dir = as_arguments({"user-dir": experiment.transfer.get("user-dir")})
+    evaluations = tuple(replace(evaluation, flags=user_dir) for evaluation in (VALID, TEST))
+    for entry in planned:
+        for other in stores:
+            if other.label == entry.store.label:
+                continue
+            run = entry.runs[0]
+            checkpoint = run.folder.with_name("seed{seed}") / "checkpoint_best.pt"
+            own = {**entry.row.flags, **experiment.transfer, "transferred-from": checkpoint}
+            row = Row(entry.row.name, own)
+            # What the head's training does not know of the model's settings is left out.
+            kept = {k: v for k, v in more.items() if own.get(k, "") is not None}
+            flags = train_flags(row, other.label.kind, kept)
+            runs = _runs(row, other, flags, seeds, run.root, evaluations)
+            place = _transferred(row, entry.store, other, ", head trained anew")
+            heads.append(PlannedRow(row, other, runs, (place, place), later=True))
+    return heads
 
 
 def _entry(entry: PlannedRow, folder: Path) -> dict[str, Any]:
     run = entry.runs[0]
+    shown = zip(run.evaluations, entry.tables, strict=True)
     return {
-        "row": entry.row.name,
-        "paper": entry.row.paper,
         "data": str(entry.store.path),
         "flags": list(run.flags),
         "folder": os.path.relpath(run.folder.parent, folder),
         "seeds": len(entry.runs),
-        "evaluations": [evaluation.name for evaluation in run.evaluations],
+        "evaluations": [
+            {
+                "file": evaluation.name,
+                "split": evaluation.split,
+                "row": place.row,
+                "data": str(place.data),
+                "paper": place.paper,
+            }
+            for evaluation, place in shown
+        ],
     }
 
 

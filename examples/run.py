@@ -64,12 +64,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     print(
         f"{len(runs)} runs, of which {sum(run.finished for run in runs)} are finished", flush=True
     )
-    if args.launcher == "slurm":
-        from examples.slurm import execute_on_slurm
+    for later in (False, True):  # what starts from others' checkpoints comes after them
+        stage = [run for entry in planned if entry.later is later for run in entry.runs]
+        if args.launcher == "slurm":
+            from examples.slurm import execute_on_slurm
 
-        execute_on_slurm(runs, jobs=args.jobs, logs=folder / "slurm", options=args.slurm)
-    else:
-        execute_all(runs, jobs=args.jobs)
+            execute_on_slurm(stage, jobs=args.jobs, logs=folder / "slurm", options=args.slurm)
+        elif stage:
+            execute_all(stage, jobs=args.jobs)
     if chosen.only_validation:
         print(recommend(planned))
     for file in write_results(chosen, planned, folder):

@@ -41,9 +41,15 @@ def execute_on_slurm(
             "that has sbatch, or use --launcher local"
         ) from error
     settings: dict[str, Any] = {"timeout_min": 120, "cpus_per_task": 2, "name": "mia_fairseq"}
-    if cluster == "slurm":
-        settings["slurm_array_parallelism"] = jobs
-    executor.update_parameters(**settings, **dict(map(_option, options)))
+    settings |= {"slurm_array_parallelism": jobs, **dict(map(_option, options))}
+    try:
+        executor.update_parameters(**settings)
+    except (NameError, TypeError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(
+            f"--slurm: submitit refuses the options ({reason}); expected NAME=VALUE, such as "
+            "timeout_min=60, cpus_per_task=4, slurm_partition=gpu"
+        ) from error
     submitted = executor.map_array(execute, different)
     print(f"submitted {len(submitted)} jobs; their output is in {logs}", flush=True)
     failures = []
@@ -52,7 +58,9 @@ def execute_on_slurm(
         if error is not None:
             failures.append(f"{run.name}, seed {run.seed}: {error}")
     if failures:
-        raise SystemExit("\n".join([f"{len(failures)} of {len(runs)} runs failed:", *failures]))
+        raise SystemExit(
+            "\n".join([f"{len(failures)} of {len(different)} runs failed:", *failures])
+        )
 
 
 def _option(text: str) -> tuple[str, Any]:

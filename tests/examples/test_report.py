@@ -52,18 +52,21 @@ def write_index(runs: Path, experiment: str, rows: Mapping[str, str], data: Path
     folder.mkdir(parents=True)
     entries = [
         {
-            "row": name,
-            "paper": paper or None,
             "data": str(data),
             "flags": ["--arch", "mia_net", "--gamma", str(place / 10)],
             "folder": f"../all/{name}",
             "seeds": 2,
-            "evaluations": ["valid", "test"],
+            "evaluations": [evaluation("test", name, data, paper)],
         }
         for place, (name, paper) in enumerate(rows.items(), start=1)
     ]
     index = {"format": INDEX_FORMAT, "experiment": experiment, "rows": entries}
     (folder / "index.json").write_text(json.dumps(index))
+
+
+def evaluation(file: str, row: str, data: Path, paper: str = "") -> dict[str, Any]:
+    about = {"file": file, "split": "test", "row": row, "data": str(data)}
+    return {**about, "paper": paper or None}
 
 
 def make(out: Path, *runs: Path, attention: bool = False) -> tuple[str, str]:
@@ -213,7 +216,9 @@ def test_curves_over_a_setting_are_drawn(tmp_path: Path, experiment: str) -> Non
     if experiment == "robustness":
         file = runs / experiment / "index.json"
         index = json.loads(file.read_text())
-        index["rows"][0]["evaluations"] += ["test-noise_audio_1", "test-no_audio"]
+        for name in ("noise audio 1", "no audio"):
+            stem = f"test-{name.replace(' ', '_')}"
+            index["rows"][0]["evaluations"].append(evaluation(stem, f"MIA-Net: {name}", data))
         file.write_text(json.dumps(index))
         for kind in ("json", "tsv"):
             for name in ("noise_audio_1", "no_audio"):

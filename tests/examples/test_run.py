@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import types
 from pathlib import Path
 
 import pytest
@@ -233,3 +234,44 @@ def test_the_end_of_a_failed_command_is_told(tmp_path: Path) -> None:
 
     with pytest.raises(RunError, match="no module named nothing_here"):
         call(["python", "-c", "raise SystemExit('no module named nothing_here')"], tmp_path / "log")
+
+
+def test_slurm_gets_what_is_not_finished_and_tells_what_failed(
+    experiment: Path, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a stand-in for submitit that runs nothing."""
+    submitted: list[object] = []
+    settings: dict[str, object] = {}
+
+    class Job:
+        def __init__(self, run: object) -> None:
+            submitted.append(run)
+
+        def exception(self) -> Exception | None:
+            return RuntimeError("out of time") if len(submitted) > 1 else None
+
+    class AutoExecutor:
+        def __init__(self, folder: str, cluster: str) -> None:
+            assert cluster == "slurm"
+
+        def update_parameters(self, **given: object) -> None:
+            settings.update(given)
+            if "tim" in given:
+                raise NameError("tim\nand more")
+
+        def map_array(self, _function: object, runs: list[object]) -> list[Job]:
+            return [Job(run) for run in runs]
+
+    fake = types.ModuleType("submitit")
+    fake.AutoExecutor = AutoExecutor  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "submitit", fake)
+    chosen = run_module.experiments.load(str(experiment))
+    planned = plan(chosen, [corpus], seeds=2, out=tmp_path, more={})
+    runs = [run for entry in planned for run in entry.runs]
+    logs = tmp_path / "slurm"
+    with pytest.raises(InputError, match=r"refuses the options \(tim\)"):
+        execute_on_slurm(runs, jobs=3, logs=logs, options=["tim=9"])
+    with pytest.raises(SystemExit, match=r"(?s)4 of 4 runs failed.*out of time"):
+        execute_on_slurm([*runs, runs[0]], jobs=3, logs=logs, options=["timeout_min=9"])
+    assert submitted == runs
+    assert settings["slurm_array_parallelism"] == 3 and settings["timeout_min"] == 9
