@@ -150,6 +150,7 @@ def _runs(
             seed,
             root,
             evaluations,
+            row.name,
         )
         for seed in range(1, seeds + 1)
     )

@@ -1,8 +1,8 @@
 """One self-contained page, and Markdown, of what experiments gave, beside the paper's numbers.
 
-    python -m examples.report runs --out report.html       # all experiments below runs/
-    python -m examples.report runs/table4 runs/context     # some
-    python -m examples.report runs/mosi_utterance          # runs of a recipe
+    python -m examples.report runs                      # all experiments, to runs/report.html
+    python -m examples.report runs/table4 runs/context  # some
+    python -m examples.report runs/mosi_utterance       # runs of a recipe
 
 The page opens offline. Runs that are missing, failed or of an older format are named in their row.
 """
@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("runs", type=Path, nargs="*", metavar="RUNS")
-    parser.add_argument("--out", type=Path, default=Path("report.html"))
+    parser.add_argument("--out", type=Path, default=Path("runs/report.html"))
     parser.add_argument("--resamples", type=int, default=2000, help="of the bootstrap")
     parser.add_argument(
         *("--utterances",), nargs="*", default=[], metavar="ID", help="whose attention is shown"

@@ -61,6 +61,7 @@ class Run:
         seed: of fairseq-train.
         root: the folder that holds all runs.
         evaluations: what is done with the best checkpoint.
+        title: what messages call it, where that is not its name.
     """
 
     name: str
@@ -69,6 +70,10 @@ class Run:
     seed: int
     root: Path
     evaluations: tuple[Evaluation, ...] = (VALID, TEST)
+    title: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.title or self.name}, seed {self.seed}"
 
     @property
     def folder(self) -> Path:
@@ -179,11 +184,11 @@ def execute_all(runs: Sequence[Run], *, jobs: int = 1) -> None:
                     try:
                         done = future.result()
                     except RunError as error:
-                        failures.append(f"{run.name}, seed {run.seed}: {error}")
+                        failures.append(f"{run}: {error}")
                         done = True
                     if done:
                         progress.update()
-                        progress.set_postfix_str(f"{run.name}, seed {run.seed}")
+                        progress.set_postfix_str(str(run))
                     else:
                         different.append(run)
         except BaseException:  # Ctrl-C: what has not begun is not begun any more

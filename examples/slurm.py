@@ -56,7 +56,7 @@ def execute_on_slurm(
     for job, run in zip(submitted, different, strict=True):
         error = job.exception()
         if error is not None:
-            failures.append(f"{run.name}, seed {run.seed}: {error}")
+            failures.append(f"{run}: {error}")
     if failures:
         raise SystemExit(
             "\n".join([f"{len(failures)} of {len(different)} runs failed:", *failures])

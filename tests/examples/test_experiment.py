@@ -1,5 +1,6 @@
 """Every experiment's file: it loads, and fairseq's own parser knows all of its overrides."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -158,3 +159,14 @@ def test_an_unknown_experiment_is_named_with_those_there_are() -> None:
     for name in ("table11", "base", str(FOLDER / "nothing.yaml")):
         with pytest.raises(InputError, match=r"table1, table10"):
             load(name)
+
+
+def test_the_readme_lists_every_experiment_and_file() -> None:
+    text = (FOLDER.parent / "README.md").read_text()
+    for name in NAMES:
+        assert f"| `{name}" in text, name
+        runs = re.search(rf"\| `{name}[ `][^|]*\| (\d+)", text)
+        if runs is not None and name != "table5":
+            assert int(runs[1]) == len(load(name).rows), name
+    for file in FOLDER.parent.glob("*.py"):
+        assert file.name in text or file.name in ("__init__.py", "as_module.py", "tables.py")
