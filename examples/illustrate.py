@@ -45,10 +45,9 @@ def illustrate(section: Section, table: Table, shown: ShownTable) -> list[Illust
             )
         )
     found += _curves(table)
-    best = (min if shown.metric == "mae" else max)(
-        shown.points, key=lambda name: shown.points[name][0]
-    )
-    found += _errors(next(row for row in table.rows if row.name == best))
+    named = next((row for row in table.rows if row.name == shown.reference), None)
+    first = next(row for row in table.rows if row.name in shown.points)
+    found += _errors(named or first)
     return found
 
 
@@ -99,7 +98,7 @@ def _curves(table: Table) -> list[Illustration]:
 
 
 def _errors(row: TableRow) -> list[Illustration]:
-    """Predicted against true of the best row: all seeds of a confusion, one of a scatter."""
+    """Predicted against true of one row: all seeds in a confusion, one in a scatter."""
     if not row.predictions:
         return []
     first = row.predictions[0]
