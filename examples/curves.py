@@ -16,11 +16,19 @@ Curve = tuple[list[int], list[float]]  # updates, values
 
 
 def read_curve(tensorboard: Path, phase: str, tag: str) -> Curve:
-    """One curve that fairseq-train wrote: ``phase`` train or valid, ``tag`` loss, krl, mae, ..."""
+    """One curve that fairseq-train wrote: ``phase`` train or valid, ``tag`` loss, krl, mae, ...
+
+    Raises:
+        FileNotFoundError: nothing was written for the phase.
+        KeyError: there is no such tag.
+    """
+    if not list((tensorboard / phase).glob("events.*")):
+        raise FileNotFoundError(f"{tensorboard / phase}: holds no events")
     events = EventAccumulator(str(tensorboard / phase))
     events.Reload()
-    scalars = events.Scalars(tag)
-    return [event.step for event in scalars], [event.value for event in scalars]
+    # A training that was cut off and went on may have written an update twice: the last one holds.
+    values = dict(sorted((event.step, event.value) for event in events.Scalars(tag)))
+    return list(values), list(values.values())
 
 
 def plot_curves(runs: Mapping[str, Path], picture: Path, *, metric: str = "mae") -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from examples.curves import plot_curves
-from examples.runner import Run, call, execute_all, train_command, validate_command
+from examples.runner import TEST, Run, call, execute_all, train_command, validate_command
 from examples.tables import summarize
 from mia_fairseq.command import run as run_command
 from mia_fairseq.data.store import Store
@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     ]
     for run in runs[:: args.seeds]:
         print("$", shlex.join(train_command(run)))
-        print("$", shlex.join(validate_command(run, "test")), flush=True)
+        print("$", shlex.join(validate_command(run, TEST)), flush=True)
     execute_all(runs)
     by_name = {name: [run for run in runs if run.name == name] for name in MODELS}
 

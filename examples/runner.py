@@ -2,16 +2,20 @@
 
 A run is a folder: checkpoints while it trains, and in the end ``valid.json``, ``test.json``,
 ``test.tsv`` and ``tensorboard/``. Started again, a run that was cut off goes on from its last
-checkpoint, and one that is finished is not touched.
+checkpoint, and one that is finished is not touched. A lock on each folder keeps several runners
+from running the same; the system frees it when its process and the command it runs are dead.
 """
 
+import fcntl
 import json
 import os
 import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,9 +26,33 @@ ROOT = Path(__file__).resolve().parents[1]
 PLUGIN = ("--user-dir", "mia_fairseq", "--task", "multimodal_affect")
 
 
+class RunError(SystemExit):
+    """A command of a run failed; uncaught, it ends the program with the end of the log."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One evaluation of a run's best checkpoint.
+
+    Attributes:
+        name: of the files it writes.
+        split: the split it reads.
+        flags: of fairseq-validate, beyond the plugin's own.
+        data: another DATA folder than the run's own.
+    """
+
+    name: str
+    split: str
+    flags: tuple[str, ...] = ()
+    data: Path | None = None
+
+
+VALID, TEST = Evaluation("valid", "valid"), Evaluation("test", "test")
+
+
 @dataclass(frozen=True)
 class Run:
-    """One training and its evaluation.
+    """One training and its evaluations.
 
     Attributes:
         name: of the row in tables.
@@ -32,6 +60,8 @@ class Run:
         flags: of fairseq-train, beyond the plugin's own and those of this file.
         seed: of fairseq-train.
         root: the folder that holds all runs.
+        evaluations: what is done with the best checkpoint.
+        title: what messages call it, where that is not its name.
     """
 
     name: str
@@ -39,23 +69,35 @@ class Run:
     flags: tuple[str, ...]
     seed: int
     root: Path
+    evaluations: tuple[Evaluation, ...] = (VALID, TEST)
+    title: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.title or self.name}, seed {self.seed}"
 
     @property
     def folder(self) -> Path:
         return self.root / self.name.replace(" ", "_") / f"seed{self.seed}"
 
     @property
+    def trained(self) -> bool:
+        return _holds(self.folder / "run.json", self.describe())
+
+    @property
     def finished(self) -> bool:
-        described = self.folder / "run.json"
-        return described.is_file() and json.loads(described.read_text()) == self.describe()
+        return self.trained and not self.open_evaluations()
+
+    def open_evaluations(self) -> list[Evaluation]:
+        """Those that have no results yet."""
+        return [e for e in self.evaluations if not (self.folder / f"{e.name}.json").is_file()]
 
     def describe(self) -> dict[str, Any]:
         """What makes this run: a run of other flags or data is another run."""
         return {"data": str(self.data), "flags": list(self.flags), "seed": self.seed}
 
-    def results(self, split: str) -> dict[str, Any]:
-        """The metrics of a finished run on one split."""
-        loaded: dict[str, Any] = json.loads((self.folder / f"{split}.json").read_text())
+    def results(self, evaluation: str) -> dict[str, Any]:
+        """The metrics of a finished run."""
+        loaded: dict[str, Any] = json.loads((self.folder / f"{evaluation}.json").read_text())
         return loaded
 
 
@@ -67,54 +109,108 @@ def train_command(run: Run) -> list[str]:
     ]
 
 
-def validate_command(run: Run, split: str) -> list[str]:
-    """The plain fairseq-validate command of a run on one split."""
+def validate_command(run: Run, evaluation: Evaluation) -> list[str]:
+    """The plain fairseq-validate command of one evaluation of a run."""
     return [
-        *("fairseq-validate", str(run.data), *PLUGIN),
-        *("--path", str(run.folder / "checkpoint_best.pt"), "--valid-subset", split),
-        *("--results-json", str(run.folder / f"{split}.json")),
-        *("--predictions", str(run.folder / f"{split}.tsv")),
+        *("fairseq-validate", str(evaluation.data or run.data), *PLUGIN, *evaluation.flags),
+        *("--path", str(run.folder / "checkpoint_best.pt"), "--valid-subset", evaluation.split),
+        *("--results-json", str(run.folder / f"{evaluation.name}.json")),
+        *("--predictions", str(run.folder / f"{evaluation.name}.tsv")),
     ]
 
 
-def execute(run: Run, *, keep_checkpoint: bool = True) -> None:
-    """Trains and evaluates one run, unless it is finished."""
+def execute(run: Run, *, wait: bool = True) -> bool:
+    """Trains and evaluates one run, unless it is finished.
+
+    Args:
+        run: the run.
+        wait: for another process that has it in hand; if not, False is returned.
+
+    Raises:
+        RunError: a command failed; ``failed.txt`` in its folder says so until it is run again.
+    """
     if run.finished:
-        return
-    begun = run.folder / "begun.json"
-    if run.folder.exists() and not (
-        begun.is_file() and json.loads(begun.read_text()) == run.describe()
-    ):
-        shutil.rmtree(run.folder)  # begun with other flags
-    run.folder.mkdir(parents=True, exist_ok=True)
-    begun.write_text(json.dumps(run.describe()))
-    call(train_command(run), run.folder / "train.log")
-    for split in ("valid", "test"):
-        call(validate_command(run, split), run.folder / f"{split}.log")
+        return True
+    with locked(run.folder, wait=wait) as lock:
+        if lock is None:
+            return False
+        if not run.finished:  # it may have been finished while we waited
+            failed = run.folder / "failed.txt"
+            failed.unlink(missing_ok=True)
+            try:
+                _execute(run, lock)
+            except RunError as error:
+                failed.write_text(str(error))
+                raise
+    return True
+
+
+def _execute(run: Run, lock: int) -> None:
+    if not run.trained:
+        begun = run.folder / "begun.json"
+        if run.folder.exists() and not _holds(begun, run.describe()):
+            shutil.rmtree(run.folder)  # begun with other flags
+        run.folder.mkdir(parents=True, exist_ok=True)
+        _write(begun, run.describe())
+        call(train_command(run), run.folder / "train.log", lock)
+    commands = run.folder / "evaluations.json"
+    _write(commands, [validate_command(run, evaluation) for evaluation in run.open_evaluations()])
+    call(["python", "-m", "examples.evaluate", str(commands)], run.folder / "evaluate.log", lock)
+    _write(run.folder / "run.json", run.describe())
     (run.folder / "checkpoint_last.pt").unlink(missing_ok=True)
-    if not keep_checkpoint:
-        (run.folder / "checkpoint_best.pt").unlink(missing_ok=True)
-    partial = run.folder / "run.json.partial"
-    partial.write_text(json.dumps(run.describe()))
-    partial.replace(run.folder / "run.json")
 
 
-def execute_all(runs: Sequence[Run], *, keep_checkpoints: bool = True) -> None:
-    """Executes runs one after another, with a progress bar."""
-    with tqdm(runs, desc="runs", unit="run") as progress:
-        for run in progress:
-            progress.set_postfix_str(f"{run.name}, seed {run.seed}")
-            execute(run, keep_checkpoint=keep_checkpoints)
+def execute_all(runs: Sequence[Run], *, jobs: int = 1) -> None:
+    """Executes runs, ``jobs`` at a time, with a progress bar.
+
+    A run that another process has in hand is left to it, and waited for when all others are done.
+
+    Raises:
+        SystemExit: runs failed; all others were run nevertheless.
+    """
+    failures: list[str] = []
+    different = list({run.folder: run for run in runs}.values())
+    total = len(different)
+    with (
+        tqdm(total=total, desc="runs", unit="run") as progress,
+        ThreadPoolExecutor(jobs) as pool,
+    ):
+        try:
+            for wait in (False, True):
+                futures = {pool.submit(execute, run, wait=wait): run for run in different}
+                different = []
+                for future in as_completed(futures):
+                    run = futures[future]
+                    try:
+                        done = future.result()
+                    except RunError as error:
+                        failures.append(f"{run}: {error}")
+                        done = True
+                    if done:
+                        progress.update()
+                        progress.set_postfix_str(str(run))
+                    else:
+                        different.append(run)
+        except BaseException:  # Ctrl-C: what has not begun is not begun any more
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    if failures:
+        raise SystemExit("\n".join([f"{len(failures)} of {total} runs failed:", *failures]))
 
 
-def call(command: Sequence[str], log: Path) -> str:
-    """Runs a command of this environment; what it reports goes into a log.
+def call(command: Sequence[str], log: Path, lock: int | None = None) -> str:
+    """Runs a command of this environment, its output into a log.
 
     Returns:
         What it printed to standard output.
 
+    Args:
+        command: and its arguments.
+        log: written anew from where it ended.
+        lock: kept by the command too, so that it ends with the last of the two processes.
+
     Raises:
-        SystemExit: it failed; the end of its log is printed.
+        RunError: it failed.
     """
     tool, *arguments = command
     binary = Path(sys.executable).with_name(tool)
@@ -128,9 +224,37 @@ def call(command: Sequence[str], log: Path) -> str:
             stdout=subprocess.PIPE,
             stderr=file,
             text=True,
+            pass_fds=() if lock is None else (lock,),
         )
         file.write(result.stdout)
     if result.returncode != 0:
         end = "\n".join(log.read_text().splitlines()[-5:])
-        raise SystemExit(f"{shlex.join(command)}\nfailed; the end of {log}:\n{end}")
+        raise RunError(f"{shlex.join(command)}\nfailed; the end of {log}:\n{end}")
     return result.stdout
+
+
+@contextmanager
+def locked(folder: Path, *, wait: bool) -> Iterator[int | None]:
+    """Holds the lock beside a run's folder; yields its descriptor, or None where it is taken."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_name(f"{folder.name}.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            yield None
+        else:
+            yield file.fileno()
+
+
+def _holds(file: Path, content: dict[str, Any]) -> bool:
+    """Whether a JSON file is there, whole, and holds this."""
+    try:
+        return bool(json.loads(file.read_text()) == content)
+    except (OSError, ValueError):
+        return False
+
+
+def _write(file: Path, content: object) -> None:
+    partial = file.with_name(f"{file.name}.partial")
+    partial.write_text(json.dumps(content))
+    partial.replace(file)

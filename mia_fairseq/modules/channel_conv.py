@@ -17,10 +17,11 @@ class ChannelConv(nn.Conv1d):
 
     def __init__(self, inputs: int, outputs: int, width: int) -> None:
         super().__init__(inputs, outputs, width, padding=width // 2)
+        self.reach = width // 2
 
     def forward(self, columns: Tensor) -> Tensor:
         """(B, inputs, d) → (B, outputs, d)."""
-        d, (reach,) = columns.shape[2], self.padding
+        d, reach = columns.shape[2], self.reach
         padded = F.pad(columns, (reach, reach)) if reach else columns
         taps = [
             self.weight[:, :, tap] @ padded[:, :, tap : tap + d] for tap in range(2 * reach + 1)
