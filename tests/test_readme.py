@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from harness import ROOT
+
+from preprocess.demo_corpus import make_corpus
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```bash\n(.*?)```", README, flags=re.DOTALL)
@@ -47,7 +50,10 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for row in range(12):
             np.save(folder / "features" / name / f"u{row}.npy", values[row : row + 1])
     lines += [f"u{row}\ttrain\t{label[row]}" for row in range(12)]
-    (folder / "manifest.tsv").write_text("\n".join(lines) + "\n")
+    (folder / "my_manifest.tsv").write_text("\n".join(lines) + "\n")
+    table = make_corpus(folder, clips=24, seed=1, size=96)
+    table.write_text(table.read_text().replace(",clips/", ","))  # paths within the folder of clips
+    shutil.copy(next((folder / "clips").glob("*.mp4")), folder / "clip.mp4")
     return folder
 
 
@@ -78,10 +84,11 @@ def test_every_command_runs_in_order(workplace: Path) -> None:
         "OMP_NUM_THREADS": "1",
     }
     commands = [command for command in COMMANDS if command not in MAKE]
-    assert len(commands) >= 7
+    assert len(commands) >= 15
     for command in commands:
+        words = shlex.split(command)
         result = subprocess.run(
-            shlex.split(command), cwd=workplace, env=environment, capture_output=True, text=True
+            words, cwd=workplace, env=environment, capture_output=True, text=True
         )
         assert result.returncode == 0, f"{command}\n{result.stdout[-2000:]}{result.stderr[-2000:]}"
     assert json.loads((workplace / "results.json").read_text())["n"] == 20
@@ -123,5 +130,5 @@ def test_flags_in_the_settings_table_exist() -> None:
         known |= {name for action in parser._actions for name in action.option_strings}
         parser = options.get_training_parser()
     elsewhere = {"--user-dir", "--label-range", "--classes", "--round-labels"}
-    elsewhere |= {"--no-build-isolation", "--valid-fraction", "--seeds"}
+    elsewhere |= {"--no-build-isolation", "--valid-fraction", "--seeds", "--out", "--json"}
     assert flags - elsewhere <= known
