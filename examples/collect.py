@@ -42,6 +42,7 @@ class TableRow:
     notes: list[str] = field(default_factory=list)
     paper_name: str | None = None
     data: Path | None = None
+    of: str | None = None  # the row it is compared with, where that is not the table's reference
 
     @property
     def flag_values(self) -> dict[str, str]:
@@ -153,7 +154,13 @@ def _add_rows(
             store = _store(data, section)
             corpus = data.name if store is None else store.corpus
             tables[str(data)] = Table(corpus, data.name, wanted)
-        row = TableRow(evaluation["row"], entry["flags"], paper_name=evaluation["paper"], data=data)
+        row = TableRow(
+            evaluation["row"],
+            entry["flags"],
+            paper_name=evaluation["paper"],
+            data=data,
+            of=evaluation["of"],
+        )
         row.seeds = list(_seeds(base / entry["folder"], evaluation["file"], row))
         if len(row.seeds) < entry["seeds"]:
             row.notes.append(f"{len(row.seeds)} of {entry['seeds']} seeds are finished")
