@@ -33,6 +33,17 @@ setup(
         "tqdm",
         "tensorboard",
         "matplotlib",
+        # raw clips: decoding, faces, the embedded models
+        "av",
+        "pillow",
+        "onnxruntime",
+        "h5py",
+        "faster-whisper",
+        "transformers",
+        "safetensors",
+        # the demo's generated clips
+        "scikit-image",
+        "espeakng-loader",
     ],
     extras_require={
         "test": ["pytest", "pytest-xdist", "scikit-learn"],

@@ -1,5 +1,6 @@
 """Training curves out of TensorBoard's files into a picture."""
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -8,6 +9,8 @@ import matplotlib
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+logging.getLogger("tensorboard").setLevel(logging.WARNING)  # it reports each end of a file
 
 Curve = tuple[list[int], list[float]]  # updates, values
 

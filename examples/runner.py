@@ -198,8 +198,11 @@ def execute_all(runs: Sequence[Run], *, jobs: int = 1) -> None:
         raise SystemExit("\n".join([f"{len(failures)} of {total} runs failed:", *failures]))
 
 
-def call(command: Sequence[str], log: Path, lock: int | None = None) -> None:
+def call(command: Sequence[str], log: Path, lock: int | None = None) -> str:
     """Runs a command of this environment, its output into a log.
+
+    Returns:
+        What it printed to standard output.
 
     Args:
         command: and its arguments.
@@ -218,13 +221,16 @@ def call(command: Sequence[str], log: Path, lock: int | None = None) -> None:
             [*start, *arguments],
             cwd=ROOT,
             env=environment,
-            stdout=file,
-            stderr=subprocess.STDOUT,
+            stdout=subprocess.PIPE,
+            stderr=file,
+            text=True,
             pass_fds=() if lock is None else (lock,),
         )
+        file.write(result.stdout)
     if result.returncode != 0:
         end = "\n".join(log.read_text().splitlines()[-5:])
         raise RunError(f"{shlex.join(command)}\nfailed; the end of {log}:\n{end}")
+    return result.stdout
 
 
 @contextmanager

@@ -1,6 +1,8 @@
 """The one exception for what a user gave wrongly, shown as one sentence without a traceback."""
 
+import re
 import sys
+from pathlib import Path
 from types import TracebackType
 
 
@@ -10,6 +12,16 @@ class InputError(ValueError):
     Its message says in one sentence what is wrong, where, what was found, what was expected and
     how to mend it. Command lines print that sentence and exit with status 1.
     """
+
+
+def refused_pickle(path: Path | str, error: Exception) -> InputError:
+    """The sentence for a checkpoint that torch's weights-only reading refused."""
+    named = re.search(r"GLOBAL (\S+)", str(error))
+    first = (str(error).strip().splitlines() or ["it is cut short"])[0]
+    return InputError(
+        f"{path} cannot be read as tensors and settings only: "
+        f"{f'it holds {named[1]}' if named else first}; get it again from where it came from"
+    )
 
 
 def show_input_errors_as_sentences() -> None:

@@ -1,4 +1,4 @@
-"""Three mends of fairseq 0.12 that a plugin cannot make through its interfaces.
+"""Four mends of fairseq 0.12 that a plugin cannot make through its interfaces.
 
 1. fairseq copies one checkpoint file onto the other in place; a process killed meanwhile leaves
    half a ``checkpoint_last.pt``, and training cannot go on. We copy beside it and move.
@@ -7,11 +7,16 @@
    stopped early goes on when started again. We keep the count in the checkpoint.
 3. fairseq gathers what cannot be summed through a CUDA buffer, also where there is no CUDA. We
    use torch's own gathering of objects there.
+4. fairseq reads a checkpoint without saying which file it could not read. We say it in a sentence.
+
+Also silenced: the warnings that fairseq's old calls to Hydra and torch draw at every start.
 """
 
 import logging
+import pickle
 import shutil
 import sys
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +25,8 @@ import torch
 from fairseq import checkpoint_utils
 from fairseq.distributed import utils as distributed_utils
 from fairseq.file_io import PathManager
+
+from mia_fairseq.errors import InputError, refused_pickle
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +40,14 @@ def apply() -> None:
     checkpoint_utils._mended_by_mia_fairseq = True
     PathManager.copy = staticmethod(_copy_atomically(PathManager.copy))
     checkpoint_utils.load_checkpoint = _load_and_restore_patience(checkpoint_utils.load_checkpoint)
+    checkpoint_utils.load_checkpoint_to_cpu = _read_or_say_why(
+        checkpoint_utils.load_checkpoint_to_cpu
+    )
     distributed_utils.all_gather_list = _gather_on_any_device(distributed_utils.all_gather_list)
+    warnings.filterwarnings("ignore", module="hydra")
+    warnings.filterwarnings("ignore", message=r"\s*'config' is validated against ConfigStore")
+    warnings.filterwarnings("ignore", message="'pin_memory' argument is set as true")
+    warnings.filterwarnings("ignore", message="`torch.cuda.amp.autocast")
 
 
 def early_stopping_state() -> dict[str, Any]:
@@ -87,6 +101,18 @@ def _restore_patience(state: Mapping[str, Any] | None, cfg: Any) -> None:
             counter.num_runs,
         )
         raise SystemExit(0)
+
+
+def _read_or_say_why(original: Callable[..., Any]) -> Callable[..., Any]:
+    def load_checkpoint_to_cpu(path: str, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return original(path, *args, **kwargs)
+        except FileNotFoundError as error:
+            raise InputError(f"{path}: no such checkpoint; train one with fairseq-train") from error
+        except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+            raise refused_pickle(path, error) from error
+
+    return load_checkpoint_to_cpu
 
 
 def _gather_on_any_device(original: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,9 +1,12 @@
 """What a model must know of its corpus, kept in each checkpoint: modalities and labels."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
+from mia_fairseq.data.derived import Context, Derived, LinearCopy, parse_definition
 from mia_fairseq.data.labels import LabelSpec
 from mia_fairseq.data.store import ModalitySpec, Store
 from mia_fairseq.errors import InputError
@@ -18,8 +21,9 @@ class Schema:
         label: kind of label.
         main: the main modality.
         auxiliaries: the others, in the order of fusion.
-        modalities: the specification of each.
+        modalities: the specification of each, and of those that others are computed from.
         class_counts: rows of each class in the training split; empty for scores.
+        derived: how auxiliaries that the data does not hold are computed from others.
     """
 
     corpus: str
@@ -28,11 +32,74 @@ class Schema:
     auxiliaries: tuple[str, ...]
     modalities: Mapping[str, ModalitySpec]
     class_counts: tuple[int, ...] = ()
+    derived: Mapping[str, Derived] = field(default_factory=dict)
+
+    @classmethod
+    def choose(
+        cls, store: Store, main: str, auxiliaries: tuple[str, ...], derived: Mapping[str, Derived]
+    ) -> "Schema":
+        """The schema of a model that is to be trained on a store.
+
+        Derived modalities become auxiliaries behind the others.
+
+        Raises:
+            InputError: a modality is unknown or named twice.
+        """
+        named = [(name, "--main-modality or --aux-modalities") for name in (main, *auxiliaries)]
+        named += [(definition.source, "--derive or --context") for definition in derived.values()]
+        for name, flags in named:
+            if name not in store.modalities:
+                raise InputError(
+                    f"{store.path}: has no modality {name!r}, it has "
+                    f"{', '.join(store.modalities)}; mend {flags}"
+                )
+        twice = [n for n in auxiliaries if n == main or auxiliaries.count(n) > 1]
+        if twice:
+            raise InputError(
+                f"modality {twice[0]!r} is given twice by --main-modality {main} and "
+                f"--aux-modalities {','.join(auxiliaries)}; name each once"
+            )
+        taken = [name for name in derived if name in store.modalities]
+        if taken:
+            raise InputError(
+                f"{store.path}: has a modality {taken[0]!r} of its own; give the one of --derive "
+                "another name"
+            )
+        counts: tuple[int, ...] = ()
+        if store.label.kind == "classes":
+            labels = store.split("train", ()).labels.astype(np.int64)
+            counts = tuple(np.bincount(labels, minlength=store.label.outputs).tolist())
+        specs = {name: store.modalities[name] for name, _ in named}
+        for name, definition in derived.items():
+            specs[name] = ModalitySpec(specs[definition.source].dim, str(definition))
+        behind = (*auxiliaries, *derived)
+        return cls(store.corpus, store.label, main, behind, specs, counts, derived)
 
     @property
     def used(self) -> tuple[str, ...]:
         """Main modality first, then the auxiliaries."""
         return (self.main, *self.auxiliaries)
+
+    @property
+    def stored(self) -> tuple[str, ...]:
+        """The modalities that the data must hold: those in use and those computed from."""
+        names = [n for n in self.used if n not in self.derived]
+        return tuple(dict.fromkeys([*names, *(d.source for d in self.derived.values())]))
+
+    @property
+    def contexts(self) -> dict[str, Context]:
+        """The modalities that are computed when a split is opened."""
+        return {n: d for n, d in self.derived.items() if isinstance(d, Context)}
+
+    @property
+    def copies(self) -> dict[str, str]:
+        """The modalities that the model makes itself, and of which it makes them."""
+        return {n: d.source for n, d in self.derived.items() if isinstance(d, LinearCopy)}
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The modalities that a batch holds."""
+        return tuple(dict.fromkeys(self.copies.get(name, name) for name in self.used))
 
     def to_state(self) -> dict[str, Any]:
         """Plain containers, so that a checkpoint loads without free unpickling."""
@@ -43,6 +110,7 @@ class Schema:
             "auxiliaries": list(self.auxiliaries),
             "modalities": {name: spec.to_json() for name, spec in self.modalities.items()},
             "class_counts": list(self.class_counts),
+            "derived": {name: str(definition) for name, definition in self.derived.items()},
         }
 
     @classmethod
@@ -58,18 +126,21 @@ class Schema:
                 for name, spec in state["modalities"].items()
             },
             class_counts=tuple(state["class_counts"]),
+            derived={  # older checkpoints have none
+                name: parse_definition(text) for name, text in state.get("derived", {}).items()
+            },
         )
 
     def check_fits(self, store: Store) -> None:
         """Raises `InputError` unless a store has what this schema was trained on."""
-        for name in self.used:
+        for name in self.stored:
             trained = self.modalities[name]
             found = store.modalities.get(name)
             if found is None:
                 raise InputError(
                     f"{store.path}: has no modality {name!r}, which the checkpoint was trained on; "
                     f"it has {', '.join(store.modalities)}; evaluate on data with "
-                    f"{', '.join(self.used)}"
+                    f"{', '.join(self.stored)}"
                 )
             if found.dim != trained.dim:
                 raise InputError(

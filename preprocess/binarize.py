@@ -1,15 +1,13 @@
 """Makes ``DATA/`` of a manifest and extracted features.
 
-    python -m preprocess.binarize manifest.tsv --features features --out DATA
+    python -m preprocess.binarize manifest.tsv --features FEATURES --out DATA
 
-``manifest.tsv`` has a header with ``id``, ``split`` and ``label``, and any of ``text``, ``group``
-and ``position``; ``features/<modality>/<id>.npy`` holds (time, dim) of one utterance, and
-``features/<modality>/extractor.json``, where it is there, who made it.
+``FEATURES/<modality>/<id>.npy`` holds (time, dim) of one utterance, as `preprocess.extract` writes
+it, and ``extractor.json`` beside it who made it. An utterance whose extraction failed for a reason
+on record lacks that modality; it is listed and counted.
 """
 
 import argparse
-import csv
-import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +21,7 @@ from mia_fairseq.command import run
 from mia_fairseq.data.store import DTYPES, ModalitySpec, Utterance
 from mia_fairseq.data.store_writer import StoreWriter
 from mia_fairseq.errors import InputError
+from preprocess.features import array_path, read_description, read_records
 from preprocess.labelling import (
     add_carving_options,
     add_label_options,
@@ -30,10 +29,9 @@ from preprocess.labelling import (
     read_labels,
     split_name,
 )
+from preprocess.manifest import Manifest, Row, read_manifest
 
 logger = logging.getLogger(__name__)
-
-Row = dict[str, str]
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -48,7 +46,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--allow-missing",
         action="store_true",
-        help="take an utterance without a feature file as lacking the modality",
+        help="take an utterance without a feature file as lacking the modality, reason or not",
     )
     parser.add_argument("--dtype", choices=DTYPES, default="float32")
     add_label_options(parser)
@@ -59,78 +57,52 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> None:
     """Runs the command."""
     args = parse_args(argv)
-    rows = read_manifest(args.manifest)
-    ids = [row["id"] for row in rows]
-    splits = [split_name(row["split"]) for row in rows]
-    groups = [row.get("group") or row["id"] for row in rows]
+    manifest = read_manifest(args.manifest)
+    rows = manifest.rows
+    ids = [row.id for row in rows]
+    splits = [split_name(row.split) for row in rows]
+    groups = [row.group or row.id for row in rows]
     if args.valid_fraction is not None:
         splits = carve_validation(
             splits, groups, args.valid_fraction, args.valid_seed, str(args.manifest)
         )
-    label, values = read_labels([row["label"] for row in rows], ids, args, str(args.manifest))
+    label, values = read_labels([row.label for row in rows], ids, args, str(args.manifest))
     names = args.modalities or sorted(p.name for p in args.features.glob("*") if p.is_dir())
     if not args.allow_missing:
         refuse_missing(args.features, names, ids)
-    modalities = {name: read_spec(args.features / name, ids) for name in names}
     with StoreWriter(
         args.out,
         corpus=args.corpus or args.manifest.resolve().parent.name,
         label=label,
-        modalities=modalities,
+        modalities={name: read_spec(args.features, name, ids) for name in names},
         dtype=args.dtype,
     ) as store:
-        for row, split, value in zip(
-            tqdm(rows, desc="binarizing", unit="row"), splits, values, strict=True
-        ):
-            position = row.get("position") or None
-            utterance = Utterance(
-                id=row["id"],
-                label=value,
-                text=row.get("text") or None,
-                group=row.get("group") or None,
-                position=int(position) if position is not None else None,
-            )
-            features = {n: read_features(args.features / n / f"{row['id']}.npy") for n in names}
-            store.add(split, utterance, features)
+        progress = tqdm(rows, desc="binarizing", unit="row")
+        for row, split, value in zip(progress, splits, values, strict=True):
+            features = {n: read_features(array_path(args.features, n, row.id)) for n in names}
+            store.add(split, utterance(row, value), features)
+    tell_left_out(manifest)
     logger.info("wrote %s: %d rows", args.out, len(rows))
 
 
-def read_manifest(path: Path) -> list[Row]:
-    """The manifest's rows.
+def utterance(row: Row, label: float) -> Utterance:
+    """A manifest's row as the store has it."""
+    return Utterance(row.id, label, row.text or None, row.group, row.position)
 
-    Raises:
-        InputError: no such file, no row, a column missing, or an id empty, unfit as a file's
-            name, or there twice.
-    """
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-            rows, header = list(reader), reader.fieldnames or []
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file") from error
-    for column in ("id", "split", "label"):
-        if column not in header:
-            raise InputError(f"{path}: has no column {column!r}, it has {', '.join(header)}")
-    if not rows:
-        raise InputError(f"{path}: has no rows, expected one or more")
-    seen: set[str] = set()
-    for line, row in enumerate(rows, 2):
-        row_id = row["id"]
-        if not row_id or "/" in row_id or "\\" in row_id or row_id in seen:
-            raise InputError(
-                f"{path}, line {line}: id {row_id!r} is empty, holds a slash or is there twice; "
-                "expected a name of its own"
-            )
-        if row["split"] is None or row["label"] is None:
-            raise InputError(f"{path}, line {line}: has too few columns, expected {len(header)}")
-        seen.add(row_id)
-    return rows
+
+def tell_left_out(manifest: Manifest) -> None:
+    """Lists the rows of the manifest that could not be used."""
+    for fault in manifest.faults:
+        logger.warning("left out: %s: %s", fault.id, fault.reason)
+    if manifest.faults:
+        logger.warning("%d rows of %s are left out", len(manifest.faults), manifest.path)
 
 
 def refuse_missing(folder: Path, names: Sequence[str], ids: Sequence[str]) -> None:
-    """Raises `InputError` where a modality has no file for some utterance."""
+    """Raises `InputError` where an utterance has no file in a modality and no reason on record."""
     for name in names:
-        absent = [row_id for row_id in ids if not (folder / name / f"{row_id}.npy").is_file()]
+        told = read_records(folder, name, "failures")
+        absent = [i for i in ids if i not in told and not array_path(folder, name, i).is_file()]
         if absent:
             raise InputError(
                 f"{folder / name}: has no file for {len(absent)} of {len(ids)} utterances, the "
@@ -138,24 +110,16 @@ def refuse_missing(folder: Path, names: Sequence[str], ids: Sequence[str]) -> No
             )
 
 
-def read_spec(folder: Path, ids: Sequence[str]) -> ModalitySpec:
+def read_spec(folder: Path, name: str, ids: Sequence[str]) -> ModalitySpec:
     """The modality's dim, from its first file, and who made it, from extractor.json."""
-    about: dict[str, Any] = {}
-    described = folder / "extractor.json"
-    if described.is_file():
-        about = json.loads(described.read_text(encoding="utf-8"))
+    about: dict[str, Any] = dict(read_description(folder, name) or {})
     for row_id in ids:
-        features = read_features(folder / f"{row_id}.npy")
+        features = read_features(array_path(folder, name, row_id))
         if features is not None:
-            about.pop("dim", None)
-            about.pop("kind", None)
-            return ModalitySpec(
-                np.atleast_2d(features).shape[-1],
-                str(about.pop("extractor", "unknown")),
-                "features",
-                about,
-            )
-    raise InputError(f"{folder}: has no file for any utterance; extract the modality first")
+            extractor = str(about.pop("extractor", "unknown"))
+            extra = {key: value for key, value in about.items() if key not in ("dim", "kind")}
+            return ModalitySpec(np.atleast_2d(features).shape[-1], extractor, "features", extra)
+    raise InputError(f"{folder / name}: has no file for any utterance; extract the modality first")
 
 
 def read_features(path: Path) -> NDArray[Any] | None:

@@ -1,96 +1,10 @@
-"""What several tests share: a small corpus on disk, the shared real data, and the command lines."""
+"""Fixtures that several tests share: a small corpus, a checkpoint, the real data."""
 
 import os
-import subprocess
-import sys
-from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import numpy as np
 import pytest
-
-from mia_fairseq.data.labels import LabelSpec
-from mia_fairseq.data.store import ModalitySpec, Utterance
-from mia_fairseq.data.store_writer import StoreWriter
-
-ROOT = Path(__file__).resolve().parents[1]
-SCORES = LabelSpec("regression")
-EMOTIONS = LabelSpec("classes", names=("neutral", "joy", "anger"))
-
-Cli = Callable[..., "subprocess.CompletedProcess[str]"]
-
-
-def run_cli(*command: str | Path, check: bool = True) -> "subprocess.CompletedProcess[str]":
-    """Runs one of the environment's commands from the repository's root, on one thread."""
-    tool, *arguments = map(str, command)
-    binary = Path(sys.executable).with_name(tool)
-    start = [sys.executable] if tool == "python" else [str(binary)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    result = subprocess.run(
-        [*start, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300
-    )
-    if check and result.returncode != 0:
-        raise AssertionError(f"{command}\n{result.stdout[-4000:]}\n{result.stderr[-4000:]}")
-    return result
-
-
-def train(data: Path, save_dir: Path, *flags: str | Path, check: bool = True):
-    """fairseq-train with the plugin; two epochs unless the flags say otherwise."""
-    chosen = [str(flag) for flag in flags]
-    defaults = {"--arch": "mia_net", "--criterion": "mae_krl", "--max-epoch": "2", "--lr": "1e-3"}
-    for name, value in defaults.items():
-        if name not in chosen:
-            chosen += [name, value]
-    return run_cli(
-        *("fairseq-train", data, "--user-dir", "mia_fairseq", "--task", "multimodal_affect"),
-        *("--save-dir", save_dir, "--no-progress-bar", *chosen),
-        check=check,
-    )
-
-
-def validate(data: Path, checkpoint: Path, *flags: str | Path, check: bool = True):
-    """fairseq-validate with the plugin, on the test split unless the flags say otherwise."""
-    chosen = [str(flag) for flag in flags]
-    if "--valid-subset" not in chosen:
-        chosen += ["--valid-subset", "test"]
-    return run_cli(
-        *("fairseq-validate", data, "--user-dir", "mia_fairseq", "--task", "multimodal_affect"),
-        *("--path", checkpoint, *chosen),
-        check=check,
-    )
-
-
-def make_store(
-    path: Path,
-    dims: Mapping[str, int],
-    *,
-    label: LabelSpec = SCORES,
-    rows: Mapping[str, int] | None = None,
-    longest: int = 4,
-    missing: float = 0.0,
-    seed: int = 0,
-) -> Path:
-    """Writes a corpus whose features carry the label, each modality with its own noise."""
-    rng = np.random.default_rng(seed)
-    specs = {name: ModalitySpec(dim, "test") for name, dim in dims.items()}
-    directions = {name: rng.normal(size=dim) for name, dim in dims.items()}
-    with StoreWriter(path, corpus="test", label=label, modalities=specs) as store:
-        for split, count in (rows or {"train": 60, "valid": 21, "test": 23}).items():
-            for row in range(count):
-                if label.kind == "classes":
-                    value = float(rng.integers(label.outputs))
-                else:
-                    value = float(np.round(rng.uniform(label.minimum, label.maximum), 1))
-                features = {}
-                for name, dim in dims.items():
-                    length = 0 if rng.random() < missing else int(rng.integers(1, longest + 1))
-                    noise = rng.normal(size=(length, dim))
-                    features[name] = noise + value * directions[name]
-                group, position = f"{split}{row // 5}", row % 5
-                store.add(
-                    split, Utterance(f"{split}-{row}", value, "a b", group, position), features
-                )
-    return path
+from harness import ROOT, make_store, train
 
 
 @pytest.fixture(scope="session")

@@ -13,11 +13,15 @@ Contract
     gives   results.md and results.json, and a folder a run with its curves and predictions
     beside  no row of the paper: its features are others; bc-LSTM with the conversation's context
             reports Acc-2 80.3 (has0) on these very features
-    time    about 10 seconds a run on one core
+    time    about 15 seconds a run on one core
 
-The settings (channels 8, both dropouts 0.3, learning rate 1e-3) were chosen by the validation
-MAE of 3 seeds. Since features and validation videos share the leak, validation scores look far
-better than test scores (MAE 0.67 against 0.93) and are a weak guide.
+How the settings came about: about twenty were tried (channels 1 to 16, dropouts, learning rates,
+schedules, kernel starts, weight decay), and validation could not tell most of them apart: its MAE
+lay between 0.665 and 0.70, with seeds 0.01 to 0.02 apart, while the test MAE of the same lay
+between 0.929 and 0.955. Since features and validation videos share the leak, validation scores
+look far better than test scores and are a weak guide. So the settings are plain practice: 8
+channels, both dropouts 0.3, Adam at 1e-3 with warm-up of one epoch and
+linear decay over 20. The epoch is chosen by validation.
 """
 
 import argparse
@@ -33,7 +37,12 @@ from mia_fairseq.command import run as run_command
 from mia_fairseq.data.store import Store
 from mia_fairseq.metrics import classification_metrics, regression_metrics
 
-SHARED = ("--lr", "1e-3", "--channels", "8", "--dropout", "0.3", "--feature-dropout", "0.3")
+UPDATES = 1420  # 20 epochs of 71 batches
+SHARED = (
+    *("--channels", "8", "--dropout", "0.3", "--feature-dropout", "0.3", "--lr", "1e-3"),
+    *("--lr-scheduler", "polynomial_decay", "--warmup-updates", "71"),
+    *("--total-num-update", str(UPDATES), "--patience", "20"),
+)
 AUDIO_MAIN = ("--main-modality", "audio", "--aux-modalities", "text,video")
 SCORES = {
     "text only": ("--arch", "unimodal", "--criterion", "mae_krl", *SHARED),
@@ -52,7 +61,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("features", type=Path, metavar="FILE.npz")
     parser.add_argument("--out", type=Path, default=Path("runs/mosi_utterance"))
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--max-epoch", type=int, default=50, help="fewer for a trial")
+    parser.add_argument("--max-epoch", type=int, default=20, help="fewer for a trial")
+    parser.add_argument("--jobs", type=int, default=1, help="runs at a time")
     args = parser.parse_args(argv)
     out = args.out.resolve()
     out.mkdir(parents=True, exist_ok=True)
@@ -68,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         ]
 
     score_runs, class_runs = runs(scores, SCORES), runs(classes, CLASSES)
-    execute_all([*score_runs, *class_runs])
+    execute_all([*score_runs, *class_runs], jobs=args.jobs)
     tables = []
     for title, data, of_kind in (
         ("Scores", scores, score_runs),

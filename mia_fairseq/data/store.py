@@ -128,7 +128,7 @@ class Split:
             raise InputError(
                 f"{store.path}: split {name!r} is empty, expected one row or more; import again"
             )
-        self.features = {modality: VectorTable(self, modality) for modality in modalities}
+        self.features = {name: VectorTable.open(self, name) for name in modalities}
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -175,15 +175,29 @@ class Split:
 
 
 class VectorTable:
-    """One modality's vectors of one split: row i is ``vectors[offsets[i]:offsets[i + 1]]``.
+    """One modality's vectors of one split: row i is ``vectors[offsets[i]:][:lengths[i]]``.
 
     Attributes:
+        path: the file that the vectors came from, for messages.
         lengths: (rows,) vectors of each row; 0 where the modality is missing.
-        offsets: (rows + 1,) where each row starts.
-        vectors: (sum of lengths, dim), memory-mapped.
+        offsets: (rows,) where each row starts.
+        vectors: (V, dim), memory-mapped.
     """
 
-    def __init__(self, split: Split, modality: str) -> None:
+    def __init__(
+        self,
+        path: Path,
+        lengths: NDArray[np.int64],
+        vectors: NDArray[Any],
+        offsets: NDArray[np.int64] | None = None,
+    ) -> None:
+        self.path, self.lengths, self.vectors = path, lengths, vectors
+        # Unless told otherwise, the rows lie one after another.
+        self.offsets = np.cumsum(lengths) - lengths if offsets is None else offsets
+
+    @classmethod
+    def open(cls, split: Split, modality: str) -> "VectorTable":
+        """Maps one modality of a split on disk."""
         store = split.store
         if modality not in store.modalities:
             raise InputError(
@@ -191,13 +205,14 @@ class VectorTable:
                 f"{', '.join(store.modalities)}; mend --main-modality or --aux-modalities"
             )
         stem = store.path / f"{split.name}.{modality}"
-        self.path = stem.with_name(stem.name + ".npy")
-        self.lengths = self._read_lengths(stem.with_name(stem.name + ".lengths"), len(split))
-        self.offsets = np.concatenate([[0], np.cumsum(self.lengths)])
-        self.vectors = self._map(store.modalities[modality].dim)
+        path = stem.with_name(stem.name + ".npy")
+        lengths = cls._read_lengths(stem.with_name(stem.name + ".lengths"), len(split))
+        dim = store.modalities[modality].dim
+        return cls(path, lengths, cls._map(path, int(lengths.sum()), dim))
 
     def __getitem__(self, row: int) -> NDArray[Any]:
-        return self.vectors[self.offsets[row] : self.offsets[row + 1]]
+        start = self.offsets[row]
+        return self.vectors[start : start + self.lengths[row]]
 
     @property
     def missing(self) -> int:
@@ -219,30 +234,31 @@ class VectorTable:
             )
         return lengths
 
-    def _map(self, dim: int) -> NDArray[Any]:
+    @staticmethod
+    def _map(path: Path, count: int, dim: int) -> NDArray[Any]:
         try:
-            if self.offsets[-1] == 0:  # nothing to map: the modality is missing in every row
+            if count == 0:  # nothing to map: the modality is missing in every row
                 return np.empty((0, dim), np.float32)
-            vectors = np.load(self.path, mmap_mode="r", allow_pickle=False)
+            vectors = np.load(path, mmap_mode="r", allow_pickle=False)
         except FileNotFoundError as error:
-            raise InputError(f"{self.path}: is missing; import the data again") from error
+            raise InputError(f"{path}: is missing; import the data again") from error
         except (ValueError, EOFError, OSError) as error:
             raise InputError(
-                f"{self.path}: cannot be read ({error}), it may be truncated; import the data again"
+                f"{path}: cannot be read ({error}), it may be truncated; import the data again"
             ) from error
         if vectors.ndim != 2 or vectors.shape[1] != dim:
             raise InputError(
-                f"{self.path}: has shape {vectors.shape}, meta.json says dim {dim}; "
+                f"{path}: has shape {vectors.shape}, meta.json says dim {dim}; "
                 "import the data again"
             )
         if vectors.dtype.name not in DTYPES:
             raise InputError(
-                f"{self.path}: holds {vectors.dtype}, expected {' or '.join(DTYPES)}; "
+                f"{path}: holds {vectors.dtype}, expected {' or '.join(DTYPES)}; "
                 "import the data again"
             )
-        if len(vectors) != self.offsets[-1]:
+        if len(vectors) != count:
             raise InputError(
-                f"{self.path}: has {len(vectors)} vectors, its .lengths add up to "
-                f"{self.offsets[-1]}; import the data again"
+                f"{path}: has {len(vectors)} vectors, its .lengths add up to "
+                f"{count}; import the data again"
             )
         return vectors

@@ -11,6 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from mia_fairseq.data.statistics import column_moments
+
 
 class FeatureEncoder(nn.Module):
     """Subtracts the training split's mean and divides by its deviation, column by column.
@@ -45,28 +47,22 @@ class FeatureEncoder(nn.Module):
 
     def forward(self, sequence: Tensor, lengths: Tensor) -> Tensor:
         """(B, T, d) → (B, T, d), zeros behind each length (B,)."""
-        inside = torch.arange(sequence.shape[1], device=sequence.device) < lengths[:, None]
         normalized = (sequence - self.mean) / self.scale
-        return normalized * inside[..., None].to(normalized.dtype)
+        return normalized * self.inside(sequence, lengths)
+
+    @staticmethod
+    def inside(sequence: Tensor, lengths: Tensor) -> Tensor:
+        """(B, T, 1): 1 up to each length (B,), 0 behind it."""
+        within = torch.arange(sequence.shape[1], device=sequence.device) < lengths[:, None]
+        return within[..., None].to(sequence.dtype)
 
 
 def column_statistics(
     chunks: Iterable[NDArray[Any]], dim: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean and standard deviation of each column, (d,) both, in one pass (Chan et al., 1979).
+    """Mean and standard deviation of each column, (d,) both.
 
     The deviation is 1 for columns that do not vary, and for no vectors at all.
     """
-    count, mean, squares = 0, np.zeros(dim), np.zeros(dim)
-    for chunk in chunks:
-        if not len(chunk):
-            continue
-        values = np.asarray(chunk, dtype=np.float64)
-        delta = values.mean(axis=0) - mean
-        total = count + len(values)
-        squares += values.var(axis=0) * len(values) + delta**2 * count * len(values) / total
-        mean += delta * len(values) / total
-        count = total
-    deviation = np.sqrt(squares / max(count, 1))
-    varies = deviation > 1e-6 * np.maximum(np.abs(mean), 1e-6)
-    return mean, np.where(varies, deviation, 1.0)
+    mean, deviation = column_moments(chunks, dim)
+    return mean, np.where(deviation > 0, deviation, 1.0)

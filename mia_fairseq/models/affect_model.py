@@ -12,17 +12,19 @@ from fairseq.dataclass import ChoiceEnum, FairseqDataclass
 from fairseq.models import BaseFairseqModel
 from torch import Tensor, nn
 
+from mia_fairseq.data.statistics import in_chunks
 from mia_fairseq.encoders.features import FeatureEncoder
+from mia_fairseq.encoders.linear_copy import LinearCopyEncoder
 from mia_fairseq.errors import InputError
 from mia_fairseq.modules.adapter import Adapter, segment_means
 from mia_fairseq.modules.dual_residual import DualResidual
+from mia_fairseq.modules.modality_dropout import ModalityDropout
 
 if TYPE_CHECKING:
     from mia_fairseq.data.store import Split
     from mia_fairseq.tasks.multimodal_affect import MultimodalAffectTask
 
 NORMALIZATIONS = ChoiceEnum(["standard", "none"])
-STATISTICS_CHUNK = 65536  # vectors read at once when statistics are taken
 
 
 class ModalityInput(NamedTuple):
@@ -63,12 +65,18 @@ class FusionShape:
         auxiliaries: names of the others, in the order in which they are fused.
         dims: d of each modality.
         channels: c.
+        copies: modalities that are learned linear maps of others, and of which.
     """
 
     main: str
     auxiliaries: tuple[str, ...]
     dims: Mapping[str, int]
     channels: int
+    copies: Mapping[str, str] = field(default_factory=dict)
+
+    def source(self, name: str) -> str:
+        """Under what name the data holds a modality."""
+        return self.copies.get(name, name)
 
 
 @dataclass
@@ -96,6 +104,18 @@ class AffectModelConfig(FairseqDataclass):
     )
     feature_dropout: float = field(
         default=0.0, metadata={"help": "share of input features dropped in training"}
+    )
+    modality_dropout: float = field(
+        default=0.0,
+        metadata={
+            "help": "probability with which each auxiliary is missing for a whole row in training"
+        },
+    )
+    main_dropout: float = field(
+        default=0.0,
+        metadata={
+            "help": "the same for the main modality; a row that would lose all it has loses nothing"
+        },
     )
 
 
@@ -125,12 +145,20 @@ class AffectModel(BaseFairseqModel):
             )
         self.shape, self.outputs = shape, outputs
         used = (shape.main, *shape.auxiliaries)
-        self.encoders = nn.ModuleDict({name: FeatureEncoder(shape.dims[name]) for name in used})
+        self.encoders = nn.ModuleDict(
+            {
+                name: (LinearCopyEncoder if name in shape.copies else FeatureEncoder)(
+                    shape.dims[name]
+                )
+                for name in used
+            }
+        )
         self.adapters = nn.ModuleDict(
             {}
             if cfg.no_adapters
             else {name: Adapter(shape.dims[name], shape.channels) for name in used}
         )
+        self.modality_dropout = ModalityDropout(shape.main, cfg.modality_dropout, cfg.main_dropout)
         self.feature_dropout = nn.Dropout(cfg.feature_dropout)
         self.fusion = self.build_fusion(shape, cfg)
         main_dim = shape.dims[shape.main]
@@ -147,19 +175,15 @@ class AffectModel(BaseFairseqModel):
     def build_model(cls, cfg: Any, task: "MultimodalAffectTask") -> "AffectModel":
         """Builds the model for the task's modalities and labels (called by fairseq)."""
         schema = task.schema_for(fuses=cls.needs_auxiliaries)
-        dims = {name: spec.dim for name, spec in schema.modalities.items()}
-        shape = FusionShape(schema.main, schema.auxiliaries, dims, cfg.channels)
+        dims = {name: schema.modalities[name].dim for name in schema.used}
+        shape = FusionShape(schema.main, schema.auxiliaries, dims, cfg.channels, schema.copies)
         return cls(shape, schema.label.outputs, cfg)
 
     def fit_normalization(self, split: "Split") -> None:
         """Takes the feature statistics from the training split."""
         for name, encoder in self.encoders.items():
             if isinstance(encoder, FeatureEncoder):
-                vectors = split.features[name].vectors
-                encoder.fit(
-                    vectors[start : start + STATISTICS_CHUNK]
-                    for start in range(0, len(vectors), STATISTICS_CHUNK)
-                )
+                encoder.fit(in_chunks(split.features[self.shape.source(name)].vectors))
 
     def forward(
         self, features: Mapping[str, Tensor], lengths: Mapping[str, Tensor]
@@ -167,10 +191,12 @@ class AffectModel(BaseFairseqModel):
         """Scores or logits of a batch.
 
         Args:
-            features: (B, T, d) of each modality; T may differ between modalities.
-            lengths: (B,) of each modality; 0 where it is missing.
+            features: (B, T, d) of each modality that the data holds; T may differ between them.
+            lengths: (B,) of each; 0 where it is missing.
         """
-        inputs = {name: self.embed(name, features[name], lengths[name]) for name in self.encoders}
+        lengths = self.modality_dropout(lengths)
+        sources = {name: self.shape.source(name) for name in self.encoders}
+        inputs = {name: self.embed(name, features[s], lengths[s]) for name, s in sources.items()}
         main = inputs[self.shape.main].pooled  # M¹
         fused, penalty = self.fusion(inputs)  # M_MIAs
         refined = self.dropout(self.dual_residual(main, fused))  # M̌, (B, c, d_m)

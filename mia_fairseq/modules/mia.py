@@ -8,8 +8,9 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from mia_fairseq.modules.channel_conv import ChannelConv
+from mia_fairseq.modules.interactive_attention import interactive_attention
 from mia_fairseq.modules.kernel_regularization import kernel_regularization
 
 KernelInit = Literal["identity", "scaled", "random"]
@@ -45,8 +46,8 @@ class MIAModule(nn.Module):
                 f"fuse_kernel {fuse_kernel} odd"
             )
         self.kernel = nn.Parameter(initial_kernel(channels, kernel_init))  # W, (c, c)
-        self.gate = nn.Conv1d(channels, channels, gate_kernel, padding=gate_kernel // 2)  # K₁, b₁
-        self.fuse = nn.Conv1d(2 * channels, channels, fuse_kernel, padding=fuse_kernel // 2)
+        self.gate = ChannelConv(channels, channels, gate_kernel)  # K₁, b₁
+        self.fuse = ChannelConv(2 * channels, channels, fuse_kernel)  # K₂, b₂
         self.norm = nn.BatchNorm1d(channels)  # f_N
         nn.init.constant_(self.norm.weight, scale_init)
 
@@ -61,12 +62,7 @@ class MIAModule(nn.Module):
 
     def attend(self, main: Tensor, aux: Tensor) -> Tensor:
         """M̂ (B, c, d_m): for each main column, the mean of A's columns weighted by Eq. 3."""
-        # S_ij = A_iᵀ W M_j (Eq. 1) is the product of key A_iᵀ W and query M_j, and the softmax
-        # runs over i; nothing of size d_a × d_m is kept.
-        queries = main.mT  # (B, d_m, c)
-        keys = aux.mT @ self.kernel  # (B, d_a, c)
-        attended = F.scaled_dot_product_attention(queries, keys, aux.mT, scale=1.0)
-        return attended.mT
+        return interactive_attention(main, aux, self.kernel)
 
     def penalty(self) -> Tensor:
         """This module's term of L_KRL, Eq. 10; a scalar."""

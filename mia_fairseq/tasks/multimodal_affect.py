@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
-import numpy as np
 import torch
 from fairseq.dataclass import FairseqDataclass
 from fairseq.logging import metrics
@@ -14,6 +13,9 @@ from fairseq.tasks import FairseqTask, register_task
 from omegaconf import MISSING
 
 from mia_fairseq.data.dataset import AffectDataset
+from mia_fairseq.data.derived import parse_derived
+from mia_fairseq.data.opening import open_split
+from mia_fairseq.data.perturbation import Perturbation
 from mia_fairseq.data.store import Split, Store
 from mia_fairseq.errors import InputError
 from mia_fairseq.fairseq_mends import early_stopping_state
@@ -55,6 +57,38 @@ class MultimodalAffectConfig(FairseqDataclass):
         default="audio,video",
         metadata={"help": "the others, by commas, in the order in which they are fused"},
     )
+    derive: str = field(
+        default="",
+        metadata={
+            "help": "further auxiliaries that are learned linear maps of modalities (Table 7), "
+            "such as audio2=linear(audio),video2=linear(video)"
+        },
+    )
+    context: str = field(
+        default="",
+        metadata={
+            "help": "further auxiliaries that are means over the neighbours in a video or "
+            "dialogue: text[-3:-1] the three utterances before, text[+1:+3] those after, "
+            "text[group] all; for live use give only ranges that lie before"
+        },
+    )
+    drop: str = field(
+        default="", metadata={"help": "fairseq-validate: take these modalities from every row"}
+    )
+    noise: str = field(
+        default="",
+        metadata={
+            "help": "fairseq-validate: add Gaussian noise to modalities, in standard deviations "
+            "of each column in the training split, such as audio=1.0,video=0.5"
+        },
+    )
+    misalign: str = field(
+        default="",
+        metadata={"help": "fairseq-validate: give each row these modalities of another row"},
+    )
+    perturbation_seed: int = field(
+        default=1, metadata={"help": "fairseq-validate: seed of --noise and --misalign"}
+    )
     results_json: Optional[str] = field(
         default=None, metadata={"help": "fairseq-validate: write the split's metrics here"}
     )
@@ -77,11 +111,20 @@ class MultimodalAffectTask(FairseqTask):
         self.evaluating = evaluating
         self.store = Store(cfg.data) if cfg.data else None
         self._schema: Schema | None = None
+        self._splits: dict[str, Split] = {}
         self._meters: dict[str, WholeSplitMeter] = {}
+        self.perturbation = Perturbation.parse(
+            cfg.drop, cfg.noise, cfg.misalign, cfg.perturbation_seed
+        )
         if not evaluating and (cfg.results_json or cfg.predictions):
             raise InputError(
                 "--results-json and --predictions belong to fairseq-validate, which evaluates "
                 "a finished checkpoint; leave them out of fairseq-train"
+            )
+        if not evaluating and self.perturbation.names:
+            raise InputError(
+                "--drop, --noise and --misalign belong to fairseq-validate, which evaluates a "
+                "finished checkpoint; fairseq-train has --modality-dropout"
             )
 
     # Set-up ---------------------------------------------------------------------------------
@@ -117,31 +160,13 @@ class MultimodalAffectTask(FairseqTask):
             InputError: a modality is unknown or named twice.
         """
         if not self.evaluating:
-            self._schema = self._read_schema(self.cfg.aux_modalities if fuses else "")
+            auxiliaries = tuple(name for name in self.cfg.aux_modalities.split(",") if name)
+            derived = parse_derived(self.cfg.derive, self.cfg.context)
+            if not fuses:
+                auxiliaries, derived = (), {}
+            store = self._opened_store()
+            self._schema = Schema.choose(store, self.cfg.main_modality, auxiliaries, derived)
         return self.schema
-
-    def _read_schema(self, aux_modalities: str) -> Schema:
-        store = self._opened_store()
-        main = self.cfg.main_modality
-        auxiliaries = tuple(name for name in aux_modalities.split(",") if name)
-        for name in (main, *auxiliaries):
-            if name not in store.modalities:
-                raise InputError(
-                    f"{store.path}: has no modality {name!r}, it has "
-                    f"{', '.join(store.modalities)}; mend --main-modality or --aux-modalities"
-                )
-        twice = [n for n in auxiliaries if n == main or auxiliaries.count(n) > 1]
-        if twice:
-            raise InputError(
-                f"modality {twice[0]!r} is given twice by --main-modality {main} and "
-                f"--aux-modalities {aux_modalities}; name each once"
-            )
-        counts: tuple[int, ...] = ()
-        if store.label.kind == "classes":
-            labels = store.split("train", ()).labels.astype(np.int64)
-            counts = tuple(np.bincount(labels, minlength=store.label.outputs).tolist())
-        specs = {name: store.modalities[name] for name in (main, *auxiliaries)}
-        return Schema(store.corpus, store.label, main, auxiliaries, specs, counts)
 
     def _opened_store(self) -> Store:
         if self.store is None:
@@ -188,7 +213,10 @@ class MultimodalAffectTask(FairseqTask):
                 logger.info("%s: %s is missing for %d rows", split, name, table.missing)
 
     def _open_split(self, split: str) -> Split:
-        return self._opened_store().split(split, self.schema.used)
+        if split not in self._splits:
+            store = self._opened_store()
+            self._splits[split] = open_split(store, split, self.schema, self.perturbation)
+        return self._splits[split]
 
     def get_batch_iterator(self, *args: Any, **kwargs: Any) -> Any:
         # fairseq would drop the last batch where its size is no multiple of 8, and would make
@@ -275,10 +303,16 @@ class MultimodalAffectTask(FairseqTask):
     def _write_results(self, meter: WholeSplitMeter) -> None:
         if torch.distributed.is_initialized() and torch.distributed.get_rank() != 0:
             return
+        derived = {name: str(how) for name, how in self.schema.derived.items()}
         if self.cfg.results_json:
             meter.write_results(
                 self.cfg.results_json,
-                {"corpus": self.schema.corpus, "modalities": list(self.schema.used)},
+                {
+                    "corpus": self.schema.corpus,
+                    "modalities": list(self.schema.used),
+                    **({"derived": derived} if derived else {}),
+                    **self.perturbation.to_json(),
+                },
             )
         if self.cfg.predictions:
             meter.write_predictions(self.cfg.predictions)

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import EMOTIONS, make_store
+from harness import EMOTIONS, make_store
 
 from mia_fairseq.data.dataset import AffectDataset, pad
 from mia_fairseq.data.store import Store

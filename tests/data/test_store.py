@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import EMOTIONS, SCORES, make_store
+from harness import EMOTIONS, SCORES, make_store
 
 from mia_fairseq.data.labels import LabelSpec
 from mia_fairseq.data.store import ModalitySpec, Store, Utterance

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from conftest import run_cli
+from harness import run_cli
 
 
 def test_the_recipe_runs_from_import_to_table(shared_data: Path, tmp_path: Path) -> None:

@@ -53,8 +53,14 @@ def batch(modalities: int) -> tuple[dict[str, torch.Tensor], dict[str, torch.Ten
     return features, lengths
 
 
-def test_the_papers_model_and_the_baseline_are_registered() -> None:
-    assert {"mia_net", "unimodal"} <= set(FUSIONS)
+ZOO = (
+    *("cim", "concat", "cross_transformer", "lmf", "mag", "mha", "mia_net", "misa", "mmim"),
+    *("tfn", "transformer", "unimodal"),
+)
+
+
+def test_the_papers_model_the_baseline_and_the_zoo_are_registered() -> None:
+    assert set(ZOO) <= set(FUSIONS)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -72,8 +78,10 @@ def test_shapes_and_gradients_to_every_input(name: str, modalities: int, channel
     for modality in model.encoders:
         gradient = features[modality].grad
         assert gradient is not None and gradient.isfinite().all() and gradient.any(), modality
+    if output.penalty is not None:  # some parts, a decoder say, serve the penalty alone
+        model(features, lengths).penalty.backward()
     for parameter, tensor in model.named_parameters():
-        assert tensor.grad is not None, parameter
+        assert tensor.grad is not None and tensor.grad.isfinite().all(), parameter
 
 
 @pytest.mark.parametrize("name", FUSIONS)
@@ -113,6 +121,42 @@ def test_a_missing_modality_is_no_noise(name: str) -> None:
         features["audio"][1] = 5.0  # what stands behind a length of 0 does not count
         assert prediction.isfinite().all()
         assert torch.allclose(prediction, model(features, lengths).prediction)
+
+
+# MIA's convolution mixes the main modality with each auxiliary's answer, there or not; LMF's
+# bias is the coefficient of the constant 1.
+MISSING_STILL_WEIGHS = {"mia_net": ("fusion.stack",), "lmf": ("fusion.factors.audio.bias",)}
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("name", [name for name in ZOO if name != "unimodal"])
+def test_no_weight_of_a_missing_modality_takes_part(name: str, channels: int) -> None:
+    model = build(name, 3, channels=channels)
+    features, lengths = batch(3)
+    features["audio"].zero_()
+    lengths["audio"].zero_()
+    output = model(features, lengths)
+    loss = output.prediction.square().sum()
+    (loss if output.penalty is None else loss + output.penalty).backward()
+    allowed = MISSING_STILL_WEIGHS.get(name, ())
+    for parameter, tensor in model.named_parameters():
+        if "audio" in parameter and not parameter.startswith(allowed or ("none",)):
+            assert tensor.grad is None or not tensor.grad.any(), parameter
+
+
+@pytest.mark.parametrize("missing", [("text",), ("audio", "video"), ("text", "audio", "video")])
+@pytest.mark.parametrize("name", FUSIONS)
+def test_any_modality_may_be_missing_in_training(name: str, missing: tuple[str, ...]) -> None:
+    model = build(name, 3, channels=2)
+    features, lengths = batch(3)
+    for modality in missing:
+        features[modality][:2], lengths[modality][:2] = 0, 0
+    output = model(features, lengths)
+    loss = output.prediction.square().sum()
+    (loss if output.penalty is None else loss + output.penalty).backward()
+    assert loss.isfinite() and (output.penalty is None or output.penalty.isfinite())
+    for parameter, tensor in model.named_parameters():
+        assert tensor.grad is None or tensor.grad.isfinite().all(), parameter
 
 
 @pytest.mark.parametrize("name", FUSIONS)

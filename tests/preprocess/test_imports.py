@@ -254,16 +254,27 @@ def test_a_feature_file_that_is_not_there_is_refused_or_counted(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("a\ttrain\t1\t\t", "id 'a' is empty, holds a slash or is there twice"),
-        ("../x\ttrain\t1\t\t", "holds a slash"),
-        ("d\ttrain", "too few columns"),
+        ("a\ttrain\t1\t\t", "a: manifest.tsv, line 5: its id stands on line 2 already"),
+        ("../x\ttrain\t1\t\t", "cannot name a file"),
+        ("d\ttrain", "it has 2 cells, the header 5"),
+        ("d\ttrain\t\t\t", "its label is missing"),
     ],
 )
-def test_bad_manifests_get_one_sentence(tmp_path: Path, line: str, words: str) -> None:
+def test_bad_rows_of_a_manifest_are_listed_and_counted(
+    tmp_path: Path, caplog, line: str, words: str
+) -> None:
     manifest = make_features(tmp_path) / "manifest.tsv"
     manifest.write_text(manifest.read_text() + line + "\n")
-    with pytest.raises(InputError, match=words):
-        run_binarize(tmp_path)
+    store = run_binarize(tmp_path)
+    assert store.splits == {"train": 2, "test": 1}
+    assert words in caplog.text and "1 rows of" in caplog.text
+
+
+def test_a_recorded_failure_is_a_missing_modality(tmp_path: Path) -> None:
+    folder = make_features(tmp_path) / "features" / "audio"
+    (folder / "b.npy").unlink()
+    (folder / "failures.tsv").write_text("id\treason\nb\tno sound\n")
+    assert run_binarize(tmp_path).split("train").features["audio"].missing == 1
 
 
 def test_a_manifest_without_a_column_or_rows_is_refused(tmp_path: Path) -> None:
@@ -272,10 +283,10 @@ def test_a_manifest_without_a_column_or_rows_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no column 'split'"):
         run_binarize(tmp_path)
     manifest.write_text("id\tsplit\tlabel\n")
-    with pytest.raises(InputError, match="has no rows"):
+    with pytest.raises(InputError, match="no usable row"):
         run_binarize(tmp_path)
     manifest.unlink()
-    with pytest.raises(InputError, match="no such file"):
+    with pytest.raises(InputError, match="cannot be read"):
         run_binarize(tmp_path)
 
 

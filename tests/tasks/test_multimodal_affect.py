@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import EMOTIONS, make_store, train, validate
+from harness import EMOTIONS, make_store, train, validate
 from sklearn.metrics import mean_absolute_error
 
 DIMS = {"text": 12, "audio": 7, "video": 5}

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import ROOT, make_store, train, validate
+from harness import ROOT, make_store, train, validate
 
 DIMS = {"text": 12, "audio": 7}
 FLAGS = ("--aux-modalities", "audio", "--batch-size", "6")

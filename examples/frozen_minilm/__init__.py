@@ -1,0 +1,1 @@
+"""MOSI and MELD with frozen MiniLM text; see recipe.py."""

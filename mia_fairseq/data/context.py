@@ -1,0 +1,129 @@
+"""Context modalities: means over the neighbouring utterances of a video or a dialogue.
+
+Everything is computed once, when a split is opened, from this split's rows alone: a row never
+sees another split's rows, even where a group straddles splits. N rows, d the modality's dim.
+"""
+
+import tempfile
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mia_fairseq.data.derived import Context
+from mia_fairseq.data.store import Split, VectorTable
+from mia_fairseq.errors import InputError
+
+Integers = NDArray[np.int64]
+
+
+class GroupOrder(NamedTuple):
+    """The rows that have a group, by group and position: M of N."""
+
+    rows: Integers  # (M,) row numbers
+    begin: Integers  # (M,) where the group of each place begins among the M
+    end: Integers  # (M,) where it ends
+
+
+def context_tables(
+    split: Split, source: VectorTable, contexts: Sequence[Context]
+) -> dict[str, VectorTable]:
+    """The tables of contexts of one modality: at most one vector a row, N lengths of 0 or 1.
+
+    A neighbour counts once, with the mean of its vectors over time; one whose modality is
+    missing is left out. A row none of whose neighbours has the modality gets length 0.
+    Neighbours are counted in the order of positions, so gaps in their numbers do not matter.
+
+    Args:
+        split: where groups and positions are.
+        source: the modality's vectors in this split.
+        contexts: what to compute, all of this modality.
+
+    Raises:
+        InputError: the rows have no group, or no position where a range needs one.
+    """
+    order = group_order(split, contexts)
+    dim = source.vectors.shape[1]
+    present = source.lengths[order.rows] > 0
+    means = spool((_mean(source[row]) for row in order.rows[present]), dim)
+    before = np.concatenate([[0], np.cumsum(present)])  # how many are present before each place
+    tables = {}
+    for context in contexts:
+        windows = before[_windows(order, context)].T  # (M, 2) places in `means`
+        different, which = np.unique(windows, axis=0, return_inverse=True)
+        full = different[:, 0] < different[:, 1]
+        vectors = spool((_mean(means[start:stop]) for start, stop in different[full]), dim)
+        lengths, offsets = np.zeros((2, len(split)), np.int64)
+        lengths[order.rows] = full[which.ravel()]
+        offsets[order.rows] = (np.cumsum(full) - full)[which.ravel()]
+        tables[str(context)] = VectorTable(source.path, lengths, vectors, offsets)
+    return tables
+
+
+def group_order(split: Split, contexts: Sequence[Context]) -> GroupOrder:
+    """Sorts a split's rows by group and, where a context is a range, by position."""
+    where = f"{split.store.path}, split {split.name!r}"
+    codes: dict[str, int] = {}
+    grouped = [row for row, utterance in enumerate(split.rows) if utterance.group]
+    if not grouped:
+        raise InputError(
+            f"{where}: the rows have no group (video or dialogue), which --context "
+            f"{contexts[0]} needs; import the data again with groups"
+        )
+    rows = np.array(grouped, np.int64)
+    group = np.array([codes.setdefault(str(split.rows[row].group), len(codes)) for row in grouped])
+    size = np.bincount(group)
+    ranges = [context for context in contexts if context.window is not None]
+    position = np.zeros(len(rows), np.int64)
+    if ranges:
+        for place, row in enumerate(grouped):
+            known = split.rows[row].position
+            if known is None and size[group[place]] > 1:
+                raise InputError(
+                    f"{where}: row {split.rows[row].id!r} of group {split.rows[row].group!r} has "
+                    f"no position, which --context {ranges[0]} needs; import the data again with "
+                    f"positions, or use {ranges[0].source}[group]"
+                )
+            position[place] = known or 0
+    sorting = np.lexsort([rows, position, group])
+    rows, group, position = rows[sorting], group[sorting], position[sorting]
+    if ranges:
+        same = np.flatnonzero((np.diff(group) == 0) & (np.diff(position) == 0))
+        if len(same):
+            one, other = (split.rows[row] for row in rows[same[0] : same[0] + 2])
+            raise InputError(
+                f"{where}: rows {one.id!r} and {other.id!r} of group {one.group!r} share the "
+                f"position {one.position}, so --context {ranges[0]} cannot tell which comes "
+                "first; give each a position of its own"
+            )
+    end = np.cumsum(size)
+    return GroupOrder(rows, (end - size)[group], end[group])
+
+
+def spool(vectors: Iterable[NDArray[Any]], dim: int) -> NDArray[np.float32]:
+    """Writes (d,) vectors to a file without a name and maps it: memory does not grow with them."""
+    with tempfile.TemporaryFile() as file:
+        count = 0
+        for vector in vectors:
+            file.write(np.ascontiguousarray(vector, np.float32).tobytes())
+            count += 1
+        file.flush()
+        if not count:
+            return np.empty((0, dim), np.float32)
+        return np.memmap(file, np.float32, mode="r", shape=(count, dim))
+
+
+def _windows(order: GroupOrder, context: Context) -> Integers:
+    """(2, M): where each place's neighbours begin and end among the M."""
+    begin, end = order.begin, order.end
+    if context.window is not None:
+        first, last = context.window
+        place = np.arange(len(order.rows))
+        begin = np.clip(place + first, order.begin, order.end)
+        end = np.clip(place + last + 1, begin, order.end)
+    return np.stack([begin, end])
+
+
+def _mean(vectors: NDArray[Any]) -> NDArray[Any]:
+    return vectors.mean(axis=0, dtype=np.float64)

@@ -1,0 +1,110 @@
+"""Modalities computed from others: their definitions, and how the command line writes them.
+
+``--derive audio2=linear(audio)``: a learned linear map of a modality (Table 7).
+``--context "text[-3:-1],text[+1:+3],text[group]"``: the mean of neighbouring utterances.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from mia_fairseq.errors import InputError
+
+LINEAR = re.compile(r"(?P<name>\w+)=linear\((?P<source>\w+)\)")
+CONTEXT = re.compile(r"(?P<source>\w+)\[(?:group|(?P<first>[+-]?\d+):(?P<last>[+-]?\d+))\]")
+
+
+@dataclass(frozen=True)
+class LinearCopy:
+    """A learned linear map of another modality, d → d; the model holds it.
+
+    Attributes:
+        source: the modality that is mapped.
+    """
+
+    source: str
+
+    def __str__(self) -> str:
+        return f"linear({self.source})"
+
+
+@dataclass(frozen=True)
+class Context:
+    """The mean of a modality over neighbouring utterances of the same group.
+
+    Attributes:
+        source: the modality that is averaged.
+        window: first and last neighbour, counted in the order of positions from the utterance
+            itself (-1 is the one before); None for the whole group, the utterance included.
+    """
+
+    source: str
+    window: tuple[int, int] | None = None
+
+    def __str__(self) -> str:
+        where = "group" if self.window is None else "{:+d}:{:+d}".format(*self.window)
+        return f"{self.source}[{where}]"
+
+
+Derived = LinearCopy | Context
+
+
+def parse_derived(derive: str, context: str) -> dict[str, Derived]:
+    """Reads ``--derive`` and ``--context``: definitions by name, in the order given.
+
+    A context is named by its definition; numbers are written with their sign.
+
+    Raises:
+        InputError: a definition cannot be read, is empty, or stands there twice.
+    """
+    named = [_linear(text) for text in _parts(derive)]
+    named += [(str(found), found) for found in map(_context, _parts(context))]
+    names = [name for name, _ in named]
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise InputError(
+            f"modality {twice[0]!r} is given twice by --derive and --context; name each once"
+        )
+    return dict(named)
+
+
+def parse_definition(text: str) -> Derived:
+    """Reads back what ``str`` made of a definition, as a checkpoint keeps it."""
+    return _linear(f"name={text}")[1] if text.startswith("linear(") else _context(text)
+
+
+def _parts(text: str) -> Iterable[str]:
+    return [part for part in map(str.strip, (text or "").split(",")) if part]
+
+
+def _linear(text: str) -> tuple[str, Derived]:
+    match = LINEAR.fullmatch(text)
+    if match is None or not match["name"].isidentifier():
+        raise InputError(
+            f"--derive {text!r} cannot be read, expected NAME=linear(MODALITY), "
+            "for instance audio2=linear(audio)"
+        )
+    return match["name"], LinearCopy(match["source"])
+
+
+def _context(text: str) -> Context:
+    match = CONTEXT.fullmatch(text)
+    if match is None:
+        raise InputError(
+            f"--context {text!r} cannot be read, expected MODALITY[FIRST:LAST] or "
+            "MODALITY[group], for instance text[-3:-1], text[+1:+3] or text[group]"
+        )
+    if match["first"] is None:
+        return Context(match["source"])
+    first, last = int(match["first"]), int(match["last"])
+    if first > last:
+        raise InputError(
+            f"--context {text!r} is an empty range, since {first:+d} comes after {last:+d}; "
+            f"write {match['source']}[{last:+d}:{first:+d}]"
+        )
+    if first <= 0 <= last:
+        raise InputError(
+            f"--context {text!r} includes 0, the utterance itself, which is no neighbour of its "
+            "own; give what lies before and after as two ranges, or use [group]"
+        )
+    return Context(match["source"], (first, last))

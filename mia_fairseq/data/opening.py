@@ -1,0 +1,73 @@
+"""Opens a split as a model reads it: what is on disk, perturbed or not, and contexts of it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from numpy.typing import NDArray
+
+from mia_fairseq.data.context import context_tables
+from mia_fairseq.data.derived import Context
+from mia_fairseq.data.perturbation import Perturbation
+from mia_fairseq.data.statistics import column_moments, in_chunks
+from mia_fairseq.data.store import Split, Store, VectorTable
+from mia_fairseq.errors import InputError
+from mia_fairseq.schema import Schema
+
+TRAINING = "train"  # the split whose deviation is the unit of noise
+
+Deviations = Mapping[str, NDArray[Any]]  # (d,) by modality
+
+
+def open_split(
+    store: Store, name: str, schema: Schema, perturbation: Perturbation | None = None
+) -> Split:
+    """Opens one split with the modalities that the schema's model reads.
+
+    A context is computed from what the perturbation left of its source, so a dropped modality's
+    contexts are gone too; a context may also be perturbed by its own name.
+
+    Args:
+        store: the DATA folder.
+        name: the split.
+        schema: which modalities are read, and which are computed from which.
+        perturbation: what is done to modalities in evaluation.
+
+    Raises:
+        InputError: the split or one of its files cannot be read, a context cannot be computed,
+            or there is nothing to perturb under a name.
+    """
+    done = perturbation or Perturbation()
+    known = (*schema.stored, *schema.contexts)
+    for perturbed in done.names:
+        if perturbed not in known:
+            raise InputError(
+                f"--drop, --noise or --misalign names {perturbed!r}, which the checkpoint does "
+                f"not read from the data; expected one of {', '.join(known)}"
+            )
+    deviations: dict[str, NDArray[Any]] = {}
+    if done.noise:
+        clean = _tables(store.split(TRAINING, schema.stored), schema, Perturbation(), {})
+        for modality in done.noise:
+            vectors = clean[modality].vectors
+            deviations[modality] = column_moments(in_chunks(vectors), vectors.shape[1])[1]
+    split = store.split(name, schema.stored)
+    tables = _tables(split, schema, done, deviations)
+    split.features = {modality: tables[modality] for modality in schema.inputs}
+    return split
+
+
+def _tables(
+    split: Split, schema: Schema, done: Perturbation, deviations: Deviations
+) -> dict[str, VectorTable]:
+    """All stored modalities of an open split and all contexts, perturbed."""
+    tables = {
+        name: done.apply(name, table, deviations.get(name))
+        for name, table in split.features.items()
+    }
+    by_source: dict[str, list[Context]] = {}
+    for context in schema.contexts.values():
+        by_source.setdefault(context.source, []).append(context)
+    for source, contexts in by_source.items():
+        for name, table in context_tables(split, tables[source], contexts).items():
+            tables[name] = done.apply(name, table, deviations.get(name))
+    return tables

@@ -1,0 +1,109 @@
+"""Multi-modal interactive attention, Eq. 1-5 (Sec. 3.2.1), exact to a tolerance and fast.
+
+B batch, c channels, d_m main dim, d_a auxiliary dim.
+
+    S_ij = A_i^T W M_j            (Eq. 1)        P_ji = softmax_i S_ij        (Eq. 3)
+    M-hat_j = sum_i A_i P_ji      (Eq. 4, 5)
+
+The softmax runs over the auxiliary index i, for each main column j. Neither S nor P, of size
+d_a x d_m a sample, is ever kept: one channel has a closed form (`closed_form`), more channels are
+scaled-dot-product attention with queries M^T, keys A^T W, values A^T and scale 1.
+"""
+
+from typing import Literal, get_args
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from mia_fairseq.errors import InputError
+from mia_fairseq.modules.closed_form import all_degrees, closed_form_attention, degrees_worthwhile
+
+Method = Literal["auto", "exact", "chebyshev"]
+
+TOLERANCE = {torch.float32: 1e-6, torch.float64: 1e-12}
+
+
+def interactive_attention(
+    main: Tensor,
+    aux: Tensor,
+    kernel: Tensor,
+    *,
+    tolerance: float | None = None,
+    method: Method = "auto",
+) -> Tensor:
+    """Update the main modality's columns by those of an auxiliary modality, Eq. 1-5.
+
+    Half precision and autocast are computed in float32.
+
+    Args:
+        main: M, (B, c, d_m).
+        aux: A, (B, c, d_a). A missing modality is all zeros and gives zeros.
+        kernel: W of Eq. 1, (c, c).
+        tolerance: for one channel, the relative size of the interpolant's last coefficients at
+            which a row has nodes enough; by default 1e-6 in float32 and 1e-12 in float64.
+        method: for one channel, `auto` interpolates where that is cheaper than the exact form,
+            `exact` never does, and `chebyshev` does so at any cost. Rows that do not reach the
+            tolerance take the exact form with each of them.
+
+    Returns:
+        M-hat, (B, c, d_m), of main's type. Differentiable once with one channel.
+
+    Raises:
+        InputError: the shapes do not fit together, or there is no such method.
+    """
+    _check(main, aux, kernel, method)
+    kind = torch.promote_types(torch.promote_types(main.dtype, aux.dtype), kernel.dtype)
+    kind = torch.promote_types(kind, torch.float32)
+    with torch.autocast(main.device.type, enabled=False):
+        m, a, w = main.to(kind), aux.to(kind), kernel.to(kind)
+        if len(kernel) > 1:
+            multiple = 1 if main.device.type == "cpu" else 8
+            return _attend(m, a, w, multiple).to(main.dtype)
+        if tolerance is None:
+            tolerance = TOLERANCE[kind]
+        degrees: tuple[int, ...] = ()
+        if method == "chebyshev":
+            degrees = all_degrees()
+        elif method == "auto":
+            degrees = degrees_worthwhile(m.shape[2], a.shape[2])
+        queries = (w * m)[:, 0]  # t of the closed form: (B, d_m)
+        return closed_form_attention(queries, a[:, 0], tolerance, degrees)[:, None].to(main.dtype)
+
+
+def _attend(main: Tensor, aux: Tensor, kernel: Tensor, multiple: int) -> Tensor:
+    """Eq. 1-5 by scaled-dot-product attention.
+
+    PyTorch takes a kernel that keeps nothing of size d_a x d_m only for rows whose channels lie
+    side by side in memory and, on a GPU, only for a `multiple` of 8 channels (in float64 there,
+    never). Zero channels change neither the products nor the sums.
+    """
+    channels = main.shape[1]
+    values = aux.transpose(1, 2)  # A^T: (B, d_a, c)
+    parts = (main.transpose(1, 2), values @ kernel, values)  # M^T, A^T W, A^T
+    query, key, value = (
+        F.pad(part, (0, -channels % multiple)).unsqueeze(1).contiguous() for part in parts
+    )
+    out = F.scaled_dot_product_attention(query, key, value, scale=1.0)
+    return out[:, 0, :, :channels].transpose(1, 2)
+
+
+def _check(main: Tensor, aux: Tensor, kernel: Tensor, method: str) -> None:
+    fits = (
+        main.dim() == aux.dim() == 3
+        and main.shape[:2] == aux.shape[:2]
+        and min(*main.shape[1:], *aux.shape[1:]) > 0
+        and kernel.shape == (main.shape[1], main.shape[1])
+    )
+    if not fits:
+        raise InputError(
+            f"interactive attention got main {tuple(main.shape)}, auxiliary {tuple(aux.shape)} and "
+            f"kernel {tuple(kernel.shape)}, but needs (B, c, d_m), (B, c, d_a) and (c, c), "
+            "none of c, d_m and d_a zero; give both modalities the same batch and channels"
+        )
+    known = get_args(Method)
+    if method not in known:
+        raise InputError(
+            f"interactive attention got method {method!r}, but knows {', '.join(known)}; "
+            "take one of these"
+        )

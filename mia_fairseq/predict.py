@@ -1,0 +1,313 @@
+"""Predictions for clips nobody prepared, or for a split of a DATA folder.
+
+    python -m mia_fairseq.predict CKPT/checkpoint_best.pt clip.mp4 [more clips, folders, DATA]
+
+The features are those that the checkpoint was trained on, made by the same extractors with the
+same options: the checkpoint names them. Without ``--text``, the words come from speech
+recognition. What a clip lacks (no face, no speech) is told, and its modality taken as missing.
+"""
+
+import argparse
+import csv
+import io
+import json
+import logging
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from fairseq import checkpoint_utils
+from numpy.typing import NDArray
+
+from mia_fairseq.command import run as run_command
+from mia_fairseq.data.dataset import AffectDataset, pad
+from mia_fairseq.data.opening import open_split
+from mia_fairseq.data.store import Store
+from mia_fairseq.errors import InputError
+from mia_fairseq.schema import Schema
+
+if TYPE_CHECKING:
+    from preprocess.extractors.base import Clip
+
+logger = logging.getLogger(__name__)
+
+MEDIA_SUFFIXES = {".mp4", ".mov", ".mkv", ".webm", ".avi", ".flv", ".wav", ".mp3", ".m4a", ".flac"}
+BATCH = 64
+FORMATS = ("table", "json", "csv")
+
+
+@dataclass
+class Prediction:
+    """What the model says of one utterance.
+
+    Attributes:
+        id: the clip's path, or the row's id.
+        value: the score, or the most probable class.
+        probabilities: of each class; empty for scores.
+        text: the words that were used.
+        missing: for each modality that was taken as missing, why.
+        label: the true label, where it is known.
+    """
+
+    id: str
+    value: float | str = ""
+    probabilities: dict[str, float] = field(default_factory=dict)
+    text: str | None = None
+    missing: dict[str, str] = field(default_factory=dict)
+    label: float | str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        content = {"id": self.id, "prediction": self.value, **vars(self)}
+        return {k: v for k, v in content.items() if k != "value" and v not in (None, {})}
+
+
+class Predictor:
+    """A checkpoint, ready to predict.
+
+    Args:
+        checkpoint: a file of fairseq-train; read as tensors and settings only.
+
+    Raises:
+        InputError: the file cannot be read, or was not trained with this task.
+    """
+
+    def __init__(self, checkpoint: Path | str) -> None:
+        models, _, task = checkpoint_utils.load_model_ensemble_and_task(
+            [str(checkpoint)], arg_overrides={"data": ""}
+        )
+        self.checkpoint = Path(checkpoint)
+        self.model = models[0].eval()
+        self.schema: Schema = task.schema
+
+    @property
+    def reads_words(self) -> bool:
+        """Whether some modality's features are made of the words."""
+        from preprocess.extractors.base import find_extractor
+
+        kinds = [
+            find_extractor(self._known_extractor(name, self.schema.modalities[name].extractor))
+            for name in self.schema.stored
+        ]
+        return any(kind.modality == "text" for kind in kinds)
+
+    def predict_arrays(self, features: Mapping[str, Sequence[NDArray[Any]]]) -> NDArray[np.float32]:
+        """Outputs for a batch.
+
+        Args:
+            features: for each modality, one (T, dim) array an utterance; T = 0 where missing.
+
+        Returns:
+            (n,) scores, or (n, k) probabilities.
+        """
+        tensors, lengths = {}, {}
+        for name in self.schema.inputs:
+            padded, counts = pad(features[name])
+            tensors[name], lengths[name] = torch.from_numpy(padded), torch.from_numpy(counts)
+        with torch.no_grad():
+            output = self.model(features=tensors, lengths=lengths).prediction
+        if self.schema.label.kind == "classes":
+            output = torch.softmax(output, dim=1)
+        numbers: NDArray[np.float32] = output.numpy()
+        return numbers
+
+    def predict_split(self, data: Path, split: str) -> Iterator[Prediction]:
+        """Each row of a split of a DATA folder, in its order."""
+        store = Store(data)
+        self.schema.check_fits(store)
+        rows = AffectDataset(open_split(store, split, self.schema))
+        for start in range(0, len(rows), BATCH):
+            items = [rows[row] for row in range(start, min(start + BATCH, len(rows)))]
+            rows.collater(items)  # checks that every number is finite
+            features = {n: [item["features"][n] for item in items] for n in self.schema.inputs}
+            for item, output in zip(items, self.predict_arrays(features), strict=True):
+                row = rows.split.rows[item["row"]]
+                known = store.label.format(row.label)
+                prediction = self._prediction(row.id, output)
+                prediction.text = row.text
+                prediction.label = known if store.label.kind == "classes" else float(known)
+                yield prediction
+
+    def predict_clips(self, clips: Sequence["Clip"]) -> list[Prediction]:
+        """Each clip, with whatever of its modalities can be had.
+
+        Raises:
+            InputError: the checkpoint's features come from no extractor that is here.
+        """
+        features, missing = self._extract(clips)
+        outputs = self.predict_arrays(features)
+        predictions = []
+        for place, (clip, output) in enumerate(zip(clips, outputs, strict=True)):
+            prediction = self._prediction(clip.id, output)
+            prediction.text, prediction.missing = clip.text, missing[place]
+            predictions.append(prediction)
+        return predictions
+
+    def _extract(
+        self, clips: Sequence["Clip"]
+    ) -> tuple[dict[str, list[NDArray[Any]]], list[dict[str, str]]]:
+        from preprocess.extractors.base import Failure
+        from preprocess.worker import Job, compute
+
+        features: dict[str, list[NDArray[Any]]] = {}
+        missing: list[dict[str, str]] = [{} for _ in clips]
+        for name in self.schema.inputs:
+            spec = self.schema.modalities[name]
+            if name in self.schema.contexts:  # a clip by itself has no neighbours
+                features[name] = [np.empty((0, spec.dim), np.float32)] * len(clips)
+                continue
+            options = dict(spec.extra.get("options", {}))
+            job = Job(
+                name,
+                self._known_extractor(name, spec.extractor),
+                Path(),
+                tuple(sorted(options.items())),
+                str(spec.extra.get("pool", "none")),
+                str(spec.extra.get("dtype", "float32")),
+            )
+            features[name] = []
+            for place, array in enumerate(compute(job, clips).arrays):
+                if isinstance(array, Failure):
+                    missing[place][name] = array.reason
+                    array = np.empty((0, spec.dim), np.float32)
+                elif array.shape[1] != spec.dim:
+                    raise InputError(
+                        f"{spec.extractor} gives {array.shape[1]} numbers for {name}, the "
+                        f"checkpoint was trained on {spec.dim}; install the extractor's version "
+                        "of then"
+                    )
+                features[name].append(array)
+        return features, missing
+
+    def _known_extractor(self, modality: str, extractor: str) -> str:
+        from preprocess.extractors.base import find_extractor
+
+        try:
+            find_extractor(extractor)
+        except InputError as error:
+            raise InputError(
+                f"{self.checkpoint}: its {modality} features were made by {extractor!r}, which is "
+                "no extractor here, so clips cannot be predicted; predict a split of a DATA folder"
+            ) from error
+        return extractor
+
+    def _prediction(self, name: str, output: NDArray[np.float32]) -> Prediction:
+        label = self.schema.label
+        if label.kind == "regression":
+            return Prediction(name, float(output))
+        shares = {n: float(share) for n, share in zip(label.names, output, strict=True)}
+        return Prediction(name, max(shares, key=shares.__getitem__), shares)
+
+
+def find_clips(paths: Sequence[Path], text: str | None) -> list["Clip"]:
+    """The media files that paths name, folders searched through, with their words.
+
+    Raises:
+        InputError: a path is not there, a folder holds no media, or one text is given for several.
+    """
+    from preprocess.extractors.base import Clip
+
+    files: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in MEDIA_SUFFIXES)
+            if not inside:
+                raise InputError(
+                    f"{path}: holds no media file ({', '.join(sorted(MEDIA_SUFFIXES))}) and is no "
+                    "DATA folder"
+                )
+            files += inside
+        elif path.is_file():
+            files.append(path)
+        else:
+            raise InputError(f"{path}: no such file or folder")
+    if text is not None and len(files) > 1:
+        raise InputError(f"--text is given for {len(files)} clips; predict them one at a time")
+    return [Clip(str(file), file, text) for file in files]
+
+
+def listen(clips: Sequence["Clip"]) -> list["Clip"]:
+    """The clips with the words that are spoken in them; '' where nobody speaks."""
+    from dataclasses import replace
+
+    from preprocess.media import read_audio
+    from preprocess.speech import transcribe
+
+    heard = []
+    for clip in clips:
+        try:
+            words = transcribe(read_audio(clip.path)) if clip.path is not None else ""
+        except InputError as error:
+            logger.warning("%s: no words: %s", clip.id, error)
+            words = ""
+        heard.append(replace(clip, text=words))
+    return heard
+
+
+def render(predictions: Sequence[Prediction], how: str) -> str:
+    """Predictions as a table for people, as JSON, or as CSV."""
+    if how == "json":
+        return json.dumps([prediction.to_json() for prediction in predictions], indent=2)
+    shares = list(predictions[0].probabilities)
+    header = ["id", "prediction", *(f"p_{name}" for name in shares), "text", "missing"]
+    lines = []
+    for prediction in predictions:
+        value = prediction.value
+        cells = [prediction.id, value if isinstance(value, str) else f"{value:.3f}"]
+        cells += [f"{prediction.probabilities[name]:.3f}" for name in shares]
+        missing = "; ".join(f"{name}: {why}" for name, why in prediction.missing.items())
+        lines.append([*cells, prediction.text or "", missing])
+    if how == "csv":
+        out = io.StringIO()
+        csv.writer(out, lineterminator="\n").writerows([header, *lines])
+        return out.getvalue().rstrip("\n")
+    rows = [header, *lines]
+    widths = [max(len(row[place]) for row in rows) for place in range(len(header))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Runs the command."""
+    parser = argparse.ArgumentParser(
+        prog="python -m mia_fairseq.predict",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("inputs", type=Path, nargs="+", metavar="CLIP", help="or folder, or DATA")
+    parser.add_argument("--text", help="the words of the one clip, instead of recognised ones")
+    parser.add_argument("--split", default="test", help="of a DATA folder (default: test)")
+    shape = parser.add_mutually_exclusive_group()
+    shape.add_argument("--format", choices=FORMATS, default="table")
+    shape.add_argument("--json", dest="format", action="store_const", const="json")
+    args = parser.parse_args(argv)
+    predictor = Predictor(args.checkpoint)
+    predictions: list[Prediction] = []
+    media = []
+    for path in args.inputs:
+        if (path / "meta.json").is_file():
+            predictions += predictor.predict_split(path, args.split)
+        else:
+            media.append(path)
+    if media:
+        clips = find_clips(media, args.text)
+        if args.text is None and predictor.reads_words:
+            clips = listen(clips)
+        predictions += predictor.predict_clips(clips)
+    sys.stdout.write(render(predictions, args.format) + "\n")
+    for prediction in predictions:
+        if len(prediction.missing) == len(predictor.schema.stored):
+            raise InputError(
+                f"{prediction.id}: nothing could be made of it, so its prediction means nothing: "
+                + "; ".join(prediction.missing.values())
+            )
+
+
+if __name__ == "__main__":
+    run_command(main)

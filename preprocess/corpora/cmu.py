@@ -1,0 +1,231 @@
+"""What CMU-MOSI and CMU-MOSEI share: monologues cut into segments, a sentiment from -3 to 3 each.
+
+Labels come from one of
+- a table with ``video_id, clip_id, label, mode`` and maybe ``text`` (``label.csv`` of MMSA's
+  distribution) or with ``split, id, val``;
+- the SDK's labels, a ``.csd`` file; then ``--folds`` names the official folds: the SDK's own
+  ``cmu_mosi_std_folds.py`` (read, never run), or the same as JSON.
+
+Clips are found anywhere below the folder, as ``<video>_<clip>.mp4`` or ``<video>/<clip>.mp4``, or
+within the whole ``<video>.mp4`` by the segment's times. Words come from the table, or from the
+release's transcripts: ``<video>.annotprocessed`` (``3_DELIM_WORDS``) or ``<video>.txt``
+(``<video>___<clip>___<start>___<end>___<words>``).
+"""
+
+import argparse
+import ast
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from mia_fairseq.errors import InputError
+from preprocess.corpora.common import (
+    SPLITS,
+    Corpus,
+    Media,
+    finish,
+    has_columns,
+    number,
+    read_csv,
+    split_name,
+)
+from preprocess.manifest import Row
+from preprocess.optional import require
+
+NEAR = 0.15  # seconds between a label's start and its transcript's: rounding, not another segment
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One labelled stretch of a video."""
+
+    video: str
+    clip: str
+    split: str
+    label: str
+    text: str | None = None
+    start: float | None = None
+    end: float | None = None
+
+
+def read_cmu(name: str, raw: Path, labels: Path | None, folds: Path | None) -> Corpus:
+    """The corpus in a folder. Raises InputError where labels or folds cannot be had."""
+    media = Media(raw)
+    labels = labels or _find_labels(raw)
+    transcripts = read_transcripts(raw)
+    if labels.suffix == ".csd":
+        segments = list(_from_csd(labels, _read_folds(folds, raw), transcripts))
+    else:
+        segments = list(_from_table(labels))
+    corpus = Corpus(name, [])
+    for position, segment in enumerate(segments):
+        row_id = f"{segment.video}_{segment.clip}"
+        said = transcripts.get(segment.video, {}).get(segment.clip)
+        if said is not None:
+            segment = replace(
+                segment,
+                text=segment.text if segment.text is not None else said.text,
+                start=segment.start if segment.start is not None else said.start,
+                end=segment.end if segment.end is not None else said.end,
+            )
+        file, start, end = row_id, None, None
+        if media.get(row_id) is None and segment.end is not None and media.get(segment.video):
+            file, start, end = segment.video, segment.start, segment.end  # within the whole video
+        fault = media.fault(file)
+        if fault is not None:
+            corpus.faults.append((row_id, fault))
+        if not (segment.text or "").strip():
+            corpus.faults.append((row_id, "it has no words"))
+        corpus.rows.append(
+            Row(
+                row_id,
+                segment.split,
+                segment.label,
+                media.get(file),
+                segment.text,
+                start,
+                end,
+                segment.video,
+                int(segment.clip) if segment.clip.isdigit() else position,
+            )
+        )
+    return corpus
+
+
+def _find_labels(raw: Path) -> Path:
+    for pattern in ("label*.csv", "*/label*.csv", "*abel*.csd", "*/*abel*.csd"):
+        found = sorted(raw.glob(pattern))
+        if found:
+            return found[0]
+    raise InputError(
+        f"{raw}: there is no label.csv and no labels' .csd in it; name one with --labels"
+    )
+
+
+def _from_table(path: Path) -> Iterator[Segment]:
+    lines = read_csv(path, ())
+    if not lines:
+        raise InputError(f"{path}: the table of labels has no rows")
+    for count, line in enumerate(lines, start=2):
+        where = f"{path}, line {count}"
+        if has_columns(line, ("video_id", "clip_id", "label", "mode")):
+            video, clip = line["video_id"].strip(), line["clip_id"].strip()
+            split, label = line["mode"], line["label"]
+        elif has_columns(line, ("split", "id", "val")):
+            video, _, clip = line["id"].strip().rpartition("_")
+            split, label = line["split"], line["val"]
+        else:
+            raise InputError(
+                f"{path}: columns {', '.join(line)}; expected video_id, clip_id, label, mode, or "
+                "split, id, val"
+            )
+        text = line.get("text")
+        yield Segment(video, clip, split_name(split, where), number(label, -3, 3, where), text)
+
+
+def _from_csd(
+    path: Path, folds: Mapping[str, str], transcripts: Mapping[str, Mapping[str, Segment]]
+) -> Iterator[Segment]:
+    """The SDK's labels; a video's segments are told apart by the transcript's times, or counted."""
+    h5py = require("h5py", "h5py", "reading .csd files")
+    try:
+        file = h5py.File(path, "r")
+    except OSError as error:
+        raise InputError(f"{path}: it is no HDF5 file ({error}); fetch it again") from error
+    with file:
+        data: Any = file[next(iter(file))]["data"]
+        for video in data:
+            if video not in folds:
+                continue  # the SDK labels more videos than its folds name
+            features, intervals = data[video]["features"][()], data[video]["intervals"][()]
+            spoken = transcripts.get(video, {})
+            for row, (score, (start, end)) in enumerate(
+                zip(features[:, 0], intervals, strict=True)
+            ):
+                clip = _nearest(spoken, float(start)) or str(row + 1)
+                label = number(f"{float(score):.6g}", -3, 3, f"{path}, {video}")
+                yield Segment(video, clip, folds[video], label, None, float(start), float(end))
+
+
+def _nearest(spoken: Mapping[str, Segment], start: float) -> str | None:
+    timed = [
+        (abs(said.start - start), clip) for clip, said in spoken.items() if said.start is not None
+    ]
+    distance, clip = min(timed, default=(NEAR, None))
+    return clip if distance < NEAR else None
+
+
+def _read_folds(path: Path | None, raw: Path) -> dict[str, str]:
+    """{video: split} of the official folds."""
+    if path is None:
+        found = sorted([*raw.glob("*std_folds.py"), *raw.glob("*/*std_folds.py")])
+        if not found:
+            raise InputError(
+                f"{raw}: labels in a .csd say nothing of splits; name the SDK's "
+                "cmu_*_std_folds.py with --folds"
+            )
+        path = found[0]
+    try:
+        text = path.read_text(encoding="utf-8")
+        lists = json.loads(text) if path.suffix == ".json" else _literals(text)
+    except (OSError, SyntaxError, ValueError) as error:
+        raise InputError(f"{path}: the folds cannot be read ({error})") from error
+    folds: dict[str, str] = {}
+    for split in SPLITS:
+        key = f"standard_{split}_fold"
+        if key not in lists:
+            raise InputError(f"{path}: it has no {key}, but {', '.join(lists)}")
+        folds.update(dict.fromkeys(lists[key], split))
+    return folds
+
+
+def _literals(source: str) -> dict[str, Any]:
+    """The plain values assigned in a Python file, which is read and never run."""
+    return {
+        target.id: ast.literal_eval(node.value)
+        for node in ast.parse(source).body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+
+
+def read_transcripts(raw: Path) -> dict[str, dict[str, Segment]]:
+    """{video: {clip: what was said}} of the release's transcript files, in either format."""
+    found: dict[str, dict[str, Segment]] = {}
+    for path in sorted(raw.rglob("*.annotprocessed")):
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+            clip, mark, text = line.partition("_DELIM_")
+            if mark:
+                segment = Segment(path.stem, clip.strip(), "", "", text.strip())
+                found.setdefault(path.stem, {})[segment.clip] = segment
+    for path in sorted(raw.rglob("*.txt")):
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+            cells = line.split("___")
+            if len(cells) == 5:
+                video, clip, start, end, text = cells
+                try:
+                    times = float(start), float(end)
+                except ValueError as error:
+                    raise InputError(f"{path}: {error} in the line of {video}, {clip}") from error
+                found.setdefault(video, {})[clip] = Segment(video, clip, "", "", text, *times)
+    return found
+
+
+def run(name: str, program: str, known: Mapping[str, int], argv: Sequence[str] | None) -> None:
+    """The command line of both corpora."""
+    parser = argparse.ArgumentParser(
+        prog=f"python -m {program}",
+        description=f"{name}: {__doc__}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("raw", type=Path, help="the folder of the unpacked release")
+    parser.add_argument("--out", type=Path, required=True, help="the manifest to write")
+    parser.add_argument("--labels", type=Path, help="table or .csd of labels (default: found)")
+    parser.add_argument("--folds", type=Path, help="the official folds, for labels in a .csd")
+    parser.add_argument("--partial", action="store_true", help="go on where rows are missing")
+    arguments = parser.parse_args(argv)
+    corpus = read_cmu(name, arguments.raw, arguments.labels, arguments.folds)
+    finish(corpus, arguments.out, known, arguments.partial)

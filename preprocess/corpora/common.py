@@ -1,0 +1,166 @@
+"""What the corpora share: tables, the search for media files, the check of counts, the report."""
+
+import csv
+import io
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mia_fairseq.errors import InputError
+from preprocess.files import atomic_path
+from preprocess.manifest import Row, write_manifest
+
+SPLITS = ("train", "valid", "test")
+SPLIT_NAMES = {"train": "train", "valid": "valid", "val": "valid", "dev": "valid", "test": "test"}
+VIDEO = (".mp4", ".mkv", ".avi", ".mov", ".webm", ".flv", ".m4v", ".mpg")
+AUDIO = (".wav", ".flac", ".mp3", ".m4a", ".ogg", ".opus")
+
+
+@dataclass
+class Corpus:
+    """A corpus as found: its rows, and what is wrong with some of them."""
+
+    name: str
+    rows: list[Row]
+    faults: list[tuple[str, str]] = field(default_factory=list)  # id, what is wrong
+
+
+def read_csv(path: Path, columns: Iterable[str]) -> list[dict[str, str]]:
+    """The rows of a CSV or TSV file with a header; UTF-8, or Windows' code page as MELD has it.
+
+    Raises InputError where it cannot be read or lacks one of the columns.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: the table cannot be read ({error})") from error
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = content.decode("cp1252", errors="replace")
+    delimiter = "\t" if path.suffix == ".tsv" else ","
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
+    there = reader.fieldnames or []
+    for column in columns:
+        if column not in there:
+            raise InputError(f"{path}: it has no column {column!r}, but {', '.join(there)}")
+    return [{key: value or "" for key, value in row.items() if key} for row in reader]
+
+
+class Media:
+    """The media files below a folder, by name and by "parent_name".
+
+    ``a/b/3.mp4`` is found as ``3`` and as ``b_3``. A video goes before a sound file of that name.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Raises InputError where there is no such folder."""
+        if not folder.is_dir():
+            raise InputError(f"{folder} is no folder; give the folder of the unpacked release")
+        self._found: dict[str, list[Path]] = {}
+        for parent, folders, names in os.walk(folder):
+            folders.sort()
+            for name in sorted(names):
+                path = Path(parent, name)
+                if path.suffix.lower() in (*VIDEO, *AUDIO) and not name.startswith("."):
+                    for key in (path.stem, f"{path.parent.name}_{path.stem}"):
+                        self._found.setdefault(key, []).append(path)
+
+    def get(self, key: str) -> Path | None:
+        """The file of that name, None where there is none."""
+        return next(iter(self._best(key)), None)
+
+    def fault(self, key: str) -> str | None:
+        """What is wrong with the file of that name, as far as names and sizes tell."""
+        best = self._best(key)
+        if len(best) > 1:
+            return f"{len(best)} media files are called so; {best[0]} is used, not {best[1]}"
+        return media_fault(best[0] if best else None)
+
+    def _best(self, key: str) -> list[Path]:
+        paths = self._found.get(key, [])
+        return [path for path in paths if path.suffix.lower() in VIDEO] or paths
+
+
+def split_name(name: str, where: str) -> str:
+    """A split's name as this project spells it."""
+    try:
+        return SPLIT_NAMES[name.strip().lower()]
+    except KeyError as error:
+        raise InputError(
+            f"{where}: split {name!r}, expected one of {', '.join(SPLIT_NAMES)}"
+        ) from error
+
+
+def media_fault(path: Path | None) -> str | None:
+    """Why a media file cannot be read, as far as its name and size tell."""
+    if path is None or not path.is_file():
+        return "its media file is missing"
+    return f"{path.name} is empty" if path.stat().st_size == 0 else None
+
+
+def check_counts(corpus: Corpus, known: Mapping[str, int], partial: bool) -> None:
+    """Compare the rows of each split with the official numbers.
+
+    Raises InputError where they differ, unless a part of the corpus is what is wanted.
+    """
+    counts = Counter(row.split for row in corpus.rows)
+    wrong = [name for name in SPLITS if counts[name] != known[name]]
+    if wrong and not partial:
+        told = ", ".join(f"{name} has {counts[name]} rows, not {known[name]}" for name in wrong)
+        raise InputError(
+            f"{corpus.name}: {told}; the release is not whole, or not the official one (give "
+            "--partial to go on with what is there)"
+        )
+
+
+def finish(corpus: Corpus, out: Path, known: Mapping[str, int] | None, partial: bool) -> None:
+    """Check, write the manifest, write the faults beside it, and tell both.
+
+    Rows whose media are missing stay in the manifest: their text is there, and extraction counts
+    them.
+    """
+    if not corpus.rows:
+        raise InputError(f"{corpus.name}: no utterance was found")
+    if known is not None:
+        check_counts(corpus, known, partial)
+    corpus.rows.sort(key=lambda row: _order(row.split))  # stable: the release's order within
+    write_manifest(out, corpus.rows)
+    listed = out.with_name(out.stem + ".faults.tsv")
+    with atomic_path(listed) as part:
+        lines = ["id\tfault", *("\t".join(fault) for fault in corpus.faults)]
+        part.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    _report(corpus, out, listed, known)
+
+
+def _report(corpus: Corpus, out: Path, listed: Path, known: Mapping[str, int] | None) -> None:
+    counts = Counter(row.split for row in corpus.rows)
+    official = f" (official: {'/'.join(str(known[name]) for name in SPLITS)})" if known else ""
+    parts = ", ".join(f"{name} {count}" for name, count in counts.items())
+    sys.stdout.write(f"{out}: {corpus.name}, {len(corpus.rows)} rows: {parts}{official}\n")
+    sys.stdout.write(f"{len(corpus.faults)} faults, all in {listed}\n")
+    for clip_id, fault in corpus.faults[:20]:
+        sys.stdout.write(f"  {clip_id}: {fault}\n")
+
+
+def _order(split: str) -> tuple[int, str]:
+    return (SPLITS.index(split) if split in SPLITS else len(SPLITS), split)
+
+
+def number(text: str, low: float, high: float, where: str) -> str:
+    """A score's own spelling, checked to be a number within its range."""
+    try:
+        inside = low <= float(text) <= high
+    except ValueError:
+        inside = False
+    if not inside:
+        raise InputError(f"{where}: label {text!r}, expected a number from {low:g} to {high:g}")
+    return text.strip()
+
+
+def has_columns(row: Mapping[str, str], names: Sequence[str]) -> bool:
+    """Whether a table has all of these columns."""
+    return all(name in row for name in names)

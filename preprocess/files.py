@@ -1,0 +1,47 @@
+"""Writing files whole or not at all, and their hashes."""
+
+import contextlib
+import errno
+import hashlib
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+from mia_fairseq.errors import InputError
+
+_BLOCK = 1 << 20
+
+
+def sha256_of(path: Path) -> str:
+    """The sha256 of a file, in hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+@contextlib.contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """A temporary name beside ``path``, moved onto it when the block ends well, else removed.
+
+    The name is hidden and ends in ``.partial``; one of a killed process may be deleted.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.partial")
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def full_disk(error: OSError, folder: Path) -> Exception:
+    """An OSError of writing as the sentence to end with, where the disk is full."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return InputError(
+            f"{folder}: no space left on its disk; free some and run the same command again, "
+            "it goes on where it stopped"
+        )
+    return error

@@ -1,0 +1,176 @@
+"""The table of a corpus: one utterance a row, `manifest.tsv`.
+
+Tab-separated with a header: ``id``, ``split``, ``label``, then any of ``path`` (of the media file,
+relative to the manifest's folder), ``text``, ``start`` and ``end`` (seconds within that file),
+``group`` (the video or the dialogue) and ``position`` (within the group).
+"""
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+from mia_fairseq.errors import InputError
+from preprocess.extractors.base import Clip
+from preprocess.files import atomic_path
+
+REQUIRED = ("id", "split", "label")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One utterance. An absent cell is an empty string, or None where it is a path or a number."""
+
+    id: str
+    split: str
+    label: str
+    path: Path | None = None
+    text: str | None = None
+    start: float | None = None
+    end: float | None = None
+    group: str | None = None
+    position: int | None = None
+
+    def clip(self) -> Clip:
+        """What extractors see of it."""
+        return Clip(self.id, self.path, self.text, self.start, self.end)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A row that cannot be used, and why: left out, listed and counted."""
+
+    id: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The usable rows in order, the columns there are, and what had to be left out."""
+
+    path: Path
+    columns: tuple[str, ...]
+    rows: list[Row]
+    faults: list[Fault] = field(default_factory=list)
+
+
+def read_manifest(path: str | Path) -> Manifest:
+    """Read and check a manifest.
+
+    A row at fault (an id twice, no label, a number that is none) is left out and told in
+    ``faults``. Raises InputError where the table as a whole cannot be read.
+    """
+    path = Path(path)
+    try:
+        lines = path.read_text(encoding="utf-8-sig").replace("\r\n", "\n").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: the manifest cannot be read ({error})") from error
+    while lines and not lines[-1]:
+        lines.pop()
+    columns = tuple(lines[0].split("\t")) if lines else ()
+    known = [column.name for column in fields(Row)]
+    for column in columns:
+        if column not in known or columns.count(column) > 1:
+            raise InputError(
+                f"{path}: its header has column {column!r} (unknown, or twice); "
+                f"columns are {', '.join(known)}, separated by tabs"
+            )
+    for column in REQUIRED:
+        if column not in columns:
+            raise InputError(f"{path}: its header has no column {column!r}, got {columns}")
+    manifest = Manifest(path, columns, rows=[])
+    first_line: dict[str, int] = {}
+    for number, line in enumerate(lines[1:], start=2):
+        cells = line.split("\t")
+        row_id = cells[columns.index("id")] if len(cells) == len(columns) else f"line {number}"
+        try:
+            if row_id in first_line:
+                raise InputError(f"its id stands on line {first_line[row_id]} already")
+            row = _row(path.parent, columns, cells)
+        except InputError as error:
+            manifest.faults.append(Fault(row_id, f"{path.name}, line {number}: {error}"))
+            continue
+        first_line[row_id] = number
+        manifest.rows.append(row)
+    if not manifest.rows:
+        raise InputError(f"{path}: it has no usable row, and {len(manifest.faults)} faulty ones")
+    return manifest
+
+
+def write_manifest(path: Path, rows: Sequence[Row]) -> None:
+    """Write the table, with the columns that any row uses; tabs and line ends become spaces."""
+    optional = [column.name for column in fields(Row) if column.name not in REQUIRED]
+    used = [name for name in optional if any(getattr(row, name) is not None for row in rows)]
+    columns = [*REQUIRED, *used]
+    lines = ["\t".join(columns)]
+    lines += ["\t".join(_cells(row, columns, path.parent)) for row in rows]
+    with atomic_path(path) as partial:
+        partial.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _cells(row: Row, columns: Iterable[str], folder: Path) -> list[str]:
+    cells = []
+    for column in columns:
+        value = getattr(row, column)
+        if isinstance(value, Path):
+            value = _relative(value, folder)
+        elif isinstance(value, float):
+            value = f"{value:g}" if value == float(f"{value:g}") else repr(value)
+        cells.append("" if value is None else " ".join(str(value).split()))
+    return cells
+
+
+def _relative(path: Path, folder: Path) -> str:
+    """A path below the manifest's folder is kept relative, so that the corpus can be moved."""
+    path, folder = path.resolve(), folder.resolve()
+    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else str(path)
+
+
+def _row(folder: Path, columns: Sequence[str], cells: Sequence[str]) -> Row:
+    if len(cells) != len(columns):
+        raise InputError(f"it has {len(cells)} cells, the header {len(columns)}")
+    cell = dict(zip(columns, cells, strict=True))
+    if not re.fullmatch(r"[^./\\\x00][^/\\\x00]{0,199}", cell["id"]):
+        raise InputError(
+            f"id {cell['id']!r} cannot name a file: up to 200 characters without slashes, "
+            "the first no dot"
+        )
+    for column in ("split", "label"):
+        if not cell[column].strip():
+            raise InputError(f"its {column} is missing")
+    start, end = _seconds(cell, "start"), _seconds(cell, "end")
+    if end is not None and end <= (start or 0.0):
+        raise InputError(f"it ends at {end:g} s, not after its start at {start or 0:g} s")
+    return Row(
+        id=cell["id"],
+        split=cell["split"].strip(),
+        label=cell["label"].strip(),
+        path=folder / cell["path"] if cell.get("path") else None,
+        text=cell.get("text"),
+        start=start,
+        end=end,
+        group=cell.get("group") or None,
+        position=_whole(cell, "position"),
+    )
+
+
+def _seconds(cell: dict[str, str], column: str) -> float | None:
+    if not cell.get(column, "").strip():
+        return None
+    try:
+        value = float(cell[column])
+    except ValueError:
+        value = math.nan
+    if not (math.isfinite(value) and value >= 0):
+        raise InputError(f"its {column} is {cell[column]!r}, expected seconds from 0 on")
+    return value
+
+
+def _whole(cell: dict[str, str], column: str) -> int | None:
+    if not cell.get(column, "").strip():
+        return None
+    try:
+        return int(cell[column])
+    except ValueError as error:
+        raise InputError(f"its {column} is {cell[column]!r}, expected a whole number") from error

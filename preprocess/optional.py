@@ -1,0 +1,44 @@
+"""Libraries that only some extractors need: imported late, or asked for in one sentence."""
+
+import importlib
+import logging
+import sys
+from types import ModuleType
+
+from mia_fairseq.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+
+def require(module: str, package: str, user: str) -> ModuleType:
+    """Import ``module``, or raise InputError: ``user`` needs ``pip install package``."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise InputError(
+            f"{user} needs {module.split('.')[0]} ({error}); run: pip install {package}"
+        ) from error
+
+
+def require_transformers(user: str) -> ModuleType:
+    """Import transformers, quietly, also where fairseq's torchaudio does not fit torch.
+
+    fairseq's wheel asks for torchaudio and never uses it here. A torchaudio built for another
+    torch dies while it loads, and transformers 5 imports any that is installed; so such a one is
+    declared absent first (``None`` in ``sys.modules`` is Python's own mark for that).
+    """
+    if "torchaudio" not in sys.modules:
+        try:
+            importlib.import_module("torchaudio")
+        except (ImportError, OSError, RuntimeError) as error:
+            logger.debug("torchaudio does not load (%s); transformers goes without it", error)
+            for name in [name for name in sys.modules if name.split(".")[0] == "torchaudio"]:
+                del sys.modules[name]
+            sys.modules["torchaudio"] = None  # type: ignore[assignment]
+    transformers = require("transformers", "transformers", user)
+    known = getattr(transformers.utils.import_utils.is_torchaudio_available, "cache_clear", None)
+    if known is not None:  # whoever imported transformers before may have made it look already
+        known()
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    return transformers

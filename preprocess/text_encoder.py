@@ -1,0 +1,74 @@
+"""Any text encoder of `transformers`, from a local folder or the hub."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mia_fairseq.errors import InputError
+from preprocess.batching import in_batches
+from preprocess.optional import require_transformers
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class TextEncoder:
+    """The last hidden states of a transformers encoder, from a local folder or a hub name."""
+
+    def __init__(self, source: str | Path, device: str = "cpu", batch_size: int = 32) -> None:
+        """Raises InputError where the folder or hub name holds no model that can be read."""
+        import torch
+
+        transformers = require_transformers("a transformer text encoder")
+        try:
+            self.tokenizer = transformers.AutoTokenizer.from_pretrained(str(source))
+            model = transformers.AutoModel.from_pretrained(str(source), dtype=torch.float32)
+            others = {self.tokenizer.eos_token_id, self.tokenizer.cls_token_id, None}
+            if self.tokenizer.pad_token_id in others:
+                raise ValueError("its tokenizer has no padding token of its own")
+        except (OSError, ValueError, KeyError) as error:
+            first = str(error).strip().splitlines()[0]
+            raise InputError(
+                f"{source} holds no text encoder that transformers can load ({first}); give a "
+                "folder with config.json, weights and a tokenizer, or a name on the hub"
+            ) from error
+        self.model = model.eval().to(device)
+        self.device = device
+        self.batch_size = batch_size
+        self.dim: int = model.config.hidden_size
+        self.pad: int = self.tokenizer.pad_token_id
+        self.limit = _longest(self.tokenizer.model_max_length, model)
+
+    def encode(self, texts: Sequence[str]) -> tuple[list[np.ndarray], list[int]]:
+        """The states of each text, special tokens included: (T, d) float32, in order.
+
+        Also the length in tokens of each text before it was cut to what the encoder can see.
+        """
+        tokens = [self._tokens(text) for text in texts]
+        rows = [ids for ids, _ in tokens]
+        states = in_batches(rows, self.pad, self.limit, self.batch_size, self._forward)
+        return states, [full for _, full in tokens]
+
+    def _tokens(self, text: str) -> tuple[list[int], int]:
+        ids: list[int] = self.tokenizer(text)["input_ids"]
+        full = len(ids)
+        if full > self.limit:
+            ids = self.tokenizer(text, truncation=True, max_length=self.limit)["input_ids"]
+        return ids, full
+
+    def _forward(self, tokens: "Tensor") -> "Tensor":
+        tokens = tokens.to(self.device)
+        output = self.model(input_ids=tokens, attention_mask=(tokens != self.pad).long())
+        hidden: Tensor = output.last_hidden_state
+        return hidden
+
+
+def _longest(tokenizer_limit: int, model: object) -> int:
+    """Tokens the encoder has positions for; the tokenizer may know of none (a huge number)."""
+    config = model.config  # type: ignore[attr-defined]
+    positions = getattr(config, "max_position_embeddings", tokenizer_limit)
+    if "roberta" in config.model_type or config.model_type == "camembert":
+        positions -= config.pad_token_id + 1  # RoBERTa counts positions from after the padding
+    return int(min(tokenizer_limit, positions))

@@ -1,0 +1,46 @@
+"""What the extractors' tests share: a voice, and a stand-in for the media reader."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import scipy.signal
+
+from preprocess import demo_media
+
+RATE = 16_000
+
+
+def _read_array(
+    path: Path, rate: int = RATE, start: float | None = None, end: float | None = None
+) -> np.ndarray:
+    """Stands in for ``preprocess.media.read_audio``: samples out of a .npy file at 16 kHz."""
+    audio: np.ndarray = np.load(path)
+    return audio[int((start or 0) * rate) : None if end is None else int(end * rate)]
+
+
+@pytest.fixture(scope="session")
+def speak() -> Callable[[str], np.ndarray]:
+    """A sentence to its sound, (N,) float32 at 16 kHz, as espeak-ng says it."""
+    pytest.importorskip("espeakng_loader", reason="pip install espeakng-loader")
+
+    def say(text: str) -> np.ndarray:
+        samples = demo_media.speak(text, words_a_minute=160, pitch=50, pitch_range=50)
+        up, down = 320, demo_media.SAMPLE_RATE * 320 // RATE
+        return scipy.signal.resample_poly(samples, up, down).astype(np.float32)
+
+    return say
+
+
+@pytest.fixture
+def arrays_for_media(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sound and pictures come from .npy files: the extractors are tested by themselves."""
+    media = SimpleNamespace(
+        read_audio=_read_array,
+        frame_times=lambda path, start=None, end=None: np.arange(len(np.load(path))) / 10,
+        read_frames=lambda path, indices, start=None, end=None: list(np.load(path)[indices]),
+    )
+    monkeypatch.setitem(sys.modules, "preprocess.media", media)  # type: ignore[arg-type]

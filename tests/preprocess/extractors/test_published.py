@@ -1,0 +1,96 @@
+"""Features that others publish or compute: .csd files and openSMILE."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mia_fairseq.errors import InputError
+from preprocess.extractors.base import Clip, Failure, build_extractor
+
+
+@pytest.fixture
+def csd(tmp_path: Path) -> Path:
+    """Two videos at 10 rows a second; row r of video v is (100 v + r, ...)."""
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "x.csd", "w") as file:
+        for number, video in enumerate(("a_b", "c")):
+            group = file.create_group(f"COVAREP/data/{video}")
+            features = (100 * number + np.arange(30.0))[:, None].repeat(3, axis=1)
+            features[20, 1], features[21, 2] = -np.inf, np.nan
+            group["features"] = features
+            group["intervals"] = np.stack([np.arange(30) / 10, np.arange(1, 31) / 10], axis=1)
+    return tmp_path / "x.csd"
+
+
+def test_csd_rows_are_those_within_the_utterance(csd: Path) -> None:
+    extractor = build_extractor("cmu_csd", {"path": str(csd)})
+    clips = [
+        Clip("a_b_1", start=0.5, end=1.0),
+        Clip("c_7", start=1.9, end=2.3),
+        Clip("c"),
+        Clip("a_b_2", start=5.0, end=6.0),
+        Clip("d_1", start=0.0, end=1.0),
+    ]
+    outputs = extractor.extract(clips)
+    columns = [output[:, 0].tolist() for output in outputs if isinstance(output, np.ndarray)]
+    assert columns == [
+        [5.0, 6.0, 7.0, 8.0, 9.0],
+        [119.0, 120.0, 121.0, 122.0],
+        [100.0 + row for row in range(30)],
+    ]
+    assert isinstance(outputs[1], np.ndarray)
+    assert outputs[1].dtype == np.float32
+    assert outputs[1][1:3].tolist() == [[120.0, 0.0, 120.0], [121.0, 121.0, 0.0]]
+    assert outputs[3:] == [
+        Failure("x.csd has nothing of a_b from 5 to 6 s"),
+        Failure("x.csd has no video d"),
+    ]
+    note = "2 numbers that are not finite set to 0"
+    assert extractor.take_notes() == [("c_7", note), ("c", note)]
+    assert extractor.describe()["model"] == "COVAREP"
+    assert build_extractor("cmu_csd_video", {"path": str(csd)}).modality == "video"
+
+
+def test_what_is_no_csd_is_told(tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py")
+    with pytest.raises(InputError, match=r"--option cmu_csd_video\.path=FILE"):
+        build_extractor("cmu_csd_video")
+    (tmp_path / "no.csd").write_text("no")
+    with pytest.raises(InputError, match="it is no HDF5 file"):
+        build_extractor("cmu_csd", {"path": str(tmp_path / "no.csd")})
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["x/y"] = [1]
+    with pytest.raises(InputError, match="it holds no NAME/data/VIDEO groups"):
+        build_extractor("cmu_csd", {"path": str(tmp_path / "other.h5")})
+
+
+def test_opensmile_equals_a_direct_call(tmp_path: Path, arrays_for_media: None) -> None:
+    opensmile = pytest.importorskip("opensmile", reason="pip install opensmile (mind its licence)")
+    time = np.arange(16_000) / 16_000
+    np.save(tmp_path / "a.npy", (0.3 * np.sin(2 * np.pi * 220 * time)).astype(np.float32))
+    clip = Clip("a", tmp_path / "a.npy")
+    for level, shape in (("lld", (97, 25)), ("functionals", (1, 88))):
+        extractor = build_extractor("opensmile", {"level": level})
+        smile = opensmile.Smile(
+            opensmile.FeatureSet.eGeMAPSv02,
+            opensmile.FeatureLevel.Functionals
+            if level == "functionals"
+            else opensmile.FeatureLevel.LowLevelDescriptors,
+        )
+        expected = smile.process_signal(np.load(tmp_path / "a.npy"), 16_000).to_numpy(np.float32)
+        output, none = extractor.extract([clip, Clip("b")])
+        assert isinstance(output, np.ndarray)
+        assert output.shape[1] == extractor.dim == shape[1]
+        assert abs(len(output) - shape[0]) < 4
+        assert np.array_equal(output, expected)
+        assert none == Failure("no media file is named for it")
+
+
+def test_a_wrong_level_and_a_missing_library_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InputError, match="level is 'word', expected lld or functionals"):
+        build_extractor("opensmile", {"level": "word"})
+    monkeypatch.setitem(sys.modules, "opensmile", None)
+    with pytest.raises(InputError, match="run: pip install opensmile"):
+        build_extractor("opensmile")

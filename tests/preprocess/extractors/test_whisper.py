@@ -1,0 +1,122 @@
+"""Whisper: words where somebody speaks, none where nobody does, and vectors at 50 Hz."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mia_fairseq.errors import InputError
+from preprocess import speech
+from preprocess.audio import RATE
+from preprocess.extractors.base import Clip, Failure, build_extractor
+from preprocess.manifest import Row, read_manifest, write_manifest
+
+SENTENCES = [
+    "I really loved this film, the story was wonderful and the acting was great.",
+    "This was a terrible waste of time and money.",
+]
+
+
+@pytest.fixture(autouse=True)
+def model(stored_model: Callable[[str], Path], arrays_for_media: None) -> None:
+    pytest.importorskip("faster_whisper", reason="pip install faster-whisper")
+    stored_model("whisper")
+
+
+def _word_errors(said: str, heard: str) -> float:
+    """Edits between two word sequences, over the words said (plain dynamic programming)."""
+    one, other = (re.findall(r"[a-z']+", text.lower()) for text in (said, heard))
+    row = list(range(len(other) + 1))
+    for i, word in enumerate(one, start=1):
+        last, row[0] = row[0], i
+        for j, guess in enumerate(other, start=1):
+            last, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, last + (word != guess))
+    return row[-1] / len(one)
+
+
+def test_a_spoken_sentence_is_understood(speak: Callable[[str], np.ndarray]) -> None:
+    rates = [_word_errors(sentence, speech.transcribe(speak(sentence))) for sentence in SENTENCES]
+    assert sum(rates) / len(rates) < 0.3
+
+
+def test_nobody_speaking_gives_no_words() -> None:
+    noise = np.random.default_rng(0).normal(0, 0.05, 3 * RATE).astype(np.float32)
+    for audio in (np.zeros(3 * RATE, np.float32), noise, np.zeros(0, np.float32)):
+        assert speech.transcribe(audio) == ""
+
+
+def test_states_are_those_of_a_direct_call_at_whispers_own_padding() -> None:
+    whisper = speech.whisper()
+    audio = np.random.default_rng(1).normal(0, 0.1, 2 * RATE + 100).astype(np.float32)
+    mel = whisper.feature_extractor(np.pad(audio, (0, 30 * RATE - len(audio))), padding=0)
+    expected = np.asarray(whisper.encode(mel))[0]
+    states = speech.encode(whisper, audio, pad_to=30)
+    assert states.dtype == np.float32
+    assert np.array_equal(states, expected[:101])  # 2 s at 50 Hz, and a bit
+    short = speech.encode(whisper, audio)
+    assert short.shape == states.shape
+    assert np.corrcoef(short.mean(0), states.mean(0))[0, 1] > 0.9
+
+
+def test_long_audio_goes_in_windows_of_thirty_seconds() -> None:
+    whisper = speech.whisper()
+    audio = np.random.default_rng(2).normal(0, 0.1, 33 * RATE).astype(np.float32)
+    states = speech.encode(whisper, audio)
+    assert states.shape == (33 * 50, 384)
+    assert np.array_equal(states[1500:], speech.encode(whisper, audio[30 * RATE :]))
+
+
+def test_the_extractor_cuts_by_time_and_tells_silence_and_nothing(tmp_path: Path) -> None:
+    audio = np.random.default_rng(3).normal(0, 0.1, 4 * RATE).astype(np.float32)
+    audio[3 * RATE :] = 0
+    np.save(tmp_path / "a.npy", audio)
+    path = tmp_path / "a.npy"
+    clips = [
+        Clip("whole", path),
+        Clip("part", path, start=1.0, end=2.5),
+        Clip("silent", path, start=3.2),
+        Clip("beyond", path, start=9.0),
+        Clip("none"),
+    ]
+    extractor = build_extractor("whisper")
+    outputs = extractor.extract(clips)
+    arrays = [output for output in outputs if isinstance(output, np.ndarray)]
+    assert [array.shape for array in arrays] == [(200, 384), (75, 384), (40, 384)]
+    alone = extractor.extract([clips[1]])[0]
+    assert isinstance(alone, np.ndarray)
+    assert alone.tobytes() == arrays[1].tobytes()
+    reasons = [output.reason for output in outputs if isinstance(output, Failure)]
+    assert reasons == [
+        "a.npy has no sound between its start and end",
+        "no media file is named for it",
+    ]
+    assert extractor.take_notes() == [("silent", "its sound is silence")]
+    assert set(extractor.take_stages()) == {"decode", "whisper"}
+    assert extractor.describe()["rate"] == 50.0
+
+
+@pytest.mark.parametrize("pad_to", ["0", "31", "long"])
+def test_a_wrong_padding_is_told(pad_to: str) -> None:
+    with pytest.raises(InputError, match=f"pad_to is '{pad_to}', expected 1 to 30"):
+        build_extractor("whisper", {"pad_to": pad_to})
+
+
+def test_missing_words_are_filled_in(
+    tmp_path: Path, speak: Callable[[str], np.ndarray], capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.save(tmp_path / "a.npy", speak(SENTENCES[1]))
+    rows = [
+        Row("a", "test", "1", tmp_path / "a.npy", ""),
+        Row("b", "test", "1", tmp_path / "a.npy", "my own words"),
+        Row("c", "test", "1", None, ""),
+    ]
+    write_manifest(tmp_path / "m.tsv", rows)
+    speech.main([str(tmp_path / "m.tsv"), "--out", str(tmp_path / "n.tsv")])
+    texts = [row.text or "" for row in read_manifest(tmp_path / "n.tsv").rows]
+    assert "terrible" in texts[0]
+    assert texts[1:] == ["my own words", ""]
+    told = capsys.readouterr().out
+    assert "1 texts filled in, 1 could not be" in told
+    assert "c: no media file is named for it" in told
