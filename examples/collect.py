@@ -97,10 +97,10 @@ def collect(folders: Sequence[Path]) -> list[Section]:
     sections: list[Section] = []
     for folder in folders:
         found = sorted(folder.glob("index.json")) or sorted(folder.glob("*/index.json"))
-        logs = sorted({*folder.glob("command.log"), *folder.glob("*/command.log")})
+        printed = sorted({*folder.glob("printed.md"), *folder.glob("*/printed.md")})
         sections += [_indexed(index) for index in found]
-        sections += [_printed(log) for log in logs]
-        if not found and not logs:
+        sections += [_printed(file) for file in printed]
+        if not found and not printed:
             sections.append(_loose(folder))
     return sections
 
@@ -222,12 +222,10 @@ def read_predictions(file: Path) -> tuple[Predictions | None, str]:
     return Predictions(ids, truth, prediction, classes), ""
 
 
-def _printed(log: Path) -> Section:
-    name = log.parent.name
+def _printed(file: Path) -> Section:
+    name = file.parent.name
     known = name in experiments.names()
-    text = log.read_text()
-    begin = max(text.find("\n# ") + 1, 0)  # log lines come before the Markdown
-    return Section(name, experiments.load(name) if known else None, printed=text[begin:])
+    return Section(name, experiments.load(name) if known else None, printed=file.read_text())
 
 
 def _loose(folder: Path) -> Section:
