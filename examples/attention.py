@@ -9,7 +9,6 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
@@ -73,15 +72,9 @@ def look(checkpoint: Path, data: Path, split: str, ids: Sequence[str]) -> list[U
         InputError: the checkpoint cannot be read, its model has no MIA modules, or an utterance
             is not in the split.
     """
-    try:
-        models, _, task = checkpoint_utils.load_model_ensemble_and_task(
-            [str(checkpoint)], arg_overrides={"data": str(data)}
-        )
-    except (RuntimeError, EOFError, UnpicklingError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(
-            f"{checkpoint}: cannot be read as a checkpoint ({reason}); train the run again"
-        ) from error
+    models, _, task = checkpoint_utils.load_model_ensemble_and_task(
+        [str(checkpoint)], arg_overrides={"data": str(data)}
+    )
     model = models[0].eval()
     if not hasattr(getattr(model, "fusion", None), "stack"):
         raise InputError(f"{checkpoint}: its model has no MIA modules; give one of --arch mia_net")

@@ -42,6 +42,7 @@ class TableRow:
     notes: list[str] = field(default_factory=list)
     paper_name: str | None = None
     data: Path | None = None
+    of: str | None = None  # the row it is compared with, where that is not the table's reference
 
     @property
     def flag_values(self) -> dict[str, str]:
@@ -96,10 +97,10 @@ def collect(folders: Sequence[Path]) -> list[Section]:
     sections: list[Section] = []
     for folder in folders:
         found = sorted(folder.glob("index.json")) or sorted(folder.glob("*/index.json"))
-        logs = sorted({*folder.glob("command.log"), *folder.glob("*/command.log")})
+        printed = sorted({*folder.glob("printed.md"), *folder.glob("*/printed.md")})
         sections += [_indexed(index) for index in found]
-        sections += [_printed(log) for log in logs]
-        if not found and not logs:
+        sections += [_printed(file) for file in printed]
+        if not found and not printed:
             sections.append(_loose(folder))
     return sections
 
@@ -153,7 +154,13 @@ def _add_rows(
             store = _store(data, section)
             corpus = data.name if store is None else store.corpus
             tables[str(data)] = Table(corpus, data.name, wanted)
-        row = TableRow(evaluation["row"], entry["flags"], paper_name=evaluation["paper"], data=data)
+        row = TableRow(
+            evaluation["row"],
+            entry["flags"],
+            paper_name=evaluation["paper"],
+            data=data,
+            of=evaluation["of"],
+        )
         row.seeds = list(_seeds(base / entry["folder"], evaluation["file"], row))
         if len(row.seeds) < entry["seeds"]:
             row.notes.append(f"{len(row.seeds)} of {entry['seeds']} seeds are finished")
@@ -215,12 +222,10 @@ def read_predictions(file: Path) -> tuple[Predictions | None, str]:
     return Predictions(ids, truth, prediction, classes), ""
 
 
-def _printed(log: Path) -> Section:
-    name = log.parent.name
+def _printed(file: Path) -> Section:
+    name = file.parent.name
     known = name in experiments.names()
-    text = log.read_text()
-    begin = max(text.find("\n# ") + 1, 0)  # log lines come before the Markdown
-    return Section(name, experiments.load(name) if known else None, printed=text[begin:])
+    return Section(name, experiments.load(name) if known else None, printed=file.read_text())
 
 
 def _loose(folder: Path) -> Section:

@@ -47,6 +47,7 @@ class ShownRow:
     seeds: str
     cells: list[Cell]
     difference: Comparison | None = None
+    compared_to: str = ""
     notes: list[str] = field(default_factory=list)
     published: bool = False
 
@@ -87,7 +88,9 @@ def show(section: Section, table: Table, resamples: int) -> ShownTable:
         {},
     )
     for row in table.rows:
-        shown.rows.append(_ours(row, columns, metric, reference, resamples))
+        own = next((found for found in table.rows if found.name == row.of), None)
+        other = own if own is not None and own.predictions else reference
+        shown.rows.append(_ours(row, columns, metric, other, resamples))
         cell = shown.rows[-1].cells[columns.index(metric)]
         if cell.mean is not None:
             shown.points[row.name] = (cell.mean, *(cell.interval or (cell.mean, cell.mean)))
@@ -150,14 +153,15 @@ def _ours(
         spread = float(np.std(known, ddof=1)) if len(known) > 1 else None
         covered = interval(column, predictions, weights) if weights is not None else None
         cells.append(Cell(float(np.mean(known)), spread, covered))
-    difference = None
+    difference, compared_to = None, ""
     if reference is not None and row is not reference and predictions and weights is not None:
         if predictions[0].ids == reference.predictions[0].ids:
             difference = compare(metric, predictions, reference.predictions, weights)
+            compared_to = reference.name
         else:
             notes.append(f"not compared with {reference.name!r}, whose utterances are others")
     count = f"{len(row.seeds)} × n = {' / '.join(map(str, rows))}" if rows else "0"
-    return ShownRow(row.name, count, cells, difference, notes)
+    return ShownRow(row.name, count, cells, difference, compared_to, notes)
 
 
 def _published(
@@ -165,7 +169,7 @@ def _published(
 ) -> ShownRow:
     values = paper.rows[str(name)]
     cells = [Cell(values.get(column), published=True) for column in columns]
-    return ShownRow(f"published: {name}", "", cells, None, notes, True)
+    return ShownRow(f"published: {name}", "", cells, notes=notes, published=True)
 
 
 def _what_differs(table: Table, row: TableRow) -> str:

@@ -120,7 +120,7 @@ def predict_one(run: Run, clip: Row, out: Path) -> str:
     command = ["python", "-m", "mia_fairseq.predict", str(run.folder / "checkpoint_best.pt")]
     command += [str(clip.path), "--json"]
     print("$", shlex.join(command), flush=True)
-    printed = call(command, out / "predict.log")
+    printed = call(command, out / "predict.log", capture=True)
     (out / "prediction.json").write_text(printed)
     (answer,) = json.loads(printed)
     return (

@@ -28,9 +28,9 @@ READING = (
     "Figures are fractions, MAE is in the labels' unit. Each is the mean over seeds ± their "
     "standard deviation; in brackets the 95 % bootstrap interval of that mean over test "
     "utterances. has0: negative against non-negative on all rows; non0: negative against positive, "
-    "rows of truth 0 left out. Differences are to the table's reference, with a 95 % interval and "
-    "a two-sided p of a paired bootstrap that draws utterances and seeds. The epoch is chosen by "
-    "validation loss. Published figures are as printed."
+    "rows of truth 0 left out. Differences are to the table's reference, or to what is named, "
+    "with a 95 % interval and a two-sided p of a paired bootstrap that draws utterances and "
+    "seeds. The epoch is chosen by validation loss. Published figures are as printed."
 )
 
 
@@ -146,4 +146,5 @@ def _difference(row: ShownRow, table: ShownTable) -> str:
     found = row.difference
     if found is None:
         return "reference" if row.name == table.reference else ""
-    return f"{found.difference:+.3f} [{found.low:+.3f}, {found.high:+.3f}], p {found.p:.3f}"
+    text = f"{found.difference:+.3f} [{found.low:+.3f}, {found.high:+.3f}], p {found.p:.3f}"
+    return text if row.compared_to == table.reference else f"{text}, to {row.compared_to}"

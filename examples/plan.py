@@ -43,11 +43,19 @@ class PlannedRow:
 
 @dataclass(frozen=True)
 class Place:
-    """Where an evaluation stands: in which row of which data's table, beside which published."""
+    """Where an evaluation stands.
+
+    Attributes:
+        row: its name.
+        data: whose table it is in.
+        paper: the published row beside it.
+        of: the row of the same models, evaluated as usual, that it is compared with.
+    """
 
     row: str
     data: Path
     paper: str | None = None
+    of: str | None = None
 
 
 def plan(
@@ -170,7 +178,7 @@ def _evaluations(
     places: list[Callable[[Row], Place]] = [own, own]
     for name, flags in experiment.evaluations.items():
         evaluations.append(Evaluation(evaluation_file(name), "test", as_arguments(flags)))
-        places.append(lambda row, name=name: Place(f"{row.name}: {name}", store.path))
+        places.append(lambda row, name=name: Place(f"{row.name}: {name}", store.path, of=row.name))
     if experiment.transfer is not None:
         for other in stores:
             if other is not store and other.label == store.label:
@@ -230,6 +238,7 @@ def _entry(entry: PlannedRow, folder: Path) -> dict[str, Any]:
                 "row": place.row,
                 "data": str(place.data),
                 "paper": place.paper,
+                "of": place.of,
             }
             for evaluation, place in shown
         ],

@@ -127,10 +127,9 @@ def _measure(chosen: experiments.Experiment, out: Path, *, only_print: bool) -> 
     print(shlex.join(command))
     if not only_print:
         folder.mkdir(parents=True, exist_ok=True)
-        log = folder / "command.log"
-        log.unlink(missing_ok=True)
-        call(command, log)
-        print(log.read_text())
+        printed = call(command, folder / "command.log", capture=True)
+        (folder / "printed.md").write_text(printed)
+        print(printed)
 
 
 if __name__ == "__main__":

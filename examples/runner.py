@@ -198,16 +198,20 @@ def execute_all(runs: Sequence[Run], *, jobs: int = 1) -> None:
         raise SystemExit("\n".join([f"{len(failures)} of {total} runs failed:", *failures]))
 
 
-def call(command: Sequence[str], log: Path, lock: int | None = None) -> str:
-    """Runs a command of this environment, its output into a log.
-
-    Returns:
-        What it printed to standard output.
+def call(
+    command: Sequence[str], log: Path, lock: int | None = None, *, capture: bool = False
+) -> str:
+    """Runs a command of this environment, its output into a log as it comes.
 
     Args:
         command: and its arguments.
-        log: written anew from where it ended.
-        lock: kept by the command too, so that it ends with the last of the two processes.
+        log: added to.
+        lock: kept by the command too, so that it ends with the last of the two processes; the
+            command outlives a killed runner.
+        capture: give what it prints to standard output back; the log gets it in the end.
+
+    Returns:
+        What was captured.
 
     Raises:
         RunError: it failed.
@@ -221,16 +225,16 @@ def call(command: Sequence[str], log: Path, lock: int | None = None) -> str:
             [*start, *arguments],
             cwd=ROOT,
             env=environment,
-            stdout=subprocess.PIPE,
+            stdout=subprocess.PIPE if capture else file,
             stderr=file,
             text=True,
             pass_fds=() if lock is None else (lock,),
         )
-        file.write(result.stdout)
+        file.write(result.stdout or "")
     if result.returncode != 0:
         end = "\n".join(log.read_text().splitlines()[-5:])
         raise RunError(f"{shlex.join(command)}\nfailed; the end of {log}:\n{end}")
-    return result.stdout
+    return result.stdout or ""
 
 
 @contextmanager

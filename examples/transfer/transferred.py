@@ -11,7 +11,6 @@ flags must name the same ones. The first checkpoint must stay where it is.
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any, Optional
 
 from fairseq import checkpoint_utils
@@ -68,13 +67,9 @@ class Transferred(BaseFairseqModel):
                 f"--transferred-from {cfg.transferred_from}: is no file, expected the checkpoint "
                 "of a trained model; it is needed in evaluation too"
             )
-        try:
-            models, _, trained_task = checkpoint_utils.load_model_ensemble_and_task(
-                [str(path)], arg_overrides={"data": ""}
-            )
-        except (RuntimeError, EOFError, UnpicklingError) as error:
-            reason = str(error).splitlines()[0]
-            raise InputError(f"{path}: cannot be read as a checkpoint ({reason})") from error
+        models, _, trained_task = checkpoint_utils.load_model_ensemble_and_task(
+            [str(path)], arg_overrides={"data": ""}
+        )
         body, trained = models[0], trained_task.schema
         schema = task.schema_for(fuses=body.needs_auxiliaries)
         if schema.used != trained.used:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import train
+from harness import train
 
 from examples.attention import attention_of, look, reduced
 from examples.intervals import Predictions

@@ -13,22 +13,6 @@ from examples.experiment import FOLDER, Row, as_arguments, load, train_flags
 from mia_fairseq.errors import InputError
 from mia_fairseq.models.affect_model import AffectModel
 
-# Flags and fusions that other parts of the project bring; empty once those are merged.
-PENDING = ("--derive", "--context", "--modality-dropout", "--drop", "--noise", "--misalign")
-PENDING_ARCHS = (
-    *(
-        "concat",
-        "tfn",
-        "lmf",
-        "cim",
-        "mha",
-        "transformer",
-        "cross_transformer",
-        "mag",
-        "misa",
-        "mmim",
-    ),
-)
 NAMES = experiments.names()
 KINDS = ("regression", "classes")
 TASK = ("--task", "multimodal_affect")
@@ -45,16 +29,6 @@ def is_ours(arch: str) -> bool:
     return issubclass(ARCH_MODEL_REGISTRY.get(arch, object), AffectModel)
 
 
-def without_pending(arguments: tuple[str, ...]) -> tuple[str, ...]:
-    kept: list[str] = []
-    skip = False
-    for argument in arguments:
-        if not skip and argument not in PENDING:
-            kept.append("mia_net" if argument in PENDING_ARCHS else argument)
-        skip = argument in PENDING
-    return tuple(kept)
-
-
 def test_every_table_and_figure_of_the_paper_has_a_file() -> None:
     ours = {"which_main", "context", "robustness", "channels_gamma"}
     papers = {f"table{number}" for number in range(1, 11)} | {"fig2", "fig3", "fig4"}
@@ -68,11 +42,11 @@ def test_every_override_is_one_of_the_real_configuration(name: str) -> None:
     assert loaded.rows or loaded.command
     for row in loaded.rows:
         for kind in KINDS:
-            arguments = without_pending(train_flags(row, kind))
+            arguments = train_flags(row, kind)
             parse(arguments)
             assert is_ours(arguments[arguments.index("--arch") + 1])
     for flags in loaded.evaluations.values():
-        parse(without_pending(as_arguments(flags)), training=False)
+        parse(as_arguments(flags), training=False)
 
 
 def test_the_parser_refuses_what_is_unknown() -> None:
@@ -81,15 +55,6 @@ def test_the_parser_refuses_what_is_unknown() -> None:
             parse(("--arch", "mia_net", "--no-such-flag", "1"), training=training)
     with pytest.raises(SystemExit):
         parse(("--arch", "no_such_fusion"))
-
-
-def test_pending_flags_and_fusions_are_not_there_yet() -> None:
-    """Fails when they have come: then take them from the lists above."""
-    for flag in PENDING:
-        for training, arch in ((True, ("--arch", "mia_net")), (False, ())):
-            with pytest.raises(SystemExit):
-                parse((*arch, flag, "audio"), training=training)
-    assert not [name for name in PENDING_ARCHS if is_ours(name)]
 
 
 @pytest.mark.parametrize("name", NAMES)

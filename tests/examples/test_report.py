@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import EMOTIONS, make_store
+from harness import EMOTIONS, make_store
 
 from examples import report as report_module
 from examples.plan import INDEX_FORMAT
@@ -64,9 +64,11 @@ def write_index(runs: Path, experiment: str, rows: Mapping[str, str], data: Path
     (folder / "index.json").write_text(json.dumps(index))
 
 
-def evaluation(file: str, row: str, data: Path, paper: str = "") -> dict[str, Any]:
+def evaluation(
+    file: str, row: str, data: Path, paper: str = "", of: str | None = None
+) -> dict[str, Any]:
     about = {"file": file, "split": "test", "row": row, "data": str(data)}
-    return {**about, "paper": paper or None}
+    return {**about, "paper": paper or None, "of": of}
 
 
 def make(out: Path, *runs: Path, attention: bool = False) -> tuple[str, str]:
@@ -111,6 +113,22 @@ def test_ours_stands_beside_the_papers_and_what_differs_is_said(two_rows: Path) 
 
 def test_the_same_runs_give_the_same_bytes(two_rows: Path) -> None:
     assert make(two_rows, two_rows) == make(two_rows, two_rows / "table4")
+
+
+def test_an_evaluation_in_another_way_is_compared_with_its_own_model(two_rows: Path) -> None:
+    file = two_rows / "table4" / "index.json"
+    index = json.loads(file.read_text())
+    (tested,) = index["rows"][1]["evaluations"]
+    more = evaluation("test-no_audio", "TAV-MIA: no audio", Path(tested["data"]), of="TAV-MIA")
+    index["rows"][1]["evaluations"].append(more)
+    file.write_text(json.dumps(index))
+    for seed in (1, 2):
+        folder = two_rows / "all" / "TAV-MIA" / f"seed{seed}"
+        for kind in ("json", "tsv"):
+            shutil.copy(folder / f"test.{kind}", folder / f"test-no_audio.{kind}")
+    _, text = make(two_rows, two_rows)
+    row = next(line for line in text.splitlines() if line.startswith("| TAV-MIA: no audio"))
+    assert "+0.000 [" in row and ", to TAV-MIA |" in row
 
 
 def test_no_runs_at_all(tmp_path: Path) -> None:
@@ -232,9 +250,9 @@ def test_curves_over_a_setting_are_drawn(tmp_path: Path, experiment: str) -> Non
 def test_what_a_command_printed_is_shown(tmp_path: Path) -> None:
     folder = tmp_path / "runs" / "table10"
     folder.mkdir(parents=True)
-    (folder / "command.log").write_text("INFO noise\n# Cost\n\n| fusion | <b> |\n")
+    (folder / "printed.md").write_text("# Cost\n\n| fusion | <b> |\n")
     page, text = make(tmp_path, tmp_path / "runs")
-    assert "noise" not in page and "| fusion | &lt;b&gt; |" in page and "# Cost" in text
+    assert "| fusion | &lt;b&gt; |" in page and "# Cost" in text
     assert "published: TFN" in text and "137.97" in text
 
 

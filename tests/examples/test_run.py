@@ -11,7 +11,7 @@ import types
 from pathlib import Path
 
 import pytest
-from conftest import EMOTIONS, ROOT, make_store
+from harness import EMOTIONS, ROOT, make_store
 
 from examples import report as report_module
 from examples import run as run_module
