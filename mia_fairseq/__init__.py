@@ -1,8 +1,8 @@
 """MIA-Net, the Multi-modal Interactive Attention Network, as a fairseq plugin.
 
 Importing this package, as ``--user-dir mia_fairseq`` does, registers the task
-``multimodal_affect``, the architectures, and the criteria; then it loads what other installed
-packages offer under the entry point group ``mia_fairseq.plugins``.
+``multimodal_affect``, the architectures, the criteria and an optimizer; then it loads what other
+installed packages offer under the entry point group ``mia_fairseq.plugins``.
 """
 
 from importlib import import_module
@@ -18,8 +18,8 @@ PLUGIN_GROUP = "mia_fairseq.plugins"
 
 
 def _register_everything() -> None:
-    """Imports each module of the three folders whose modules register something."""
-    for folder in ("tasks", "models", "criterions"):
+    """Imports each module of the folders whose modules register something."""
+    for folder in ("optim", "tasks", "models", "criterions"):
         package = import_module(f"{__name__}.{folder}")
         for module in iter_modules(package.__path__):
             import_module(f"{package.__name__}.{module.name}")
@@ -28,9 +28,9 @@ def _register_everything() -> None:
 
 
 def _prefer_the_papers_optimizer() -> None:
-    """Makes Adam (Sec. 4.3) the default of ``--optimizer``; fairseq has none."""
+    """Makes Adam (Sec. 4.3), fused, the default of ``--optimizer``; fairseq has none."""
     optimizer = REGISTRIES["optimizer"]
-    optimizer["default"] = optimizer["default"] or "adam"
+    optimizer["default"] = optimizer["default"] or "adam_fused"
 
 
 show_input_errors_as_sentences()

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from mia_fairseq.modules.mia import MIAModule, initial_kernel
+from mia_fairseq.modules.mia import convolve as fast_convolution
 
 
 def naive(module: MIAModule, main: Tensor, aux: Tensor) -> Tensor:
@@ -107,3 +108,18 @@ def test_kernel_starts() -> None:
 def test_impossible_sizes_are_refused(settings: tuple[int, int, int]) -> None:
     with pytest.raises(ValueError, match="odd"):
         MIAModule(*settings)
+
+
+@pytest.mark.parametrize(("channels", "width"), [(1, 1), (1, 3), (3, 1), (4, 5)])
+def test_convolving_is_torchs_convolution(channels: int, width: int) -> None:
+    torch.manual_seed(1)
+    layer = torch.nn.Conv1d(2 * channels, channels, width, padding=width // 2).double()
+    rows = torch.randn(3, 2 * channels, 11, dtype=torch.float64, requires_grad=True)
+    results = []
+    for function in (fast_convolution, lambda conv, x: conv(x)):
+        output = function(layer, rows)
+        upstream = torch.cos(torch.arange(output.numel(), dtype=torch.float64)).view_as(output)
+        wanted = (rows, layer.weight, layer.bias)
+        results.append([output, *torch.autograd.grad(output, wanted, upstream)])
+    for mine, torchs in zip(*results, strict=True):
+        assert torch.allclose(mine, torchs, rtol=1e-12, atol=1e-12)

@@ -1,0 +1,133 @@
+"""fairseq-train's step against the same model in a bare loop.
+
+    python -m examples.benchmarks.framework_tax [--optimizer adam_fused adam] [--quick]
+
+fairseq-train itself runs, in this process: its loop, iterator, trainer, progress log, and the
+plugin's task, criterion and optimizer. After each of its updates the bare loop takes one step of
+its own on a second model of the same weights, so both take turns. A step of fairseq-train is all
+the time from the end of one bare step to the start of the next: loading and collating a batch
+from disk, forward, loss, backward, scaling, norm, update, metrics, log, and the question whether
+to validate. Steps at which an epoch ends or begins do not count.
+
+The bare loop holds all rows in memory, draws them at random, and has neither metrics nor a norm
+nor any check: forward, mean joint loss, backward, Adam. Against ``adam_fused`` its Adam is
+torch's fused one, against ``adam`` torch's default.
+"""
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import fairseq_cli.train
+import numpy as np
+import torch
+from fairseq import options
+from fairseq.dataclass.utils import convert_namespace_to_omegaconf
+
+from examples.benchmarks.corpus import write_corpus
+from examples.benchmarks.steps import PAPER_BATCH, PAPER_DIMS, Batch, adam, mia_net, training_step
+from examples.benchmarks.timing import (
+    Ratio,
+    Report,
+    alternate,
+    arguments,
+    machine,
+    milliseconds,
+    start,
+)
+from mia_fairseq.cost import SetUp
+from mia_fairseq.data.store import Store
+
+ROWS = {"train": 20, "valid": 1}  # batches
+FUSED = {"adam_fused": True, "adam": False}
+
+
+class Stopwatch:
+    """Notes fairseq-train's steps, and takes a bare step after each."""
+
+    def __init__(self, bare: Callable[[], Any]) -> None:
+        self.bare = bare
+        self.framework: list[float] = []
+        self.loop: list[float] = []
+        self.since: float | None = None
+
+    def between_steps(self, end_of_epoch: bool) -> None:
+        """Called when fairseq-train has done with an update."""
+        now = time.perf_counter()
+        if self.since is not None and not end_of_epoch:
+            self.framework.append(now - self.since)
+            self.loop.append(float(alternate({"bare": self.bare}, 1, 0)["bare"][0]))
+        self.since = None if end_of_epoch else time.perf_counter()
+
+
+def bare_step(data: Path, size: int, fused: bool, seed: int) -> Callable[[], Any]:
+    """The same model's step on rows in memory."""
+    split = Store(data).split("train")
+    dims = {name: spec.dim for name, spec in split.store.modalities.items()}
+    model = mia_net(SetUp(dims, outputs=1), seed)
+    model.fit_normalization(split)
+    rows = {n: torch.from_numpy(np.array(t.vectors))[:, None] for n, t in split.features.items()}
+    labels = torch.from_numpy(split.labels.astype(np.float32))
+    optimizer = adam(model.parameters(), fused)
+
+    def step() -> None:
+        chosen = torch.randint(len(labels), (size,))
+        features = {name: values[chosen] for name, values in rows.items()}
+        lengths = {name: torch.ones(size, dtype=torch.int64) for name in rows}
+        training_step(model, Batch(features, lengths, labels[chosen]), optimizer)()
+
+    return step
+
+
+def fairseq_train(flags: Sequence[str], stopwatch: Stopwatch) -> None:
+    """fairseq-train with these flags in this process."""
+    parser = options.get_training_parser()
+    cfg = convert_namespace_to_omegaconf(options.parse_args_and_arch(parser, list(flags)))
+    ask = fairseq_cli.train.validate_and_save
+
+    def asked(*given: Any) -> Any:
+        *_, end_of_epoch = given
+        answer = ([None], False) if end_of_epoch else ask(*given)  # nothing is validated or saved
+        stopwatch.between_steps(end_of_epoch)
+        return answer
+
+    with patch.object(fairseq_cli.train, "validate_and_save", asked):
+        fairseq_cli.train.main(cfg)
+
+
+def measure(args: argparse.Namespace) -> Report:
+    """Steps of both, with each optimizer."""
+    dims, size = (PAPER_DIMS, PAPER_BATCH) if not args.quick else ({"text": 32, "audio": 16}, 4)
+    epochs = 2 if args.quick else max(2, -(-args.turns // (ROWS["train"] - 2)))
+    report = Report("The framework's tax", {**machine(), **dims, "batch": size})
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder) / "DATA"
+        write_corpus(data, dims, {name: size * count for name, count in ROWS.items()}, args.seed)
+        for optimizer in args.optimizer:
+            flags = [str(data), "--user-dir", "mia_fairseq", "--task", "multimodal_affect"]
+            flags += ["--arch", "mia_net", "--criterion", "mae_krl", "--cpu", "--no-save"]
+            flags += ["--optimizer", optimizer, "--batch-size", str(size), "--no-progress-bar"]
+            flags += ["--max-epoch", str(epochs), "--save-dir", folder, "--patience", "-1"]
+            flags += ["--aux-modalities", ",".join(list(dims)[1:])]
+            bare = bare_step(data, size, FUSED[optimizer], args.seed)
+            bare()
+            stopwatch = Stopwatch(bare)
+            fairseq_train(flags, stopwatch)
+            framework, loop = np.array(stopwatch.framework), np.array(stopwatch.loop)
+            report.tables[f"--optimizer {optimizer}"] = [
+                {"step": "fairseq-train", "ms": milliseconds(framework), "steps": len(framework)},
+                {"step": "bare loop", "ms": milliseconds(loop), "steps": len(loop)},
+            ]
+            ratio = Ratio.of(framework, loop)
+            report.ratios[f"{optimizer}: fairseq-train / bare loop"] = ratio
+    return report
+
+
+if __name__ == "__main__":
+    options_ = arguments(__doc__)
+    options_.add_argument("--optimizer", nargs="+", choices=tuple(FUSED), default=list(FUSED))
+    start(measure, options_)

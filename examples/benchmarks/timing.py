@@ -1,0 +1,196 @@
+"""What every benchmark shares: timing in turn, peak memory in a fresh process, and the report.
+
+Times of two things are only ever compared within one run, in which they take turns, on one
+thread. A ratio is that of the medians; beside it stand the quartiles of the ratios turn by turn,
+which tell how much the machine swayed meanwhile.
+"""
+
+import argparse
+import ctypes
+import json
+import multiprocessing
+import platform
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from mia_fairseq.command import run as run_command
+
+Times = dict[str, NDArray[np.float64]]
+
+
+def alternate(actions: Mapping[str, Callable[[], Any]], turns: int, warm_up: int = 2) -> Times:
+    """Seconds of each action, (turns,), the actions taken in turn; the first turns do not count."""
+    taken: dict[str, list[float]] = {name: [] for name in actions}
+    for turn in range(turns + warm_up):
+        for name, action in actions.items():
+            start = time.perf_counter()
+            action()
+            if turn >= warm_up:
+                taken[name].append(time.perf_counter() - start)
+    return {name: np.array(seconds) for name, seconds in taken.items()}
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """How two times taken in turn compare."""
+
+    value: float  # of the medians
+    low: float  # quartiles of the ratios of each turn
+    high: float
+
+    @classmethod
+    def of(cls, one: NDArray[np.float64], other: NDArray[np.float64]) -> "Ratio":
+        low, high = np.quantile(one / other, [0.25, 0.75])
+        return cls(float(np.median(one) / np.median(other)), float(low), float(high))
+
+    def __str__(self) -> str:
+        return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})"
+
+
+def milliseconds(seconds: NDArray[np.float64]) -> float:
+    """The median, in ms."""
+    return 1000 * float(np.median(seconds))
+
+
+def r_squared(x: Sequence[float], y: Sequence[float]) -> float:
+    """Of a straight line through the points; 1 where y does not vary."""
+    if len(set(y)) < 2:
+        return 1.0
+    return float(np.corrcoef(x, y)[0, 1] ** 2)
+
+
+# Memory ---------------------------------------------------------------------------------------
+
+
+def resident(field_name: str) -> float:
+    """MiB of a field of this process's status, as Linux counts them: VmHWM, RssAnon, …"""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(field_name + ":"):
+            return int(line.split()[1]) / 1024
+    raise RuntimeError(f"/proc/self/status has no {field_name}; memory is measured on Linux only")
+
+
+def peak_memory(prepare: Callable[..., Callable[[], Any]], *arguments: Any) -> float:
+    """MiB by which the resident set of a fresh process rises at most while an action runs.
+
+    Args:
+        prepare: a function at the top level of a module, which makes the action ready (and has
+            the libraries load what they load once) and returns it.
+        arguments: of `prepare`.
+    """
+    return in_fresh_process(_rise, prepare, *arguments)
+
+
+def in_fresh_process(function: Callable[..., Any], *arguments: Any) -> Any:
+    """What a function of a module's top level returns in a process of its own, on one thread."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context, initializer=one_thread) as pool:
+        return pool.submit(function, *arguments).result()
+
+
+def _rise(prepare: Callable[..., Callable[[], Any]], *arguments: Any) -> float:
+    action = prepare(*arguments)
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:  # what was freed would be taken again without the peak showing it
+        trim(0)
+    Path("/proc/self/clear_refs").write_text("5")  # VmHWM starts again from here
+    before = resident("VmRSS")
+    action()
+    return resident("VmHWM") - before
+
+
+def one_thread() -> None:
+    """One thread for all of torch's work."""
+    torch.set_num_threads(1)
+
+
+# Report ---------------------------------------------------------------------------------------
+
+
+@dataclass
+class Report:
+    """What a benchmark found, for reading (Markdown) and for machines (JSON)."""
+
+    title: str
+    setting: dict[str, Any]
+    tables: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    ratios: dict[str, Ratio | float] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def markdown(self) -> str:
+        """Title, setting, tables, ratios, notes."""
+        told = ", ".join(f"{name} {value}" for name, value in self.setting.items())
+        lines = [f"# {self.title}", "", told]
+        for name, rows in self.tables.items():
+            columns = list(rows[0]) if rows else []
+            lines += ["", f"**{name}**", "", "| " + " | ".join(columns) + " |"]
+            lines.append("| " + " | ".join("---" for _ in columns) + " |")
+            lines += ["| " + " | ".join(_shown(row[c]) for c in columns) + " |" for row in rows]
+        lines.append("")
+        lines += [f"- {name}: **{_shown(ratio)}**" for name, ratio in self.ratios.items()]
+        lines += [f"- {note}" for note in self.notes]
+        return "\n".join(lines) + "\n"
+
+    def to_json(self) -> dict[str, Any]:
+        ratios = {
+            name: vars(ratio) if isinstance(ratio, Ratio) else ratio
+            for name, ratio in self.ratios.items()
+        }
+        return {
+            "title": self.title,
+            "setting": self.setting,
+            "tables": self.tables,
+            "ratios": ratios,
+            "notes": self.notes,
+        }
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def machine() -> dict[str, Any]:
+    """What ran: the start of every report's setting."""
+    return {"torch": torch.__version__, "machine": platform.machine(), "threads": 1}
+
+
+def arguments(description: str | None) -> argparse.ArgumentParser:
+    """The options that every benchmark has."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--turns", type=int, default=21, help="how often each thing is timed")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--json", type=Path, help="also write the figures here")
+    parser.add_argument(
+        "--quick", action="store_true", help="small and few: shows that it runs, tells nothing"
+    )
+    return parser
+
+
+def start(measure: Callable[[argparse.Namespace], Report], parser: argparse.ArgumentParser) -> None:
+    """Runs a benchmark as a command: on one thread, with the report printed and written."""
+    args = parser.parse_args()
+
+    def benchmark() -> None:
+        one_thread()
+        report = measure(args)
+        if args.quick:
+            report.notes.append("--quick: these figures say nothing")
+        sys.stdout.write(report.markdown())
+        if args.json:
+            args.json.parent.mkdir(parents=True, exist_ok=True)
+            partial = args.json.with_name(args.json.name + ".partial")
+            partial.write_text(json.dumps(report.to_json(), indent=2) + "\n")
+            partial.replace(args.json)
+
+    run_command(benchmark)

@@ -1,0 +1,96 @@
+"""A training step of MIA-Net: the attention written out, the fast one, and the floor.
+
+    python -m examples.benchmarks.training_step [--quick] [--json FILE]
+
+Text 1024, audio 768, video 256, one channel, FFN 4096, batch 18, float32, one thread. A step is
+forward, joint loss, backward and Adam (torch's fused one; its default in a second table) of the
+whole model, from features of one vector a modality to new weights.
+
+- `written out`: S and P of Eq. 1-5 as they stand, under autograd.
+- `fast`: the default.
+- `floor`: FFN of Eq. 12, its residual, dropout, the head, the mean absolute error, backward and
+  Adam on these weights; no fusion, no normalisation of features, no pooling. With adapters, the
+  adapters of all modalities are in the floor too (their outputs enter its loss).
+
+Both without adapters (fusion + FFN + head, what the acceptance is for) and with them (the
+plugin's default). Memory is how far the resident set of a fresh process rises during one step,
+weights and Adam's means being there before it; gradients rise with every step.
+"""
+
+import argparse
+from collections.abc import Callable
+from typing import Any
+
+from examples.benchmarks.steps import (
+    BARE,
+    PAPER_BATCH,
+    PAPER_DIMS,
+    Floor,
+    adam,
+    floor_step,
+    make_batch,
+    mia_net,
+    training_step,
+)
+from examples.benchmarks.timing import (
+    Ratio,
+    Report,
+    alternate,
+    arguments,
+    machine,
+    milliseconds,
+    peak_memory,
+    start,
+)
+from mia_fairseq.cost import SetUp
+
+KINDS = ("written out", "fast", "floor")
+SMALL = {"text": 64, "audio": 48, "video": 16}
+
+
+def prepare(
+    kind: str, setup: SetUp, size: int, seed: int, fused: bool, warm: bool = False
+) -> Callable[[], Any]:
+    """A step ready to be taken; `warm` takes one of two rows first, so that Adam has its means."""
+    model = mia_net(setup, seed, written_out=kind == "written out")
+
+    def step_on(rows: int) -> Callable[[], Any]:
+        batch = make_batch(setup.dims, rows, seed)
+        if kind == "floor":
+            return floor_step(floor, batch, optimizer)
+        return training_step(model, batch, optimizer)
+
+    floor = Floor(model, adapted=bool(model.adapters))
+    optimizer = adam((floor if kind == "floor" else model).parameters(), fused)
+    if warm:
+        step_on(2)()
+        optimizer.zero_grad(set_to_none=True)
+    return step_on(size)
+
+
+def measure(args: argparse.Namespace) -> Report:
+    """Times and memory of all three, without and with adapters, fused and default Adam."""
+    dims, size = (SMALL, 4) if args.quick else (PAPER_DIMS, PAPER_BATCH)
+    turns = 2 if args.quick else args.turns
+    report = Report("A training step of MIA-Net", {**machine(), **dims, "batch": size})
+    for label, settings in (("no adapters", BARE), ("adapters", ())):
+        setup = SetUp(dims, outputs=1, settings=settings)
+        memory = {k: peak_memory(prepare, k, setup, size, args.seed, True, True) for k in KINDS}
+        for optimizer, fused in (("fused Adam", True), ("torch's default Adam", False)):
+            actions = {k: prepare(k, setup, size, args.seed, fused) for k in KINDS}
+            taken = alternate(actions, turns)
+            name = f"{label}, {optimizer}"
+            report.tables[name] = [
+                {"step": k, "ms": milliseconds(taken[k]), "peak MiB": memory[k]} for k in KINDS
+            ]
+            fast = taken["fast"]
+            report.ratios[f"{name}: fast / written out"] = Ratio.of(fast, taken["written out"])
+            report.ratios[f"{name}: fast / floor"] = Ratio.of(fast, taken["floor"])
+        report.ratios[f"{label}: peak memory, fast / written out"] = (
+            memory["fast"] / memory["written out"]
+        )
+    return report
+
+
+if __name__ == "__main__":
+    start(measure, arguments(__doc__))

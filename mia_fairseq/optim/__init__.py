@@ -1,0 +1,1 @@
+"""Optimizers beside fairseq's own."""

@@ -1,0 +1,151 @@
+"""``adam_fused``: Adam in one pass over the weights, with fairseq's scaling folded into it.
+
+fairseq sums gradients over a batch and, before each step, goes over all of them twice more: to
+divide by the number of utterances and to take their norm. Its Adam then goes over each weight a
+dozen times. Here the division, and clipping where it is asked for, are kept as one factor that
+torch's fused step applies while it reads the gradients.
+"""
+
+import ast
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from fairseq.dataclass import FairseqDataclass
+from fairseq.optim import FairseqOptimizer, register_optimizer
+from omegaconf import II
+from torch import Tensor
+
+from mia_fairseq.errors import InputError
+
+
+@dataclass
+class FusedAdamConfig(FairseqDataclass):
+    """Settings of Adam, under the names and with the defaults of fairseq's ``adam``."""
+
+    adam_betas: str = field(
+        default="(0.9, 0.999)", metadata={"help": "decay of the two running means, as fairseq's"}
+    )
+    adam_eps: float = field(default=1e-8, metadata={"help": "ε of Adam's Algorithm 1"})
+    weight_decay: float = field(
+        default=0.0, metadata={"help": "decoupled weight decay, as in AdamW and fairseq's adam"}
+    )
+    lr: list[float] = II("optimization.lr")
+
+
+@register_optimizer("adam_fused", dataclass=FusedAdamConfig)
+class FusedAdamOptimizer(FairseqOptimizer):
+    """torch's fused AdamW; with no weight decay, Kingma and Ba's Algorithm 1.
+
+    fairseq's ``adam`` differs in one place: it adds ε before the second running mean is corrected
+    for its start, torch after.
+
+    Until a step is taken, the parameters' ``grad`` is the sum over the batch: `multiply_grads` and
+    `clip_grad_norm` only remember their factors.
+
+    Args:
+        cfg: the settings.
+        params: what is learnt.
+
+    Raises:
+        InputError: ``--adam-betas`` cannot be read.
+    """
+
+    def __init__(self, cfg: FusedAdamConfig, params: Iterable[Tensor]) -> None:
+        super().__init__(cfg)
+        self._factor: float | Tensor = 1.0
+        self._optimizer = torch.optim.AdamW(params, **self.optimizer_config)
+
+    @property
+    def optimizer_config(self) -> dict[str, Any]:
+        """What a restart takes from the command line rather than from the checkpoint."""
+        lr = self.cfg.lr
+        return {
+            "lr": float(lr if isinstance(lr, float) else lr[0]),
+            "betas": read_betas(self.cfg.adam_betas),
+            "eps": self.cfg.adam_eps,
+            "weight_decay": self.cfg.weight_decay,
+            "fused": True,
+        }
+
+    @property
+    def supports_flat_params(self) -> bool:
+        return True
+
+    def zero_grad(self) -> None:
+        super().zero_grad()
+        self._factor = 1.0
+
+    def multiply_grads(self, c: float | Tensor) -> None:
+        """Remembers the factor; `step` applies it."""
+        self._factor = self._factor * c
+
+    def clip_grad_norm(
+        self, max_norm: float, aggregate_norm_fn: Callable[[Tensor], Tensor] | None = None
+    ) -> Tensor:
+        """The norm of the gradients, a float32 scalar; from `max_norm` on they are scaled down."""
+        grads = [p.grad.detach() for p in self.params if p.grad is not None]
+        if not grads:
+            return torch.zeros(())
+        norm = norm_of(grads) * self._factor
+        if aggregate_norm_fn is not None:
+            norm = aggregate_norm_fn(norm)
+        if max_norm > 0:
+            self._factor = self._factor * (max_norm / (norm + 1e-6)).clamp(max=1)
+        return norm
+
+    def step(
+        self, closure: Callable[[], Any] | None = None, scale: float = 1.0, groups: Any = None
+    ) -> None:
+        """One update; gradients are divided by `scale` first, as fairseq has it."""
+        factor = self._factor / scale
+        device = self._optimizer.param_groups[0]["params"][0].device
+        # torch divides by `grad_scale` on the way, and takes no step where `found_inf` is 1.
+        divisor = 1 / torch.as_tensor(factor, dtype=torch.float32, device=device)
+        self._optimizer.grad_scale = divisor
+        self._optimizer.found_inf = torch.zeros((), device=device)
+        try:
+            self._optimizer.step(closure)
+        finally:
+            del self._optimizer.grad_scale, self._optimizer.found_inf
+        self._factor = 1.0
+
+    def load_state_dict(
+        self, state_dict: dict[str, Any], optimizer_overrides: Mapping[str, Any] | None = None
+    ) -> None:
+        super().load_state_dict(state_dict, {**(optimizer_overrides or {}), "fused": True})
+
+
+def norm_of(grads: Iterable[Tensor]) -> Tensor:
+    """The Euclidean norm of all numbers of all tensors, a float32 scalar."""
+    parts = [_norm(grad) for grad in grads]
+    return torch.linalg.vector_norm(torch.stack([part.to(parts[0].device) for part in parts]))
+
+
+def _norm(grad: Tensor) -> Tensor:
+    if grad.device.type == "cpu" and grad.dtype == torch.float32 and grad.is_contiguous():
+        flat = grad.view(-1)
+        square = torch.dot(flat, flat)  # several times faster than a norm on a CPU
+        if 1e-30 < square < 1e30:  # neither lost below float32 nor beyond it
+            return square.sqrt()
+    return torch.linalg.vector_norm(grad, dtype=torch.float32)
+
+
+def read_betas(text: str) -> tuple[float, float]:
+    """(β₁, β₂) from text such as ``(0.9, 0.999)``.
+
+    Raises:
+        InputError: these are not two numbers from 0 to below 1.
+    """
+    try:
+        values = [float(part) for part in ast.literal_eval(str(text))]
+    except (ValueError, SyntaxError, TypeError):
+        values = []
+    if len(values) != 2 or not all(math.isfinite(b) and 0 <= b < 1 for b in values):
+        raise InputError(
+            f"--adam-betas is {text!r}, expected two numbers from 0 to below 1, such as "
+            "'(0.9, 0.999)'"
+        )
+    return values[0], values[1]

@@ -1,0 +1,108 @@
+"""Every benchmark runs and prints what it promises; no time is ever tested."""
+
+import json
+import math
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from harness import run_cli
+
+from examples.benchmarks.timing import Ratio, alternate, peak_memory, r_squared
+
+QUICK = {
+    "training_step": "fast / written out",
+    "framework_tax": "adam_fused: fairseq-train / bare loop",
+    "growth": "R² of a line, M operations over auxiliary dims",
+    "corpus_size": "most private MiB, the last against the first",
+    "fusions": None,
+}
+
+
+def grab(mebibytes: int):
+    """An action that holds so much memory for a moment."""
+    return lambda: np.ones(mebibytes << 17).sum()
+
+
+def numbers(value: object) -> list[float]:
+    """All figures in a report."""
+    if isinstance(value, dict):
+        return [n for part in value.values() for n in numbers(part)]
+    if isinstance(value, list):
+        return [n for part in value for n in numbers(part)]
+    return [float(value)] if isinstance(value, int | float) else []
+
+
+def check(printed: str, written: Path, ratio: str | None) -> None:
+    report = json.loads(written.read_text())
+    assert printed.startswith(f"# {report['title']}\n") and "--quick: these figures" in printed
+    assert "threads 1" in printed and report["setting"]["threads"] == 1
+    for name, rows in report["tables"].items():
+        assert rows and f"**{name}**" in printed
+        assert printed.count("\n| " + " | ".join(rows[0]) + " |\n") >= 1
+    for name in report["ratios"]:
+        assert re.search(rf"^- {re.escape(name)}: \*\*[\d.]", printed, re.MULTILINE), name
+    assert ratio is None or any(ratio in name for name in report["ratios"])
+    figures = numbers([report["tables"], report["ratios"]])
+    assert figures and all(math.isfinite(figure) and figure >= 0 for figure in figures)
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_quick_run_is_well_formed(name: str, tmp_path: Path) -> None:
+    written = tmp_path / "figures.json"
+    flags = ["--optimizer", "adam_fused"] if name == "framework_tax" else []
+    flags += ["--plot", str(tmp_path / "growth.png")] if name == "growth" else []
+    run = run_cli(
+        *("python", "-m", f"examples.benchmarks.{name}", "--quick", "--json", written, *flags)
+    )
+    check(run.stdout, written, QUICK[name])
+    if name == "growth":
+        assert (tmp_path / "growth.png").stat().st_size > 10_000
+
+
+def test_pipeline_runs_where_its_models_are_there(tmp_path: Path) -> None:
+    from preprocess.model_store import cache_folder
+
+    models = ("minilm", "whisper", "retinaface", "fer")
+    absent = [name for name in models if not (cache_folder() / "models" / name).is_dir()]
+    if absent:
+        pytest.skip(f"the lite set's {absent[0]} has not been fetched; run make demo once")
+    written = tmp_path / "figures.json"
+    run = run_cli("python", "-m", "examples.benchmarks.pipeline", "--quick", "--json", written)
+    check(run.stdout, written, "pipeline but decoding / bare forwards")
+    bare = json.loads(written.read_text())["tables"]["bare forwards"]
+    assert {row["model"] for row in bare} == {"MiniLM", "Whisper", "RetinaFace", "mini-XCEPTION"}
+
+
+def test_peers_says_in_a_sentence_that_mmsa_is_not_there() -> None:
+    run = run_cli("python", "-m", "examples.benchmarks.peers", "--quick", check=False)
+    if run.returncode == 0:
+        assert "mult" in run.stdout
+    else:
+        assert "needs MMSA" in run.stderr and "pip install MMSA" in run.stderr
+        assert "Traceback" not in run.stderr
+
+
+def test_actions_take_turns_and_the_first_turns_do_not_count() -> None:
+    order: list[str] = []
+    actions = {name: lambda name=name: order.append(name) for name in "ab"}
+    taken = alternate(actions, turns=3, warm_up=1)
+    assert "".join(order) == "abababab"
+    assert all(len(seconds) == 3 and (seconds >= 0).all() for seconds in taken.values())
+
+
+def test_a_ratio_is_that_of_the_medians_with_the_turns_quartiles() -> None:
+    ratio = Ratio.of(np.array([2.0, 4.0, 9.0]), np.array([1.0, 2.0, 3.0]))
+    assert ratio == Ratio(2.0, 2.0, 2.5)
+    assert str(ratio) == "2.000 (2.000 to 2.500)"
+
+
+def test_r_squared() -> None:
+    assert r_squared([1, 2, 4], [3, 5, 9]) == pytest.approx(1)
+    assert r_squared([1, 2, 3], [1, 3, 2]) == pytest.approx(0.25)
+    assert r_squared([1, 2], [7, 7]) == 1
+
+
+def test_peak_memory_sees_what_is_held_for_a_moment() -> None:
+    assert peak_memory(grab, 64) == pytest.approx(64, abs=8)
