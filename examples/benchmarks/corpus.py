@@ -31,7 +31,9 @@ def write_corpus(
             for row in range(count):
                 score = float(np.round(rng.uniform(label.minimum, label.maximum), 1))
                 text = f"a generated sentence, number {row}, of about the usual length"
-                utterance = Utterance(f"{split}_{row}", score, text, f"{split}_{row // 24}", row % 24)
+                utterance = Utterance(
+                    f"{split}_{row}", score, text, f"{split}_{row // 24}", row % 24
+                )
                 features = {
                     name: rng.standard_normal(dim, dtype=np.float32) for name, dim in dims.items()
                 }

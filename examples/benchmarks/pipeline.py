@@ -73,7 +73,9 @@ def recorded(extractors: dict[str, Any], calls: list[Call]) -> dict[str, tuple[A
     }
 
 
-def extract(extractor: Extractor, job: Job, clips: Sequence[Clip]) -> tuple[float, dict[str, float]]:
+def extract(
+    extractor: Extractor, job: Job, clips: Sequence[Clip]
+) -> tuple[float, dict[str, float]]:
     """Seconds by the clock, and by stage, of one extractor over all clips."""
     stages: dict[str, float] = defaultdict(float)
     with patch("preprocess.worker.build_extractor", lambda *_: extractor):

@@ -10,7 +10,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mia_fairseq.modules.channel_conv import ChannelConv
 from mia_fairseq.modules.interactive_attention import interactive_attention
 from mia_fairseq.modules.kernel_regularization import kernel_regularization
 
@@ -47,8 +46,8 @@ class MIAModule(nn.Module):
                 f"fuse_kernel {fuse_kernel} odd"
             )
         self.kernel = nn.Parameter(initial_kernel(channels, kernel_init))  # W, (c, c)
-        self.gate = ChannelConv(channels, channels, gate_kernel)  # K₁, b₁
-        self.fuse = ChannelConv(2 * channels, channels, fuse_kernel)  # K₂, b₂
+        self.gate = nn.Conv1d(channels, channels, gate_kernel, padding=gate_kernel // 2)  # K₁, b₁
+        self.fuse = nn.Conv1d(2 * channels, channels, fuse_kernel, padding=fuse_kernel // 2)
         self.norm = nn.BatchNorm1d(channels)  # f_N
         nn.init.constant_(self.norm.weight, scale_init)
 
