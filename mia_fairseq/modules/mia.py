@@ -78,7 +78,8 @@ def convolve(layer: nn.Conv1d, rows: Tensor) -> Tensor:
     if rows.device.type != "cpu" or torch.is_autocast_enabled("cpu") or layer.bias is None:
         output: Tensor = layer(rows)
         return output
-    (width,), (padding,) = layer.kernel_size, layer.padding
+    width = layer.kernel_size[0]
+    padding = width // 2
     padded = F.pad(rows, (padding, padding)) if padding else rows
     length = padded.shape[2] - width + 1
     shifted = torch.cat([padded[:, :, k : k + length] for k in range(width)], dim=1)

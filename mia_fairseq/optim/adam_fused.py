@@ -32,7 +32,7 @@ class FusedAdamConfig(FairseqDataclass):
     weight_decay: float = field(
         default=0.0, metadata={"help": "decoupled weight decay, as in AdamW and fairseq's adam"}
     )
-    lr: list[float] = II("optimization.lr")
+    lr: list[float] = II("optimization.lr")  # noqa: RUF009 - fairseq's way to share a value
 
 
 @register_optimizer("adam_fused", dataclass=FusedAdamConfig)

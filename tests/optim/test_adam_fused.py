@@ -134,7 +134,7 @@ def test_norm_at_the_ends_of_float32(scale: float) -> None:
 
 @pytest.mark.parametrize("text", ["0.9", "(0.9, 1.0)", "[0.9, 0.99, 0.999]", "('a', 0.9)", "no"])
 def test_betas_that_cannot_be_read_are_refused(text: str) -> None:
-    with pytest.raises(InputError, match="--adam-betas is .*expected two numbers"):
+    with pytest.raises(InputError, match=r"--adam-betas is .*expected two numbers"):
         read_betas(text)
     assert read_betas("(0.8, 0.9)") == (0.8, 0.9)
 
