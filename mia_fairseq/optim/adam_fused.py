@@ -56,7 +56,7 @@ class FusedAdamOptimizer(FairseqOptimizer):
     def __init__(self, cfg: FusedAdamConfig, params: Iterable[Tensor]) -> None:
         super().__init__(cfg)
         self._factor: float | Tensor = 1.0
-        self._optimizer = torch.optim.AdamW(params, **self.optimizer_config)
+        self._optimizer: Any = torch.optim.AdamW(params, **self.optimizer_config)
 
     @property
     def optimizer_config(self) -> dict[str, Any]:
