@@ -68,7 +68,7 @@ def curves(runs: Mapping[str, Path], metric: str) -> tuple[str, list[str]]:
     for place, (name, tensorboard) in enumerate(runs.items()):
         for axes, (phase, tag) in zip(panels, wanted, strict=True):
             try:
-                axes.plot(*read_curve(tensorboard, phase, tag), color=f"C{place}", label=name)
+                axes.plot(*read_curve(tensorboard, phase, tag), ".-", color=f"C{place}", label=name)
             except (KeyError, OSError):
                 lacking.append(f"{name}: {phase} {tag}")
     for axes, (phase, tag) in zip(panels, wanted, strict=True):
