@@ -33,6 +33,7 @@ setup(
         "tqdm",
         "tensorboard",
         "matplotlib",
+        "pyyaml",
         # raw clips: decoding, faces, the embedded models
         "av",
         "pillow",

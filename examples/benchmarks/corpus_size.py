@@ -5,10 +5,9 @@
 Features are GENERATED, one vector of 384 (text), 384 (audio) and 128 (video) numbers a row, as
 the lite set's pooled ones; 100 times the rows are about 0.8 GB in a temporary folder. For each
 size a fresh process imports torch and fairseq, and then, timed, the plugin; opens the corpus;
-builds task,
-model (with the training split's statistics), criterion and iterator as fairseq-train does; takes
-one training step (`start-up` ends here); and iterates over the rest of the training split,
-collating every batch.
+builds task, model (with the training split's statistics), criterion and iterator as fairseq-train
+does; takes one training step (`start-up` ends here); and iterates over the rest of the training
+split, collating every batch.
 
 Memory is the largest resident set, less what the process had before it opened the corpus. Pages
 of memory-mapped features are told apart (`mapped`): the system takes them back when it needs

@@ -63,7 +63,7 @@ class Floor(nn.Module):
     def __init__(self, model: MIANet, adapted: bool) -> None:
         super().__init__()
         self.main = model.shape.main
-        self.adapters = model.adapters if adapted else nn.ModuleDict()
+        self.adapters = nn.ModuleDict(dict(model.adapters.items()) if adapted else {})
         self.dual_residual: DualResidual = model.dual_residual
         self.dropout, self.head = model.dropout, model.head
 
