@@ -13,6 +13,7 @@ import torch
 from tqdm import tqdm
 
 from mia_fairseq.errors import InputError
+from preprocess import binarize
 from preprocess.extract import main
 from preprocess.extractors.base import Clip, Failure
 from preprocess.extractors.minilm import MiniLM
@@ -74,6 +75,11 @@ def test_killed_three_times_and_resumed_it_ends_the_same(
         _extract(manifest, tmp_path / "killed", "--merge")
     _extract(manifest, tmp_path / "killed", "--batch-size", "13")
     assert _tree(tmp_path / "killed") == _tree(tmp_path / "whole")
+    for name in ("killed", "whole"):
+        command = [str(manifest), "--features", str(tmp_path / name), "--corpus", "c"]
+        binarize.main([*command, "--out", str(tmp_path / f"DATA_{name}")])
+    data = _tree(tmp_path / "DATA_killed")
+    assert data == _tree(tmp_path / "DATA_whole") and "test.text.npy" in data
 
 
 def test_two_shards_merged_equal_one_process(manifest: Path, tmp_path: Path) -> None:
