@@ -21,7 +21,7 @@ the FFN, channels, start of the last batch norm's scale) and two on MELD.
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -65,16 +65,22 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--max-epoch", type=int, default=20, help="fewer for a trial")
     parser.add_argument("--jobs", type=int, default=1, help="processes that extract, or runs")
+    parser.add_argument(
+        "--partial", action="store_true", help="take MELD's tables although rows are missing"
+    )
     args = parser.parse_args(argv)
     out = args.out.resolve()
     tables = []
-    for name, source, prepare, models in (
-        ("MOSI", args.mosi, prepare_mosi, MOSI_MODELS),
-        ("MELD", args.meld, prepare_meld, MELD_MODELS),
-    ):
-        if source is None:
-            continue
-        data = prepare(source.resolve(), out / name, args.jobs)
+    corpora: list[tuple[str, Path, Mapping[str, tuple[str, ...]]]] = []
+    if args.mosi is not None:
+        corpora.append(
+            ("MOSI", prepare_mosi(args.mosi.resolve(), out / "MOSI", args.jobs), MOSI_MODELS)
+        )
+    if args.meld is not None:
+        flags = ("--partial",) if args.partial else ()
+        data = prepare_meld(args.meld.resolve(), out / "MELD", args.jobs, flags)
+        corpora.append(("MELD", data, MELD_MODELS))
+    for name, data, models in corpora:
         runs = [
             Run(name, data, (*flags, "--max-epoch", str(args.max_epoch)), seed, data.parent)
             for name, flags in models.items()
@@ -114,12 +120,12 @@ def prepare_mosi(file: Path, folder: Path, jobs: int) -> Path:
     return extract_and_binarize(folder, "CMU-MOSI", jobs)
 
 
-def prepare_meld(tables: Path, folder: Path, jobs: int) -> Path:
+def prepare_meld(tables: Path, folder: Path, jobs: int, flags: Sequence[str] = ()) -> Path:
     """Manifest out of MELD's tables (its clips are not needed), text vectors, then DATA."""
     folder.mkdir(parents=True, exist_ok=True)
     manifest = str(folder / "manifest.tsv")
     call(
-        ["python", "-m", "preprocess.corpora.meld", str(tables), "--out", manifest],
+        ["python", "-m", "preprocess.corpora.meld", str(tables), "--out", manifest, *flags],
         folder / "manifest.log",
     )
     return extract_and_binarize(folder, "MELD", jobs)

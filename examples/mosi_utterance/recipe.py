@@ -22,6 +22,9 @@ between 0.929 and 0.955. Since features and validation videos share the leak, va
 look far better than test scores and are a weak guide. So the settings are plain practice: 8
 channels, both dropouts 0.3, Adam at 1e-3 with warm-up of one epoch and
 linear decay over 20. The epoch is chosen by validation.
+
+With context, auxiliaries are the mean text of the three utterances before, of the three after, and
+of the whole video. It has settings of its own, for there validation does discriminate: 0.58.
 """
 
 import argparse
@@ -44,11 +47,20 @@ SHARED = (
     *("--total-num-update", str(UPDATES), "--patience", "20"),
 )
 AUDIO_MAIN = ("--main-modality", "audio", "--aux-modalities", "text,video")
+# Chosen among a few on validation, where it stands clearly apart: 0.58 against 0.67.
+CONTEXT = (
+    *("--context", "text[-3:-1],text[+1:+3],text[group]", "--arch", "mia_net"),
+    *("--criterion", "mae_krl", "--channels", "8", "--lr", "1e-3", "--batch-size", "32"),
+    *("--dropout", "0.3", "--feature-dropout", "0.8", "--main-dropout", "0.7"),
+    *("--weight-decay", "10", "--lr-scheduler", "polynomial_decay", "--warmup-updates", "40"),
+    *("--total-num-update", "600", "--patience", "20"),
+)
 SCORES = {
     "text only": ("--arch", "unimodal", "--criterion", "mae_krl", *SHARED),
     "MIA-Net, text main": ("--arch", "mia_net", "--criterion", "mae_krl", *SHARED),
     "audio only": (*AUDIO_MAIN, "--arch", "unimodal", "--criterion", "mae_krl", *SHARED),
     "MIA-Net, audio main": (*AUDIO_MAIN, "--arch", "mia_net", "--criterion", "mae_krl", *SHARED),
+    "MIA-Net, text main, with context": CONTEXT,
 }
 CLASSES = {"MIA-Net, text main, ce_krl": ("--arch", "mia_net", "--criterion", "ce_krl", *SHARED)}
 
