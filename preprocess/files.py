@@ -10,6 +10,8 @@ from pathlib import Path
 
 from mia_fairseq.errors import InputError
 
+MODEL_WEIGHTS = ("model*.safetensors", "pytorch_model*.bin")
+
 _BLOCK = 1 << 20
 
 
@@ -20,6 +22,18 @@ def sha256_of(path: Path) -> str:
         while block := file.read(_BLOCK):
             digest.update(block)
     return digest.hexdigest()
+
+
+def weights_sha256(folder: Path) -> str | None:
+    """The hash of a transformers model's weights, all their files together; None if none is there.
+
+    Args:
+        folder: of the model; what is no folder (a hub name) has no weights.
+    """
+    files = sorted(path for name in MODEL_WEIGHTS for path in folder.glob(name))
+    if len(files) < 2:
+        return sha256_of(files[0]) if files else None
+    return hashlib.sha256("".join(map(sha256_of, files)).encode()).hexdigest()
 
 
 @contextlib.contextmanager
