@@ -5,7 +5,7 @@ import errno
 import hashlib
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mia_fairseq.errors import InputError
@@ -20,6 +20,13 @@ def sha256_of(path: Path) -> str:
         while block := file.read(_BLOCK):
             digest.update(block)
     return digest.hexdigest()
+
+
+def sha256_of_all(paths: Sequence[Path]) -> str | None:
+    """The sha256 of one file, or of several files' sums in their order; None of none."""
+    if len(paths) < 2:
+        return sha256_of(paths[0]) if paths else None
+    return hashlib.sha256("".join(map(sha256_of, paths)).encode()).hexdigest()
 
 
 @contextlib.contextmanager
