@@ -182,6 +182,8 @@ class MultimodalAffectTask(FairseqTask):
             states: what a checkpoint tells of each, in plain containers.
         """
         self.encoder_states = {name: dict(state) for name, state in states.items()}
+        limits = {name: encoder.max_positions for name, encoder in encoders.items()}
+        self._schema = self.schema.with_limits({n: most for n, most in limits.items() if most})
 
     def _opened_store(self) -> Store:
         if self.store is None:
