@@ -16,6 +16,8 @@ from mia_fairseq.errors import InputError
 if TYPE_CHECKING:
     from mia_fairseq.data.store import ModalitySpec
 
+HASH = "sha256"  # in a checkpoint, in place of weights that are left out
+
 
 def inside(lengths: Tensor, steps: int) -> Tensor:
     """(B,) lengths → (B, T) booleans, True up to each length."""
@@ -30,12 +32,14 @@ class Encoder(nn.Module):
 
     Attributes:
         kind: of modality that it reads: ``tokens`` or ``frames``.
+        network: what holds all weights.
         output_dim: d.
         max_positions: the longest sequence that it can read; None for no limit.
         trained_from: the lowest layer that is trained; as many as there are layers for none.
     """
 
     kind: ClassVar[str]
+    network: Any
     output_dim: int
     max_positions: int | None = None
     trained_from: int = 0
@@ -152,6 +156,38 @@ class Encoder(nn.Module):
         """Recomputes each trained block in the backward pass instead of keeping what is in it."""
         for layer in self.blocks():
             layer.forward = MethodType(_recomputed, layer)
+
+    # Checkpoints ------------------------------------------------------------------------------
+
+    def leave_out_of_checkpoints(self, source: str, sha256: str) -> None:
+        """Keeps the weights out of `state_dict`; their hash stands in for them.
+
+        Loading such a state keeps the weights that are here, if they are the same.
+
+        Args:
+            source: where the weights come from, for messages.
+            sha256: of their file.
+        """
+        own = torch.tensor(list(bytes.fromhex(sha256)), dtype=torch.uint8)
+
+        def leave_out(_: nn.Module, state: Any, prefix: str, *__: Any) -> None:
+            for key in [key for key in state if key.startswith(prefix)]:
+                del state[key]
+            state[prefix + HASH] = own
+
+        def fill_in(module: Any, state: Any, prefix: str, *_: Any) -> None:
+            then = state.pop(prefix + HASH, None)
+            if then is None:  # a checkpoint that holds the weights
+                return
+            if not torch.equal(then.cpu(), own):
+                raise InputError(
+                    f"{source} has sha256 {sha256}, the checkpoint was trained with weights of "
+                    f"sha256 {bytes(then.tolist()).hex()}, which it leaves out; give those"
+                )
+            state.update(module.network.state_dict(prefix=f"{prefix}network."))
+
+        self.register_state_dict_post_hook(leave_out)
+        self.register_load_state_dict_pre_hook(fill_in)
 
 
 def _recomputed(layer: nn.Module, *args: Any, **kwargs: Any) -> Any:

@@ -33,25 +33,28 @@ def build_encoders(
         InputError: a modality has no encoder, or its encoder cannot be had or does not fit.
     """
     settings = read_settings(cfg, schema.encoded)
-    encoders, states = {}, {}
+    encoders: dict[str, Encoder] = {}
+    states: dict[str, dict[str, Any]] = {}
     # Random numbers drawn here would change how the rest of the model starts.
     with torch.random.fork_rng(devices=[]):
         for name in schema.encoded:
-            encoder, states[name] = _build(name, settings[name].source, (saved or {}).get(name))
+            chosen, known = settings[name], (saved or {}).get(name)
+            encoder, states[name] = _from_checkpoint(name, chosen, known) or _new(name, chosen)
             encoder.check_fits(name, schema.modalities[name])
-            _set_learning(encoder, name, settings[name])
+            _set_learning(encoder, name, chosen)
             if cfg.gradient_checkpointing:
                 encoder.checkpoint_gradients()
+            if known is None:
+                states[name]["stored"] = not (cfg.leave_out_frozen and encoder.is_frozen)
+            if not states[name]["stored"]:
+                encoder.leave_out_of_checkpoints(states[name]["source"], states[name]["sha256"])
             encoders[name] = encoder
     return encoders, states
 
 
-def _build(
-    name: str, source: str, saved: Mapping[str, Any] | None
-) -> tuple[Encoder, dict[str, Any]]:
-    if saved is not None:
-        kind, _ = find_encoder(saved["source"])
-        return kind.untrained(saved["architecture"]), dict(saved)
+def _new(name: str, settings: EncoderSettings) -> tuple[Encoder, dict[str, Any]]:
+    """An encoder with its pretrained weights, and what a checkpoint tells of it."""
+    source = settings.source
     if not source:
         raise InputError(
             f"{name} is no features but what an encoder reads, and --encoder names none for it; "
@@ -61,6 +64,28 @@ def _build(
     encoder, sha256 = kind.pretrained(where)
     logger.info("%s: encoder %s, sha256 %s", name, source, sha256)
     return encoder, {"source": source, "sha256": sha256, "architecture": encoder.architecture()}
+
+
+def _from_checkpoint(
+    name: str, settings: EncoderSettings, saved: Mapping[str, Any] | None
+) -> tuple[Encoder, dict[str, Any]] | None:
+    """The encoder that a checkpoint tells of; its weights come from the checkpoint, or, where it
+    leaves them out, from where it says."""
+    if saved is None:
+        return None
+    kind, where = find_encoder(saved["source"])
+    if saved["stored"]:
+        return kind.untrained(saved["architecture"]), dict(saved)
+    if settings.source:  # as the checkpoint has it, unless overridden
+        kind, where = find_encoder(settings.source)
+    try:
+        encoder, sha256 = kind.pretrained(where)
+    except InputError as error:
+        raise InputError(
+            f"{error}; the checkpoint leaves out the frozen encoder of {name}, {saved['source']} "
+            f"of sha256 {saved['sha256']}"
+        ) from error
+    return encoder, {**saved, "sha256": sha256}
 
 
 def _set_learning(encoder: Encoder, name: str, settings: EncoderSettings) -> None:

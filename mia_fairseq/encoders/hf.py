@@ -85,8 +85,8 @@ class HFEncoder(Encoder):
     def check_fits(self, modality: str, spec: "ModalitySpec") -> None:
         super().check_fits(modality, spec)
         config = self.network.config
-        pad, known = spec.extra.get("pad"), getattr(config, "pad_token_id", None)
-        if spec.dim > config.vocab_size or (None not in (pad, known) and pad != known):
+        pad, known = spec.pad, getattr(config, "pad_token_id", None)
+        if spec.dim > config.vocab_size or known not in (None, pad):
             raise InputError(
                 f"the encoder of {modality} has {config.vocab_size} embeddings and pads with "
                 f"{known}, DATA ({spec.extractor}) has {spec.dim} tokens and pads with {pad}: "

@@ -50,6 +50,13 @@ class EncoderConfig(FairseqDataclass):
         default=False,
         metadata={"help": "recompute the encoders' layers in the backward pass, to save memory"},
     )
+    leave_out_frozen: bool = field(
+        default=False,
+        metadata={
+            "help": "keep wholly frozen encoders out of checkpoints, which then name them with "
+            "their sha256 and need them to be loaded"
+        },
+    )
 
 
 @dataclass(frozen=True)
