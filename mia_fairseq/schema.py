@@ -95,6 +95,11 @@ class Schema:
         return tuple(dict.fromkeys([*names, *(d.source for d in self.derived.values())]))
 
     @property
+    def encoded(self) -> tuple[str, ...]:
+        """The stored modalities that need an encoder: those that are no features."""
+        return tuple(name for name in self.stored if self.modalities[name].kind != "features")
+
+    @property
     def contexts(self) -> dict[str, Context]:
         """The modalities that are computed when a split is opened."""
         return {n: d for n, d in self.derived.items() if isinstance(d, Context)}

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from mia_fairseq.errors import InputError
 
+MODEL_WEIGHTS = ("model*.safetensors", "pytorch_model*.bin")
+
 _BLOCK = 1 << 20
 
 
@@ -27,6 +29,15 @@ def sha256_of_all(paths: Sequence[Path]) -> str | None:
     if len(paths) < 2:
         return sha256_of(paths[0]) if paths else None
     return hashlib.sha256("".join(map(sha256_of, paths)).encode()).hexdigest()
+
+
+def weights_sha256(folder: Path) -> str | None:
+    """The hash of a transformers model's weights, all their files together; None if none is there.
+
+    Args:
+        folder: of the model; what is no folder (a hub name) has no weights.
+    """
+    return sha256_of_all(sorted(path for name in MODEL_WEIGHTS for path in folder.glob(name)))
 
 
 @contextlib.contextmanager

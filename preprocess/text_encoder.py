@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mia_fairseq.encoders.hf import positions
 from mia_fairseq.errors import InputError
 from preprocess.batching import in_batches
 from preprocess.optional import require_transformers
@@ -59,8 +60,4 @@ class TextEncoder:
 
 def _longest(tokenizer_limit: int, model: object) -> int:
     """Tokens the encoder has positions for; the tokenizer may know of none (a huge number)."""
-    config = model.config  # type: ignore[attr-defined]
-    positions = getattr(config, "max_position_embeddings", tokenizer_limit)
-    if "roberta" in config.model_type or config.model_type == "camembert":
-        positions -= config.pad_token_id + 1  # RoBERTa counts positions from after the padding
-    return int(min(tokenizer_limit, positions))
+    return int(min(tokenizer_limit, positions(model) or tokenizer_limit))
