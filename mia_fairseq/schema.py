@@ -185,14 +185,9 @@ def _derived_spec(name: str, definition: Derived, source: ModalitySpec) -> Modal
     """The specification of a modality that is computed from another one."""
     if source.kind == "features":
         return ModalitySpec(source.dim, str(definition))
-    if isinstance(definition, Context) and source.kind == "tokens":
-        return replace(source, extractor=str(definition))
-    flag, able = (
-        ("--context", "features and tokens")
-        if isinstance(definition, Context)
-        else ("--derive", "features")
-    )
-    raise InputError(
-        f"{flag} {definition}: {definition.source} holds {source.kind}, expected {able}; leave "
-        f"{name} out"
-    )
+    if isinstance(definition, Context) and source.kind != "tokens":
+        raise InputError(
+            f"--context {definition}: {definition.source} holds {source.kind}, expected features "
+            f"or tokens; leave {name} out"
+        )
+    return replace(source, extractor=str(definition))

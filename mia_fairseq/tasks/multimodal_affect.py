@@ -183,9 +183,7 @@ class MultimodalAffectTask(FairseqTask):
         """
         self.encoder_states = {name: dict(state) for name, state in states.items()}
         limits = {name: encoder.max_positions for name, encoder in encoders.items()}
-        self._schema = self.schema.with_limits(
-            {name: limit for name, limit in limits.items() if limit is not None}
-        )
+        self._schema = self.schema.with_limits({n: most for n, most in limits.items() if most})
 
     def _opened_store(self) -> Store:
         if self.store is None:
