@@ -1,10 +1,12 @@
-"""Any text tokenizer of `transformers`, from a local folder or the hub, without its model."""
+"""Words to ids without a model: by any tokenizer of `transformers`, or as fairseq's RoBERTa has."""
 
 from pathlib import Path
 
 from mia_fairseq.data.dictionary import format_dictionary
 from mia_fairseq.errors import InputError
+from preprocess.fairseq_models import load_dictionary
 from preprocess.files import sha256_of_all
+from preprocess.model_store import fetch_model
 from preprocess.optional import require_transformers
 
 # What decides on the ids: the one file of today's tokenizers, or the vocabularies of older ones.
@@ -13,7 +15,7 @@ VOCABULARIES = ("vocab.txt", "vocab.json", "merges.txt", "bpe.codes", "*.model")
 
 
 class TextTokenizer:
-    """Words to ids, special tokens included.
+    """Words to ids by a tokenizer of `transformers`, special tokens included.
 
     Attributes:
         tokenizer: of transformers.
@@ -59,3 +61,44 @@ class TextTokenizer:
         if whole.is_file():
             return sha256_of_all([whole])
         return sha256_of_all(sorted(path for name in VOCABULARIES for path in folder.glob(name)))
+
+
+class RobertaTokenizer:
+    """Words to ids as fairseq's `RobertaHubInterface.encode` has them: GPT-2's byte pairs by the
+    numbers of the RoBERTa's own dictionary, between ``<s>`` and ``</s>``.
+
+    Attributes:
+        dictionary: of fairseq, without ``<mask>``, which stands in no text.
+        files: what decides on the ids.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """``folder``: has dict.txt, and encoder.json with vocab.bpe if they are not GPT-2's own.
+
+        Raises InputError where they cannot be read.
+        """
+        from fairseq.data.encoders.gpt2_bpe import GPT2BPE, GPT2BPEConfig
+
+        own = (folder / "encoder.json").is_file()
+        bpe = folder if own else fetch_model("gpt2_bpe")
+        self.files = [bpe / "encoder.json", bpe / "vocab.bpe", folder / "dict.txt"]
+        self.dictionary = load_dictionary(self.files[2])
+        try:
+            self.bpe = GPT2BPE(
+                GPT2BPEConfig(
+                    gpt2_encoder_json=str(self.files[0]), gpt2_vocab_bpe=str(self.files[1])
+                )
+            )
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"{bpe}: encoder.json and vocab.bpe cannot be read as GPT-2's byte pairs "
+                f"({' '.join(str(error).split())}); put those of the release there"
+            ) from error
+
+    def encode(self, text: str) -> list[int]:
+        """The ids of a text; nothing is cut."""
+        line = f"<s> {self.bpe.encode(text)} </s>"
+        ids: list[int] = self.dictionary.encode_line(
+            line, append_eos=False, add_if_not_exist=False
+        ).tolist()
+        return ids

@@ -14,9 +14,11 @@ import numpy as np
 
 from mia_fairseq.errors import InputError
 from preprocess.extractors.base import Clip, Extractor, Failure, register_extractor
+from preprocess.extractors.roberta_large import find_roberta
+from preprocess.files import sha256_of_all
 from preprocess.model_list import MODELS
 from preprocess.model_store import fetch_model
-from preprocess.text_tokenizer import TextTokenizer
+from preprocess.text_tokenizer import RobertaTokenizer, TextTokenizer
 
 SWITCH = {"yes": True, "no": False}
 
@@ -111,3 +113,33 @@ class HfTokens(TransformersTokens):
                 "transformers; say --option hf_tokens.folder=FOLDER"
             )
         super().__init__(Path(folder), lower)
+
+
+@register_extractor("roberta_tokens")
+class RobertaTokens(TextTokens):
+    """GPT-2's byte pairs by the numbers of a fairseq RoBERTa, as the paper's text encoder reads
+    them; MOSI's transcripts are upper case, which these cut into many pieces: ``lower=yes``."""
+
+    licence = "MIT"
+
+    def __init__(self, *, folder: str | None = None, lower: str = "no") -> None:
+        """``folder``: has the RoBERTa's dict.txt, and encoder.json with vocab.bpe if it has them;
+        by default RoBERTa-large is fetched. ``lower``: yes puts the words into lower case."""
+        super().__init__(lower)
+        self.tokenizer = RobertaTokenizer(find_roberta(folder, "dict.txt"))
+        self.dim = len(self.tokenizer.dictionary)
+
+    def encode(self, text: str) -> list[int]:
+        """The ids of a text between ``<s>`` and ``</s>``."""
+        return self.tokenizer.encode(text)
+
+    def describe(self) -> dict[str, object]:
+        return {
+            **super().describe(),
+            "pad": self.tokenizer.dictionary.pad(),
+            "dictionary": "fairseq",
+            "tokenizer": {"sha256": sha256_of_all(self.tokenizer.files), "lower": self.lower},
+        }
+
+    def dictionary_text(self) -> str:
+        return self.tokenizer.files[-1].read_text(encoding="utf-8")
