@@ -109,16 +109,35 @@ def _fetch_release(urls: Sequence[str], root: Path) -> None:
             whole.replace(root)
 
 
+def load_dictionary(path: Path) -> Any:
+    """fairseq's `Dictionary` out of a dict.txt, its special symbols in front.
+
+    Raises InputError where there is none, or it has not the format.
+    """
+    from fairseq.data import Dictionary
+
+    if not path.is_file():
+        raise InputError(f"{path} is missing; put the dict.txt of the release there")
+    try:
+        return Dictionary.load(str(path))
+    except Exception as error:  # fairseq raises a bare one for text that is no UTF-8
+        raise InputError(
+            f"{path} is no dictionary of fairseq ({' '.join(str(error).split())}); put the "
+            "dict.txt of the release there"
+        ) from error
+
+
 def load_roberta(folder: Path, checkpoint: str, **overrides: object) -> Any:
     """fairseq's RobertaHubInterface over a checkpoint, in evaluation mode.
 
-    ``overrides`` go to ``RobertaModel.from_pretrained`` (``bpe`` and its files, ...).
+    ``overrides`` go to ``RobertaModel.from_pretrained``. It gets no byte pairs of its own, since
+    words come to it as ids (`preprocess.text_tokenizer`).
     """
     from fairseq.models.roberta import RobertaModel
 
     with old_checkpoints_allowed(folder / checkpoint):
         roberta = RobertaModel.from_pretrained(
-            str(folder), checkpoint_file=checkpoint, data_name_or_path=".", **overrides
+            str(folder), checkpoint_file=checkpoint, data_name_or_path=".", bpe=None, **overrides
         )
     return roberta.eval()
 

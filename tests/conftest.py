@@ -1,10 +1,14 @@
 """Fixtures that several tests share: a small corpus, a checkpoint, the real data."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from harness import ROOT, make_store, train
+
+from mia_fairseq.errors import InputError
+from preprocess.model_store import fetch_model
 
 
 @pytest.fixture(scope="session")
@@ -29,3 +33,16 @@ def checkpoint(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("checkpoint")
     train(corpus, folder)
     return folder / "checkpoint_best.pt"
+
+
+@pytest.fixture(scope="session")
+def stored_model() -> Callable[[str], Path]:
+    """The folder of a model of the store; the test is skipped where it cannot be fetched."""
+
+    def fetch(name: str) -> Path:
+        try:
+            return fetch_model(name)
+        except InputError as error:
+            pytest.skip(f"the model {name} cannot be had here: {error}")
+
+    return fetch

@@ -22,7 +22,7 @@ from preprocess.media import frame_times
 
 
 class FaceSequenceExtractor(Extractor):
-    """One vector for each keyframe that shows a face, in order of time.
+    """One vector, or crop, for each keyframe that shows a face, in order of time.
 
     A clip is encoded by itself, never in a batch with others, so that its features do not depend
     on its neighbours. A clip without pictures or without a face in any keyframe is a `Failure`.
@@ -47,7 +47,7 @@ class FaceSequenceExtractor(Extractor):
 
     @abc.abstractmethod
     def encode(self, crops: np.ndarray) -> np.ndarray:
-        """Faces (T, size, size, 3), RGB uint8, T >= 1, to float32 (T, dim)."""
+        """Faces (T, size, size, 3), RGB uint8, T >= 1, to what the extractor gives of them."""
 
     @classmethod
     def settle_options(cls, options: Mapping[str, str], clips: Iterable[Clip]) -> dict[str, str]:
@@ -78,7 +78,7 @@ class FaceSequenceExtractor(Extractor):
         )
 
     def extract(self, clips: Sequence[Clip]) -> list[np.ndarray | Failure]:
-        """Per clip float32 (T, dim), T the keyframes with a face, or the reason for none."""
+        """Per clip what `encode` gives, T the keyframes with a face, or the reason for none."""
         return [self._extract_one(clip) for clip in clips]
 
     def _extract_one(self, clip: Clip) -> np.ndarray | Failure:

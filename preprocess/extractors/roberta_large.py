@@ -1,6 +1,7 @@
 """Text with RoBERTa-large, as in the paper's feature set F (Section 3.1.1): 1024-d, GPT-2 BPE."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -9,10 +10,16 @@ from preprocess.batching import in_batches
 from preprocess.extractors.base import Clip, Extractor, Failure, register_extractor
 from preprocess.fairseq_models import FAIRSEQ_URL, load_roberta, released_folder
 from preprocess.files import sha256_of
-from preprocess.model_store import fetch_model
+from preprocess.text_tokenizer import RobertaTokenizer
 
 CASES: dict[str, Callable[[str], str]] = {"keep": str, "lower": str.lower, "upper": str.upper}
 POSITIONS = 512
+
+
+def find_roberta(folder: str | None, *needed: str) -> Path:
+    """The folder of RoBERTa-large, the user's own or fetched, with the files that are needed."""
+    url = f"{FAIRSEQ_URL}/models/roberta.large.tar.gz"
+    return released_folder(folder, "roberta.large", [url], needed)
 
 
 @register_extractor("roberta_large")
@@ -41,16 +48,9 @@ class RobertaLarge(Extractor):
             raise InputError(f"roberta_large: case is {case!r}, expected {', '.join(CASES)}")
         self.case = case
         self.batch_size = int(batch_size)
-        url = f"{FAIRSEQ_URL}/models/roberta.large.tar.gz"
-        self.folder = released_folder(folder, "roberta.large", [url], ["model.pt", "dict.txt"])
-        bpe = self.folder if (self.folder / "encoder.json").is_file() else fetch_model("gpt2_bpe")
-        self.roberta = load_roberta(
-            self.folder,
-            "model.pt",
-            bpe="gpt2",
-            gpt2_encoder_json=str(bpe / "encoder.json"),
-            gpt2_vocab_bpe=str(bpe / "vocab.bpe"),
-        ).to(device)
+        self.folder = find_roberta(folder, "model.pt", "dict.txt")
+        self.tokenizer = RobertaTokenizer(self.folder)
+        self.roberta = load_roberta(self.folder, "model.pt").to(device)
         self.limit = min(POSITIONS, int(self.roberta.model.max_positions()))
         self.dim = int(self.roberta.model.encoder.sentence_encoder.embed_tokens.embedding_dim)
 
@@ -59,7 +59,7 @@ class RobertaLarge(Extractor):
         rows = []
         spoken = [index for index, clip in enumerate(clips) if clip.text and clip.text.strip()]
         for index in spoken:
-            tokens = self.roberta.encode(CASES[self.case](clips[index].text or "")).tolist()
+            tokens = self.tokenizer.encode(CASES[self.case](clips[index].text or ""))
             if len(tokens) > self.limit:
                 remark = f"text cut from {len(tokens)} to {self.limit} tokens"
                 self.note(clips[index], remark)
@@ -68,7 +68,7 @@ class RobertaLarge(Extractor):
         outputs: list[np.ndarray | Failure] = [
             np.zeros((0, self.dim), dtype=np.float32) for _ in clips
         ]
-        pad = self.roberta.task.source_dictionary.pad()
+        pad = self.tokenizer.dictionary.pad()
         states = in_batches(rows, pad, self.limit, self.batch_size, self.roberta.extract_features)
         for index, state in zip(spoken, states, strict=True):
             outputs[index] = state

@@ -11,53 +11,54 @@ import numpy as np
 from preprocess.audio import clip_audio
 from preprocess.batching import in_batches
 from preprocess.extractors.base import Clip, Extractor, Failure, register_extractor
-from preprocess.fairseq_models import FAIRSEQ_URL, load_roberta, load_wav2vec, released_folder
-from preprocess.files import sha256_of
+from preprocess.fairseq_models import (
+    FAIRSEQ_URL,
+    load_dictionary,
+    load_roberta,
+    load_wav2vec,
+    released_folder,
+)
+from preprocess.files import sha256_of, sha256_of_all
 
 POSITIONS = 2048
 URLS = (
     f"{FAIRSEQ_URL}/wav2vec/vq-wav2vec_kmeans.pt",
     f"{FAIRSEQ_URL}/wav2vec/bert_kmeans.tar",
 )
-FILES = ("vq-wav2vec_kmeans.pt", "bert_kmeans.pt", "dict.txt")
+CODES, ROBERTA, WORDS = "vq-wav2vec_kmeans.pt", "bert_kmeans.pt", "dict.txt"
 SHORTEST = 465  # samples: what the convolutions see at once (kernels 10, 8, 4, 4, 4)
 
 
-@register_extractor("vqwav2vec")
-class VqWav2vec(Extractor):
-    """The speech RoBERTa's last states, 768-d, ``<s>`` first; the paper keeps that one."""
+class SpeechCodes(Extractor):
+    """What both extractors here do first: a clip's sound to the numbers of its codes."""
 
     modality = "audio"
     licence = "MIT"
     columns = ("path",)
 
-    def __init__(self, *, folder: str | None = None, device: str = "cpu") -> None:
-        """``folder``: has vq-wav2vec_kmeans.pt, bert_kmeans.pt and dict.txt; default: fetched."""
-        self.folder = released_folder(folder, "vq-wav2vec", URLS, FILES)
+    def __init__(self, folder: str | None, device: str, needed: Sequence[str]) -> None:
+        """``needed``: the files that must be in the folder; it is fetched where none is named."""
+        self.folder = released_folder(folder, "vq-wav2vec", URLS, needed)
         self.device = device
-        self.wav2vec = load_wav2vec(self.folder / FILES[0]).to(device)
-        self.roberta = load_roberta(self.folder, FILES[1], bpe=None).to(device)
-        self.dictionary = self.roberta.task.source_dictionary
-        self.limit = min(POSITIONS, int(self.roberta.model.max_positions()))
-        self.dim = int(self.roberta.model.encoder.sentence_encoder.embed_tokens.embedding_dim)
+        self.wav2vec = load_wav2vec(self.folder / CODES).to(device)
+        self.words = load_dictionary(self.folder / WORDS)
 
-    def extract(self, clips: Sequence[Clip]) -> list[np.ndarray | Failure]:
-        """States (T, dim) of each clip's codes with ``<s>`` and ``</s>``."""
-        outputs: list[np.ndarray | Failure] = []
-        for clip in clips:
-            audio = clip_audio(self, clip)
-            if isinstance(audio, np.ndarray) and len(audio) < SHORTEST:
-                audio = Failure(f"its sound has {len(audio)} samples, fewer than {SHORTEST}")
-            if isinstance(audio, Failure):
-                outputs.append(audio)
-                continue
-            with self.stage("vq-wav2vec"):
-                codes = self.codes(audio)
-            with self.stage("code roberta"):
-                row = self._tokens(clip, codes)
-                pad = self.dictionary.pad()
-                outputs += in_batches([row], pad, self.limit, 1, self.roberta.extract_features)
-        return outputs
+    def ids(self, clip: Clip) -> list[int] | Failure:
+        """The code pairs of a clip by the RoBERTa's dictionary, without ``<s>`` and ``</s>``."""
+        audio = clip_audio(self, clip)
+        if isinstance(audio, np.ndarray) and len(audio) < SHORTEST:
+            return Failure(f"its sound has {len(audio)} samples, fewer than {SHORTEST}")
+        if isinstance(audio, Failure):
+            return audio
+        with self.stage("vq-wav2vec"):
+            line = " ".join("-".join(map(str, pair)) for pair in self.codes(audio))
+        ids: list[int] = self.words.encode_line(
+            line, append_eos=False, add_if_not_exist=False
+        ).tolist()
+        unknown = ids.count(self.words.unk())
+        if unknown:
+            self.note(clip, f"{unknown} of {len(ids)} codes are not in the dictionary")
+        return ids
 
     def codes(self, audio: np.ndarray) -> np.ndarray:
         """Code pairs of (N,) float32 sound at 16 kHz: (T, groups) int64, T about N / 160."""
@@ -71,22 +72,74 @@ class VqWav2vec(Extractor):
         pairs: np.ndarray = indices[0].cpu().numpy()
         return pairs
 
-    def _tokens(self, clip: Clip, codes: np.ndarray) -> list[int]:
-        words = " ".join("-".join(map(str, pair)) for pair in codes)
-        row: list[int] = self.dictionary.encode_line(
-            words, append_eos=False, add_if_not_exist=False
-        ).tolist()
-        unknown = row.count(self.dictionary.unk())
-        if unknown:
-            self.note(clip, f"{unknown} of {len(row)} codes are not in the dictionary")
-        if len(row) > self.limit - 2:
-            self.note(clip, f"codes cut from {len(row)} to {self.limit - 2}")
-        return [self.dictionary.bos(), *row[: self.limit - 2], self.dictionary.eos()]
+    def describe(self) -> dict[str, object]:
+        return {**super().describe(), "codes_sha256": sha256_of(self.folder / CODES)}
+
+
+@register_extractor("vqwav2vec")
+class VqWav2vec(SpeechCodes):
+    """The speech RoBERTa's last states, 768-d, ``<s>`` first; the paper keeps that one."""
+
+    def __init__(self, *, folder: str | None = None, device: str = "cpu") -> None:
+        """``folder``: has vq-wav2vec_kmeans.pt, bert_kmeans.pt and dict.txt; default: fetched."""
+        super().__init__(folder, device, (CODES, ROBERTA, WORDS))
+        self.roberta = load_roberta(self.folder, ROBERTA).to(device)
+        self.limit = min(POSITIONS, int(self.roberta.model.max_positions()))
+        self.dim = int(self.roberta.model.encoder.sentence_encoder.embed_tokens.embedding_dim)
+
+    def extract(self, clips: Sequence[Clip]) -> list[np.ndarray | Failure]:
+        """States (T, dim) of each clip's codes with ``<s>`` and ``</s>``."""
+        outputs: list[np.ndarray | Failure] = []
+        for clip in clips:
+            ids = self.ids(clip)
+            if isinstance(ids, Failure):
+                outputs.append(ids)
+                continue
+            if len(ids) > self.limit - 2:
+                self.note(clip, f"codes cut from {len(ids)} to {self.limit - 2}")
+            row = [self.words.bos(), *ids[: self.limit - 2], self.words.eos()]
+            with self.stage("code roberta"):
+                forward = self.roberta.extract_features
+                outputs += in_batches([row], self.words.pad(), self.limit, 1, forward)
+        return outputs
 
     def describe(self) -> dict[str, object]:
         return {
             **super().describe(),
             "model": "vq-wav2vec k-means, then RoBERTa-base on its codes",
-            "model_sha256": sha256_of(self.folder / FILES[1]),
-            "codes_sha256": sha256_of(self.folder / FILES[0]),
+            "model_sha256": sha256_of(self.folder / ROBERTA),
         }
+
+
+@register_extractor("vqwav2vec_codes")
+class VqWav2vecCodes(SpeechCodes):
+    """The codes themselves, for a speech RoBERTa that learns together with the fusion: 100 a
+    second between ``<s>`` and ``</s>``, never cut here."""
+
+    kind = "tokens"
+    rate = 100.0
+
+    def __init__(self, *, folder: str | None = None, device: str = "cpu") -> None:
+        """``folder``: has vq-wav2vec_kmeans.pt and the RoBERTa's dict.txt; default: fetched."""
+        super().__init__(folder, device, (CODES, WORDS))
+        self.dim = len(self.words)
+
+    def extract(self, clips: Sequence[Clip]) -> list[np.ndarray | Failure]:
+        """Ids (T,) int32 of each clip's codes with ``<s>`` and ``</s>``."""
+        rows = [self.ids(clip) for clip in clips]
+        return [row if isinstance(row, Failure) else self._framed(row) for row in rows]
+
+    def _framed(self, ids: list[int]) -> np.ndarray:
+        return np.array([self.words.bos(), *ids, self.words.eos()], np.int32)
+
+    def describe(self) -> dict[str, object]:
+        files = [self.folder / CODES, self.folder / WORDS]
+        return {
+            **super().describe(),
+            "pad": self.words.pad(),
+            "dictionary": "fairseq",
+            "tokenizer": {"sha256": sha256_of_all(files)},
+        }
+
+    def dictionary_text(self) -> str:
+        return (self.folder / WORDS).read_text(encoding="utf-8")

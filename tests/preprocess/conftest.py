@@ -1,7 +1,7 @@
 """What the preprocessing tests share: media files they make, and real small models."""
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,9 +9,6 @@ from types import SimpleNamespace
 import av
 import numpy as np
 import pytest
-
-from mia_fairseq.errors import InputError
-from preprocess.model_store import fetch_model
 
 
 def tone(seconds: float, rate: int, channels: int = 1, hertz: float = 440.0) -> np.ndarray:
@@ -125,16 +122,3 @@ def media() -> SimpleNamespace:
 def clip(tmp_path: Path) -> Path:
     """Three seconds, 30 frames at 10 a second, with a 440 Hz tone at 16 kHz."""
     return write_clip(tmp_path / "clip.mp4", grey_levels(30), tone(3.0, 16_000))
-
-
-@pytest.fixture(scope="session")
-def stored_model() -> Callable[[str], Path]:
-    """The folder of a model of the store; the test is skipped where it cannot be fetched."""
-
-    def fetch(name: str) -> Path:
-        try:
-            return fetch_model(name)
-        except InputError as error:
-            pytest.skip(f"the model {name} cannot be had here: {error}")
-
-    return fetch

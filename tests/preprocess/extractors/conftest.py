@@ -8,6 +8,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import scipy.signal
+from fairseq.data.encoders.gpt2_bpe_utils import get_encoder
+from fairseq.models.roberta import RobertaModel
+from fairseq.models.wav2vec.wav2vec import Wav2VecModel
+from released import WORDS, small_roberta, small_vq_wav2vec
 
 from preprocess import demo_media
 
@@ -44,3 +48,23 @@ def arrays_for_media(monkeypatch: pytest.MonkeyPatch) -> None:
         read_frames=lambda path, indices, start=None, end=None: list(np.load(path)[indices]),
     )
     monkeypatch.setitem(sys.modules, "preprocess.media", media)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def release(tmp_path: Path, stored_model: Callable[[str], Path]) -> tuple[Path, RobertaModel]:
+    """A small ``roberta.large`` with the true GPT-2 byte pairs of some words in its dictionary."""
+    bpe = stored_model("gpt2_bpe")
+    encoder = get_encoder(str(bpe / "encoder.json"), str(bpe / "vocab.bpe"))
+    texts = [WORDS, WORDS.lower(), WORDS.upper(), " well" * 3]
+    pieces = sorted({str(piece) for text in texts for piece in encoder.encode(text)})
+    folder = tmp_path / "roberta.large"
+    folder.mkdir()
+    return folder, small_roberta(folder, "model.pt", pieces, 512)
+
+
+@pytest.fixture
+def speech_release(tmp_path: Path) -> tuple[Path, Wav2VecModel, RobertaModel]:
+    folder = tmp_path / "vq"
+    folder.mkdir()
+    pairs = [f"{a}-{b}" for a in range(5) for b in range(5) if (a, b) != (4, 4)]
+    return folder, small_vq_wav2vec(folder), small_roberta(folder, "bert_kmeans.pt", pairs, 2048)

@@ -7,46 +7,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from harness import WholePicture
+from released import CONVOLUTIONS, NORMS, fabnet_state
 from torch.nn import functional as F
 
 from mia_fairseq.errors import InputError
 from preprocess.extractors.base import Clip, Failure, build_extractor, find_extractor
 from preprocess.extractors.fabnet import FabNetEncoder, find_weights, load_fabnet
-from preprocess.faces import Face
-
-WIDTHS = (32, 64, 128, 256, 256, 256, 256, 256)
-# In the release the encoder is a chain: convolutions and norms stand at these places in it.
-CONVOLUTIONS = (0, 2, 5, 8, 11, 14, 17, 20)
-NORMS = (None, 3, 6, 9, 12, 15, 18, None)
-
-
-def release_state() -> dict[str, torch.Tensor]:
-    """Random tensors under the names of the release's `state_dict_model`, decoder included."""
-    generator = torch.Generator().manual_seed(0)
-
-    def normal(*shape: int, scale: float = 1.0) -> torch.Tensor:
-        return torch.randn(shape, generator=generator) * scale
-
-    state, inputs = {}, 3
-    for convolution, norm, width in zip(CONVOLUTIONS, NORMS, WIDTHS, strict=True):
-        state[f"encoder.{convolution}.weight"] = normal(width, inputs, 4, 4, scale=inputs**-0.5 / 3)
-        state[f"encoder.{convolution}.bias"] = normal(width, scale=0.1)
-        if norm is not None:
-            state[f"encoder.{norm}.weight"] = normal(width) + 1
-            state[f"encoder.{norm}.bias"] = normal(width)
-            state[f"encoder.{norm}.running_mean"] = normal(width, scale=0.3)
-            state[f"encoder.{norm}.running_var"] = normal(width).abs() + 0.5
-        inputs = width
-    state["decoder.2.weight"] = normal(4, 4, 3, 3)
-    state["mask.2.weight"] = normal(4, 4, 3, 3)
-    return state
 
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("fabnet") / "release" / "affectnet_4views.pth"
     path.parent.mkdir()
-    content = {"state_dict_model": release_state(), "state_dict": {}, "epoch": 3}
+    content = {"state_dict_model": fabnet_state(), "state_dict": {}, "epoch": 3}
     torch.save(content, path, _use_new_zipfile_serialization=False)  # as old PyTorch wrote it
     return path
 
@@ -72,7 +46,7 @@ def test_the_encoder_equals_plain_function_calls(checkpoint):
     faces = torch.rand(3, 3, 256, 256, generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
         got = load_fabnet(checkpoint)(faces)
-        expected = by_hand(release_state(), faces)
+        expected = by_hand(fabnet_state(), faces)
     assert got.shape == (3, 256, 1, 1)
     assert expected.std() > 0.1
     torch.testing.assert_close(got, expected, atol=1e-5, rtol=1e-5)
@@ -81,7 +55,7 @@ def test_the_encoder_equals_plain_function_calls(checkpoint):
 def test_it_has_the_releases_names_and_sizes():
     state = FabNetEncoder().state_dict()
     kept = {f"encoder.{k}": v.shape for k, v in state.items() if "num_batches" not in k}
-    release = {k: v.shape for k, v in release_state().items() if k.startswith("encoder.")}
+    release = {k: v.shape for k, v in fabnet_state().items() if k.startswith("encoder.")}
     assert kept == release
 
 
@@ -90,7 +64,7 @@ def test_zip_folder_and_file_load_alike(checkpoint, tmp_path):
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
         file.write(checkpoint, "release/affectnet_4views.pth")
     modern = tmp_path / "modern.pth"
-    torch.save({"state_dict_model": release_state()}, modern)
+    torch.save({"state_dict_model": fabnet_state()}, modern)
     expected = load_fabnet(checkpoint).state_dict()
     places = (archive, modern, checkpoint.parent, checkpoint.parent.parent)
     for found in (find_weights(str(place)) for place in places):
@@ -115,7 +89,7 @@ def test_other_files_are_refused_in_a_sentence(tmp_path):
     torch.save({"model": {}}, tmp_path / "other.pth")
     with pytest.raises(InputError, match="no entry 'state_dict_model'"):
         load_fabnet(tmp_path / "other.pth")
-    short = {k: v for k, v in release_state().items() if not k.startswith("encoder.20")}
+    short = {k: v for k, v in fabnet_state().items() if not k.startswith("encoder.20")}
     torch.save({"state_dict_model": short}, tmp_path / "short.pth")
     with pytest.raises(InputError, match=r"does not fit FAb-Net.*20\.weight"):
         load_fabnet(tmp_path / "short.pth")
@@ -124,16 +98,6 @@ def test_other_files_are_refused_in_a_sentence(tmp_path):
         load_fabnet(tmp_path / "text.pth")
     with pytest.raises(InputError, match="there is no FAb-Net there"):
         find_weights(str(tmp_path / "none"))
-
-
-class WholePicture:
-    """A detector that takes the whole picture for a face."""
-
-    licence = "none"
-
-    def detect(self, picture):
-        height, width = picture.shape[:2]
-        return [Face((0.0, 0.0, width, height), 1.0, np.zeros((5, 2), dtype=np.float32))]
 
 
 def test_the_extractor_encodes_the_keyframes_faces(checkpoint, clip, monkeypatch, tmp_path):
@@ -157,7 +121,7 @@ def test_the_extractor_encodes_the_keyframes_faces(checkpoint, clip, monkeypatch
     assert isinstance(failed, Failure)
     assert "no such file" in failed.reason
     faces = torch.from_numpy(extractor.faces(Clip("b", clip)).crops).permute(0, 3, 1, 2) / 255
-    expected = by_hand(release_state(), faces).flatten(1).numpy()
+    expected = by_hand(fabnet_state(), faces).flatten(1).numpy()
     np.testing.assert_allclose(second, expected, atol=1e-5, rtol=1e-5)
     # However clips are grouped, each has the same bits.
     np.testing.assert_array_equal(extractor.extract([Clip("b", clip)])[0], second)

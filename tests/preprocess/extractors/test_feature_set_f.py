@@ -1,15 +1,11 @@
 """The paper's text and audio encoders, on small random checkpoints of the very formats released.
 
-The checkpoints are saved as fairseq saved them in 2019: an argparse.Namespace, meters of a module
-that has moved since, torch's old file format, and RoBERTa's old parameter names.
+tests/released.py makes the checkpoints, conftest.py the folders.
 """
 
 import argparse
-import collections
 import json
-import sys
 import tarfile
-import types
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,100 +16,14 @@ import torch
 from fairseq.data import Dictionary
 from fairseq.data.encoders.gpt2_bpe_utils import get_encoder
 from fairseq.models.roberta import RobertaModel
-from fairseq.models.roberta.model import base_architecture
-from fairseq.models.wav2vec.wav2vec import Wav2VecConfig, Wav2VecModel
-from fairseq.tasks.masked_lm import MaskedLMConfig, MaskedLMTask
+from fairseq.models.wav2vec.wav2vec import Wav2VecModel
+from released import WORDS, settings_2019
 
 from mia_fairseq.errors import InputError
 from preprocess import fairseq_models
 from preprocess.extractors.base import Clip, Failure, build_extractor
 
-WORDS = "Hello world, this was a good film . I hated it THE END"
-
-
-def _settings(**more: object) -> argparse.Namespace:
-    settings = argparse.Namespace(
-        arch="roberta",
-        task="masked_lm",
-        criterion="masked_lm",
-        data="/somewhere/else",
-        encoder_layers=2,
-        encoder_embed_dim=32,
-        encoder_ffn_embed_dim=64,
-        encoder_attention_heads=4,
-        max_positions=512,
-        tokens_per_sample=512,
-        sample_break_mode="complete",
-        optimizer="adam",
-        lr=[0.1],
-        lr_scheduler="polynomial_decay",
-        save_dir="checkpoints",
-    )
-    vars(settings).update(more)
-    return settings
-
-
-def _save(path: Path, settings: argparse.Namespace, state: dict[str, torch.Tensor]) -> None:
-    """Save as fairseq did in 2019, meters and all."""
-    old = types.ModuleType("fairseq.meters")
-    meter = type("AverageMeter", (), {"__module__": "fairseq.meters"})
-    old.AverageMeter = meter  # type: ignore[attr-defined]
-    sys.modules["fairseq.meters"] = old
-    held = meter()
-    held.avg = 1.5  # type: ignore[attr-defined]
-    try:
-        content = {
-            "args": settings,
-            "model": state,
-            "optimizer_history": [{"num_updates": 500_000, "best_loss": np.float64(1.25)}],
-            "extra_state": {"train_meters": collections.OrderedDict(train_loss=held)},
-            "last_optimizer_state": None,
-        }
-        torch.save(content, path, _use_new_zipfile_serialization=False)
-    finally:
-        del sys.modules["fairseq.meters"]
-
-
-def _old_names(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """RoBERTa's parameters as the release calls them: "decoder", one matrix for q, k and v."""
-    old = {key.replace("encoder.", "decoder.", 1): value for key, value in state.items()}
-    for key in [key for key in old if ".q_proj." in key]:
-        parts = [old.pop(key.replace("q_proj", f"{part}_proj")) for part in "qkv"]
-        new = key.replace("q_proj.weight", "in_proj_weight").replace("q_proj.bias", "in_proj_bias")
-        old[new] = torch.cat(parts)
-    return old
-
-
-def _roberta(folder: Path, checkpoint: str, symbols: list[str], positions: int) -> RobertaModel:
-    torch.manual_seed(len(symbols))
-    dictionary = Dictionary()
-    for symbol in symbols:
-        dictionary.add_symbol(symbol, 7)
-    dictionary.save(str(folder / "dict.txt"))
-    settings = _settings(max_positions=positions, tokens_per_sample=positions)
-    whole = argparse.Namespace(**vars(settings))
-    base_architecture(whole)
-    task = MaskedLMTask(MaskedLMConfig(data=str(folder)), dictionary)
-    model = RobertaModel.build_model(whole, task).eval()
-    for parameter in model.parameters():
-        torch.nn.init.normal_(parameter, std=0.2)
-    _save(folder / checkpoint, settings, _old_names(model.state_dict()))
-    return model
-
-
 # ---- text
-
-
-@pytest.fixture
-def release(tmp_path: Path, stored_model: Callable[[str], Path]) -> tuple[Path, RobertaModel]:
-    """A small ``roberta.large`` with the true GPT-2 byte pairs of some words in its dictionary."""
-    bpe = stored_model("gpt2_bpe")
-    encoder = get_encoder(str(bpe / "encoder.json"), str(bpe / "vocab.bpe"))
-    texts = [WORDS, WORDS.lower(), WORDS.upper(), " well" * 3]
-    pieces = sorted({str(piece) for text in texts for piece in encoder.encode(text)})
-    folder = tmp_path / "roberta.large"
-    folder.mkdir()
-    return folder, _roberta(folder, "model.pt", pieces, 512)
 
 
 def _direct(model: RobertaModel, folder: Path, text: str, bpe: Path) -> np.ndarray:
@@ -192,7 +102,7 @@ def test_a_checkpoint_that_would_run_code_is_refused(tmp_path: Path) -> None:
             return (exec, (f"open({str(tmp_path / 'ran')!r}, 'w')",))
 
     (tmp_path / "dict.txt").write_text("")
-    torch.save({"args": _settings(), "model": {}, "x": Evil()}, tmp_path / "model.pt")
+    torch.save({"args": settings_2019(), "model": {}, "x": Evil()}, tmp_path / "model.pt")
     (tmp_path / "encoder.json").write_text(json.dumps({}))
     (tmp_path / "vocab.bpe").write_text("")
     with pytest.raises(
@@ -210,44 +120,6 @@ def test_a_truncated_checkpoint_is_told(release: tuple[Path, RobertaModel]) -> N
 
 
 # ---- audio
-
-CONVOLUTIONS = "[(16, 10, 5), (16, 8, 4), (16, 4, 2), (16, 4, 2), (16, 4, 2), (16, 1, 1)]"
-
-
-def _vq(folder: Path, layers: str = CONVOLUTIONS) -> Wav2VecModel:
-    torch.manual_seed(0)
-    own: dict[str, Any] = {
-        "arch": "wav2vec",
-        "task": "audio_pretraining",
-        "criterion": "binary_cross_entropy",
-        "conv_feature_layers": layers,
-        "conv_aggregator_layers": "[(16, 2, 1), (16, 3, 1)]",
-        "vq_type": "kmeans",
-        "vq_vars": 5,
-        "vq_groups": 2,
-        "combine_groups": True,
-        "prediction_steps": 2,
-        "infonce": False,
-    }
-    config = Wav2VecConfig(
-        **{key: own[key] for key in own if key in Wav2VecConfig.__dataclass_fields__}
-    )
-    model = Wav2VecModel(config).eval()
-    torch.nn.init.normal_(model.vector_quantizer.embedding)
-    settings = argparse.Namespace(
-        **own, data="/somewhere/else", sample_rate=16_000, max_sample_size=None, optimizer="adam",
-        lr=[0.1], lr_scheduler="cosine",
-    )  # fmt: skip
-    _save(folder / "vq-wav2vec_kmeans.pt", settings, model.state_dict())
-    return model
-
-
-@pytest.fixture
-def speech_release(tmp_path: Path) -> tuple[Path, Wav2VecModel, RobertaModel]:
-    folder = tmp_path / "vq"
-    folder.mkdir()
-    pairs = [f"{a}-{b}" for a in range(5) for b in range(5) if (a, b) != (4, 4)]
-    return folder, _vq(folder), _roberta(folder, "bert_kmeans.pt", pairs, 2048)
 
 
 def _sound(path: Path, seconds: float) -> Path:
