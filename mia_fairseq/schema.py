@@ -1,7 +1,7 @@
 """What a model must know of its corpus, kept in each checkpoint: modalities and labels."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,8 @@ class Schema:
         modalities: the specification of each, and of those that others are computed from.
         class_counts: rows of each class in the training split; empty for scores.
         derived: how auxiliaries that the data does not hold are computed from others.
+        limits: positions of the encoders that have a limit, by stored modality; longer rows are
+            cut when a split is opened, contexts like their source.
     """
 
     corpus: str
@@ -33,6 +35,7 @@ class Schema:
     modalities: Mapping[str, ModalitySpec]
     class_counts: tuple[int, ...] = ()
     derived: Mapping[str, Derived] = field(default_factory=dict)
+    limits: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def choose(
@@ -43,7 +46,8 @@ class Schema:
         Derived modalities become auxiliaries behind the others.
 
         Raises:
-            InputError: a modality is unknown or named twice.
+            InputError: a modality is unknown or named twice, or cannot be computed from what
+                its source holds.
         """
         named = [(name, "--main-modality or --aux-modalities") for name in (main, *auxiliaries)]
         named += [(definition.source, "--derive or --context") for definition in derived.values()]
@@ -71,9 +75,13 @@ class Schema:
             counts = tuple(np.bincount(labels, minlength=store.label.outputs).tolist())
         specs = {name: store.modalities[name] for name, _ in named}
         for name, definition in derived.items():
-            specs[name] = ModalitySpec(specs[definition.source].dim, str(definition))
+            specs[name] = _derived_spec(name, definition, specs[definition.source])
         behind = (*auxiliaries, *derived)
         return cls(store.corpus, store.label, main, behind, specs, counts, derived)
+
+    def with_limits(self, limits: Mapping[str, int]) -> "Schema":
+        """The schema with the positions of a model's encoders; those of contexts are left out."""
+        return replace(self, limits={n: int(limits[n]) for n in self.stored if n in limits})
 
     @property
     def used(self) -> tuple[str, ...]:
@@ -85,6 +93,11 @@ class Schema:
         """The modalities that the data must hold: those in use and those computed from."""
         names = [n for n in self.used if n not in self.derived]
         return tuple(dict.fromkeys([*names, *(d.source for d in self.derived.values())]))
+
+    @property
+    def encoded(self) -> tuple[str, ...]:
+        """The stored modalities that need an encoder: those that are no features."""
+        return tuple(name for name in self.stored if self.modalities[name].kind != "features")
 
     @property
     def contexts(self) -> dict[str, Context]:
@@ -111,6 +124,7 @@ class Schema:
             "modalities": {name: spec.to_json() for name, spec in self.modalities.items()},
             "class_counts": list(self.class_counts),
             "derived": {name: str(definition) for name, definition in self.derived.items()},
+            **({"limits": dict(self.limits)} if self.limits else {}),
         }
 
     @classmethod
@@ -129,6 +143,7 @@ class Schema:
             derived={  # older checkpoints have none
                 name: parse_definition(text) for name, text in state.get("derived", {}).items()
             },
+            limits=dict(state.get("limits", {})),
         )
 
     def check_fits(self, store: Store) -> None:
@@ -142,13 +157,37 @@ class Schema:
                     f"it has {', '.join(store.modalities)}; evaluate on data with "
                     f"{', '.join(self.stored)}"
                 )
+            if found.kind != trained.kind:
+                raise InputError(
+                    f"{store.path}: {name} holds {found.kind} ({found.extractor}), the checkpoint "
+                    f"was trained on {trained.kind} ({trained.extractor}); extract the same"
+                )
             if found.dim != trained.dim:
                 raise InputError(
                     f"{store.path}: {name} has dim {found.dim} ({found.extractor}), the checkpoint "
                     f"was trained on {trained.dim} ({trained.extractor}); extract the same features"
                 )
+            for key in ("pad", "dictionary", "tokenizer"):
+                here, then = found.extra.get(key), trained.extra.get(key)
+                if trained.kind == "tokens" and here != then:
+                    raise InputError(
+                        f"{store.path}: {name} was made with {key} {here!r}, the checkpoint was "
+                        f"trained with {then!r}; extract the same tokens"
+                    )
         if store.label.kind != self.label.kind or store.label.names != self.label.names:
             raise InputError(
                 f"{store.path}: labels are {store.label.to_json()}, the checkpoint was trained on "
                 f"{self.label.to_json()}; evaluate on data with the same labels"
             )
+
+
+def _derived_spec(name: str, definition: Derived, source: ModalitySpec) -> ModalitySpec:
+    """The specification of a modality that is computed from another one."""
+    if source.kind == "features":
+        return ModalitySpec(source.dim, str(definition))
+    if isinstance(definition, Context) and source.kind != "tokens":
+        raise InputError(
+            f"--context {definition}: {definition.source} holds {source.kind}, expected features "
+            f"or tokens; leave {name} out"
+        )
+    return replace(source, extractor=str(definition))

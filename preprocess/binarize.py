@@ -3,7 +3,8 @@
     python -m preprocess.binarize manifest.tsv --features FEATURES --out DATA
 
 ``FEATURES/<modality>/<id>.npy`` holds (time, dim) of one utterance, as `preprocess.extract` writes
-it, and ``extractor.json`` beside it who made it. An utterance whose extraction failed for a reason
+it, and ``extractor.json`` beside it who made it; tokens (time,) have their ``dict.txt`` there, and
+frames are (time, side, side, 3). An utterance whose extraction failed for a reason
 on record lacks that modality; it is listed and counted.
 """
 
@@ -21,7 +22,7 @@ from mia_fairseq.command import run
 from mia_fairseq.data.store import DTYPES, ModalitySpec, Utterance
 from mia_fairseq.data.store_writer import StoreWriter
 from mia_fairseq.errors import InputError
-from preprocess.features import array_path, read_description, read_records
+from preprocess.features import array_path, dictionary_file, read_description, read_records
 from preprocess.labelling import (
     add_carving_options,
     add_label_options,
@@ -70,12 +71,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     names = args.modalities or sorted(p.name for p in args.features.glob("*") if p.is_dir())
     if not args.allow_missing:
         refuse_missing(args.features, names, ids)
+    specs = {name: read_spec(args.features, name, ids) for name in names}
+    tokens = [name for name, spec in specs.items() if spec.kind == "tokens"]
     with StoreWriter(
         args.out,
         corpus=args.corpus or args.manifest.resolve().parent.name,
         label=label,
-        modalities={name: read_spec(args.features, name, ids) for name in names},
+        modalities=specs,
         dtype=args.dtype,
+        dictionaries={name: read_dictionary(args.features, name) for name in tokens},
     ) as store:
         progress = tqdm(rows, desc="binarizing", unit="row")
         for row, split, value in zip(progress, splits, values, strict=True):
@@ -111,8 +115,11 @@ def refuse_missing(folder: Path, names: Sequence[str], ids: Sequence[str]) -> No
 
 
 def read_spec(folder: Path, name: str, ids: Sequence[str]) -> ModalitySpec:
-    """The modality's dim, from its first file, and who made it, from extractor.json."""
+    """The modality's kind, dim, and who made it, from extractor.json; dim of features, from the
+    first file."""
     about: dict[str, Any] = dict(read_description(folder, name) or {})
+    if about.get("kind", "features") != "features":
+        return ModalitySpec.from_json(about, str(folder / name / "extractor.json"))
     for row_id in ids:
         features = read_features(array_path(folder, name, row_id))
         if features is not None:
@@ -122,8 +129,20 @@ def read_spec(folder: Path, name: str, ids: Sequence[str]) -> ModalitySpec:
     raise InputError(f"{folder / name}: has no file for any utterance; extract the modality first")
 
 
+def read_dictionary(folder: Path, name: str) -> str:
+    """The text of a token modality's dictionary."""
+    path = dictionary_file(folder, name)
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"{path}: the dictionary of the tokens cannot be read ({error}); remove {path.parent} "
+            f"and extract {name} again"
+        ) from error
+
+
 def read_features(path: Path) -> NDArray[Any] | None:
-    """(time, dim) of one utterance, or None where there is no file.
+    """(time, *item) of one utterance, or None where there is no file.
 
     Raises:
         InputError: the file is truncated, no .npy, or holds pickled objects.

@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
+from mia_fairseq.data.kinds import KINDS
 from mia_fairseq.errors import InputError
 from preprocess.extractors.base import MODALITIES, Clip, find_extractor
 from preprocess.features import (
@@ -26,7 +27,7 @@ from preprocess.features import (
 from preprocess.files import full_disk
 from preprocess.manifest import Manifest
 from preprocess.sharding import Shard
-from preprocess.worker import Job, Report, describe, start_worker, work
+from preprocess.worker import Job, Report, describe, dictionary, start_worker, work
 
 logger = logging.getLogger(__name__)
 
@@ -76,11 +77,19 @@ class Summary:
 def settle(job: Job, manifest: Manifest) -> Job:
     """The job with options that depend on the whole corpus filled in, the same in every shard.
 
-    Raises InputError where there is no such extractor.
+    Raises InputError where there is no such extractor, or its output cannot be pooled.
     """
     kind = find_extractor(job.extractor)
     options = kind.settle_options(dict(job.options), (row.clip() for row in manifest.rows))
-    return replace(job, options=tuple(sorted(options.items())))
+    settled = replace(job, options=tuple(sorted(options.items())))
+    if kind.kind == "features":
+        return settled
+    if job.pool != "none":
+        raise InputError(
+            f"--pool {job.modality}={job.pool}: {job.extractor} gives {kind.kind}, which the model "
+            "pools; say --pool for the other modalities by name"
+        )
+    return replace(settled, dtype=KINDS[kind.kind].extracted[0])
 
 
 def extract_modality(
@@ -114,7 +123,8 @@ def extract_modality(
         lacking = clips if there is None else _lacking(job, there, clips)
         if lacking:
             made_by = pool.submit(describe, job).result()
-            write_description(job.features, job.modality, made_by)
+            symbols = pool.submit(dictionary, job).result()
+            write_description(job.features, job.modality, made_by, symbols)
             lacking = _lacking(job, made_by, clips) if there is None else lacking
         loaded = time.perf_counter()
         if kind.modality == "text":  # texts of like length make fuller batches
@@ -142,11 +152,11 @@ def _check_same(job: Job, names: tuple[str, ...], there: dict[str, object]) -> N
 
 def _lacking(job: Job, description: dict[str, object], clips: Sequence[Clip]) -> list[Clip]:
     """The clips without a whole array of that make."""
-    dim, lacking = int(str(description["dim"])), []
+    lacking = []
     for clip in clips:
         path = array_path(job.features, job.modality, clip.id)
         try:
-            fault = check_array(path, dim, job.dtype)
+            fault = check_array(path, description)
         except FileNotFoundError:
             lacking.append(clip)
             continue

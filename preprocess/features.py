@@ -1,7 +1,9 @@
 """The folder of extracted features: one array a clip and modality, and what happened to the rest.
 
-    FEATURES/<modality>/<id>.npy         (T, dim), float32 or float16
+    FEATURES/<modality>/<id>.npy         (T, dim), float32 or float16; tokens (T,), int32; frames
+                                         (T, dim, dim, 3), uint8
     FEATURES/<modality>/extractor.json   what made them (`Extractor.describe`), pooling, dtype
+    FEATURES/<modality>/dict.txt         the dictionary of tokens
     FEATURES/<modality>/failures.tsv     id, reason: clips without an array
     FEATURES/<modality>/notes.tsv        id, remark: clips that were cut, had no words, ...
     FEATURES/manifest_faults.tsv         id, reason: rows of the manifest that cannot be used
@@ -17,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mia_fairseq.data.kinds import KINDS
 from mia_fairseq.errors import InputError
 from preprocess.files import atomic_path
 from preprocess.manifest import Manifest
@@ -30,11 +33,14 @@ def array_path(features: Path, modality: str, clip_id: str) -> Path:
     return features / modality / f"{clip_id}.npy"
 
 
-def check_array(path: Path, dim: int, dtype: str) -> str | None:
-    """Why the file is not a whole (T, dim) array of that dtype; None when it is. Data stay unread.
+def check_array(path: Path, description: Mapping[str, object]) -> str | None:
+    """Why the file is not a whole array of the described make; None when it is. Data stay unread.
 
     Raises FileNotFoundError where there is none.
     """
+    dtype = str(description["dtype"])
+    kind = KINDS[str(description.get("kind", "features"))]
+    expected = kind.item_shape(int(str(description["dim"])))
     with path.open("rb") as file:
         try:
             version = np.lib.format.read_magic(file)
@@ -45,8 +51,11 @@ def check_array(path: Path, dim: int, dtype: str) -> str | None:
         except (ValueError, SyntaxError, TypeError, EOFError) as error:
             return f"it is no NumPy array ({error})"
         size = file.tell() + math.prod(shape) * found.itemsize
-    if len(shape) != 2 or shape[1] != dim or found != np.dtype(dtype) or fortran:
-        return f"it holds {shape} {found}, expected (T, {dim}) {dtype}"
+    unordered = fortran and len(shape) > 1
+    if not shape or shape[1:] != expected or found != np.dtype(dtype) or unordered:
+        return (
+            f"it holds {shape} {found}, expected ({', '.join(map(str, ('T', *expected)))}) {dtype}"
+        )
     if path.stat().st_size != size:
         return f"it has {path.stat().st_size} bytes, expected {size}"
     return None
@@ -66,10 +75,31 @@ def read_description(features: Path, modality: str) -> dict[str, object] | None:
     return description
 
 
-def write_description(features: Path, modality: str, description: Mapping[str, object]) -> None:
-    """Put down what makes the features of a modality; refuse to mix two makes in one folder."""
+def dictionary_file(features: Path, modality: str) -> Path:
+    """Where the dictionary of a token modality lies."""
+    return features / modality / "dict.txt"
+
+
+def write_description(
+    features: Path,
+    modality: str,
+    description: Mapping[str, object],
+    dictionary: str | None = None,
+) -> None:
+    """Put down what makes the features of a modality; refuse to mix two makes in one folder.
+
+    Args:
+        features: the folder.
+        modality: its name.
+        description: what ``extractor.json`` tells.
+        dictionary: the text of ``dict.txt`` where the modality is tokens; there before
+            ``extractor.json`` is.
+    """
     there = read_description(features, modality)
     if there is None:
+        if dictionary is not None:
+            with atomic_path(dictionary_file(features, modality)) as partial:
+                partial.write_text(dictionary, encoding="utf-8")
         with atomic_path(features / modality / "extractor.json") as partial:
             text = json.dumps(description, indent=2, sort_keys=True, ensure_ascii=False)
             partial.write_text(text + "\n", encoding="utf-8")
@@ -135,13 +165,12 @@ def _merge_modality(features: Path, manifest: Manifest, modality: str) -> int:
     description = read_description(features, modality)
     if description is None:
         raise InputError(f"{features / modality} has no extractor.json; extract {modality} first")
-    dim, dtype = int(str(description["dim"])), str(description["dtype"])
     reasons = read_records(features, modality, "failures")
     failures: list[Record] = []
     missing: list[Record] = []
     for row in manifest.rows:
         try:
-            fault = check_array(array_path(features, modality, row.id), dim, dtype)
+            fault = check_array(array_path(features, modality, row.id), description)
         except FileNotFoundError:
             fault = "it is not there"
             if row.id in reasons:

@@ -5,10 +5,12 @@ import errno
 import hashlib
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mia_fairseq.errors import InputError
+
+MODEL_WEIGHTS = ("model*.safetensors", "pytorch_model*.bin")
 
 _BLOCK = 1 << 20
 
@@ -20,6 +22,22 @@ def sha256_of(path: Path) -> str:
         while block := file.read(_BLOCK):
             digest.update(block)
     return digest.hexdigest()
+
+
+def sha256_of_all(paths: Sequence[Path]) -> str | None:
+    """The sha256 of one file, or of several files' sums in their order; None of none."""
+    if len(paths) < 2:
+        return sha256_of(paths[0]) if paths else None
+    return hashlib.sha256("".join(map(sha256_of, paths)).encode()).hexdigest()
+
+
+def weights_sha256(folder: Path) -> str | None:
+    """The hash of a transformers model's weights, all their files together; None if none is there.
+
+    Args:
+        folder: of the model; what is no folder (a hub name) has no weights.
+    """
+    return sha256_of_all(sorted(path for name in MODEL_WEIGHTS for path in folder.glob(name)))
 
 
 @contextlib.contextmanager

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mia_fairseq.encoders.hf import positions
 from mia_fairseq.errors import InputError
 from preprocess.batching import in_batches
 from preprocess.optional import require_transformers
+from preprocess.text_tokenizer import TextTokenizer
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -23,22 +25,20 @@ class TextEncoder:
 
         transformers = require_transformers("a transformer text encoder")
         try:
-            self.tokenizer = transformers.AutoTokenizer.from_pretrained(str(source))
             model = transformers.AutoModel.from_pretrained(str(source), dtype=torch.float32)
-            others = {self.tokenizer.eos_token_id, self.tokenizer.cls_token_id, None}
-            if self.tokenizer.pad_token_id in others:
-                raise ValueError("its tokenizer has no padding token of its own")
         except (OSError, ValueError, KeyError) as error:
             first = str(error).strip().splitlines()[0]
             raise InputError(
                 f"{source} holds no text encoder that transformers can load ({first}); give a "
                 "folder with config.json, weights and a tokenizer, or a name on the hub"
             ) from error
+        self.text = TextTokenizer(source)
+        self.tokenizer = self.text.tokenizer
         self.model = model.eval().to(device)
         self.device = device
         self.batch_size = batch_size
         self.dim: int = model.config.hidden_size
-        self.pad: int = self.tokenizer.pad_token_id
+        self.pad = self.text.pad
         self.limit = _longest(self.tokenizer.model_max_length, model)
 
     def encode(self, texts: Sequence[str]) -> tuple[list[np.ndarray], list[int]]:
@@ -46,17 +46,10 @@ class TextEncoder:
 
         Also the length in tokens of each text before it was cut to what the encoder can see.
         """
-        tokens = [self._tokens(text) for text in texts]
+        tokens = [self.text.encode(text, self.limit) for text in texts]
         rows = [ids for ids, _ in tokens]
         states = in_batches(rows, self.pad, self.limit, self.batch_size, self._forward)
         return states, [full for _, full in tokens]
-
-    def _tokens(self, text: str) -> tuple[list[int], int]:
-        ids: list[int] = self.tokenizer(text)["input_ids"]
-        full = len(ids)
-        if full > self.limit:
-            ids = self.tokenizer(text, truncation=True, max_length=self.limit)["input_ids"]
-        return ids, full
 
     def _forward(self, tokens: "Tensor") -> "Tensor":
         tokens = tokens.to(self.device)
@@ -67,8 +60,4 @@ class TextEncoder:
 
 def _longest(tokenizer_limit: int, model: object) -> int:
     """Tokens the encoder has positions for; the tokenizer may know of none (a huge number)."""
-    config = model.config  # type: ignore[attr-defined]
-    positions = getattr(config, "max_position_embeddings", tokenizer_limit)
-    if "roberta" in config.model_type or config.model_type == "camembert":
-        positions -= config.pad_token_id + 1  # RoBERTa counts positions from after the padding
-    return int(min(tokenizer_limit, positions))
+    return int(min(tokenizer_limit, positions(model) or tokenizer_limit))

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mia_fairseq.data.kinds import KINDS
 from mia_fairseq.errors import InputError
 from preprocess.extractors.base import Clip, Extractor, Failure, build_extractor
 from preprocess.features import array_path
@@ -37,7 +38,7 @@ class Job:
     features: Path
     options: tuple[tuple[str, str], ...] = ()
     pool: str = "none"  # one of POOLS
-    dtype: str = "float32"  # one of DTYPES
+    dtype: str = "float32"  # one of DTYPES, or what `settle` says of other kinds
     shard: str = "0-of-1"
 
     def partial_path(self, clip_id: str) -> Path:
@@ -100,6 +101,12 @@ def describe(job: Job) -> dict[str, object]:
     }
 
 
+def dictionary(job: Job) -> str | None:
+    """The dictionary of a token modality; None of other kinds."""
+    extractor = _extractor(job)
+    return extractor.dictionary_text() if extractor.kind == "tokens" else None
+
+
 def work(job: Job, clips: Sequence[Clip]) -> Report:
     """Extract a few clips and write their arrays under temporary names.
 
@@ -119,7 +126,7 @@ def work(job: Job, clips: Sequence[Clip]) -> Report:
 
 
 def compute(job: Job, clips: Sequence[Clip]) -> Computed:
-    """Extract a few clips; one entry a clip, (T, dim) in the job's dtype or why there is none."""
+    """Extract a few clips; one entry a clip, (T, *item) in the job's dtype or why there is none."""
     begun = time.perf_counter()
     extractor = _extractor(job)
     loaded = time.perf_counter()
@@ -128,7 +135,7 @@ def compute(job: Job, clips: Sequence[Clip]) -> Computed:
     own = extractor.take_stages()
     other = time.perf_counter() - loaded - sum(own.values())
     stages = {"load": loaded - begun, **own, "extract": own.get("extract", 0.0) + other}
-    return Computed([_finished(o, extractor.dim, job) for o in outputs], notes, stages)
+    return Computed([_finished(o, extractor, job) for o in outputs], notes, stages)
 
 
 def _extractor(job: Job) -> Extractor:
@@ -172,12 +179,20 @@ def _extract(
     return [outputs[0] for outputs, _ in alone], [note for _, notes in alone for note in notes]
 
 
-def _finished(output: np.ndarray | Failure, dim: int, job: Job) -> np.ndarray | Failure:
-    """Pooled, checked, in the dtype asked for: (T, dim), or (1, dim) or (0, dim) when pooled."""
+def _finished(output: np.ndarray | Failure, extractor: Extractor, job: Job) -> np.ndarray | Failure:
+    """Pooled, checked, in the dtype asked for: (T, *item), T 1 or 0 when pooled."""
     if isinstance(output, Failure):
         return output
-    if output.ndim != 2 or output.shape[1] != dim:
-        return Failure(f"{job.extractor} gave shape {output.shape}, expected (T, {dim})")
+    kind = KINDS[extractor.kind]
+    shape = kind.item_shape(extractor.dim)
+    if not output.ndim or output.shape[1:] != shape:
+        expected = ", ".join(map(str, ("T", *shape)))
+        return Failure(f"{job.extractor} gave shape {output.shape}, expected ({expected})")
+    if extractor.kind != "features":
+        bound = extractor.dim if extractor.kind == "tokens" else 256
+        if output.dtype.kind not in "iu" or (((output < 0) | (output >= bound)).any()):
+            return Failure(f"{job.extractor} gave no whole numbers from 0 to {bound - 1}")
+        return np.ascontiguousarray(output, dtype=kind.extracted[0])
     array = output.astype(np.float32, copy=False)
     if len(array) and job.pool == "mean":
         array = array.mean(axis=0, keepdims=True, dtype=np.float32)

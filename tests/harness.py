@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mia_fairseq.data.dictionary import format_dictionary
 from mia_fairseq.data.labels import LabelSpec
 from mia_fairseq.data.store import ModalitySpec, Utterance
 from mia_fairseq.data.store_writer import StoreWriter
@@ -68,12 +69,19 @@ def make_store(
     longest: int = 4,
     missing: float = 0.0,
     seed: int = 0,
+    kinds: Mapping[str, str] | None = None,
 ) -> Path:
-    """Writes a corpus whose features carry the label, each modality with its own noise."""
+    """Writes a corpus whose features carry the label, each modality with its own noise.
+
+    ``kinds`` makes modalities tokens, of a dictionary of dim ids, or frames, of dim pixels a side.
+    """
     rng = np.random.default_rng(seed)
-    specs = {name: ModalitySpec(dim, "test") for name, dim in dims.items()}
+    kinds = dict(kinds or {})
+    specs = {name: spec_of(kinds.get(name, "features"), dim) for name, dim in dims.items()}
+    texts = {name: dictionary_of(dims[name]) for name in kinds if kinds[name] == "tokens"}
     directions = {name: rng.normal(size=dim) for name, dim in dims.items()}
-    with StoreWriter(path, corpus="test", label=label, modalities=specs) as store:
+    settings = {"corpus": "test", "label": label, "modalities": specs, "dictionaries": texts}
+    with StoreWriter(path, **settings) as store:
         for split, count in (rows or {"train": 60, "valid": 21, "test": 23}).items():
             for row in range(count):
                 if label.kind == "classes":
@@ -83,6 +91,9 @@ def make_store(
                 features = {}
                 for name, dim in dims.items():
                     length = 0 if rng.random() < missing else int(rng.integers(1, longest + 1))
+                    if name in kinds:
+                        features[name] = items_of(kinds[name], length, dim, value, rng)
+                        continue
                     noise = rng.normal(size=(length, dim))
                     features[name] = noise + value * directions[name]
                 group, position = f"{split}{row // 5}", row % 5
@@ -90,3 +101,31 @@ def make_store(
                     split, Utterance(f"{split}-{row}", value, "a b", group, position), features
                 )
     return path
+
+
+PAD, START, END, FIRST_WORD = 0, 1, 2, 3  # ids of the test corpora's dictionaries
+
+
+def spec_of(kind: str, dim: int) -> ModalitySpec:
+    """A modality of a test corpus."""
+    tokenizer = {"sha256": "0" * 64, "lower": False}
+    about = {"pad": PAD, "dictionary": "transformers", "tokenizer": tokenizer}
+    return ModalitySpec(dim, "test", kind, about if kind == "tokens" else {})
+
+
+def dictionary_of(size: int) -> str:
+    """The dictionary of ``size`` ids."""
+    return format_dictionary(["<pad>", "<s>", "</s>", *(f"w{i}" for i in range(3, size))])
+
+
+def items_of(
+    kind: str, length: int, dim: int, value: float, rng: np.random.Generator
+) -> np.ndarray:
+    """Tokens (length + 2,) between start and end symbol, or frames (length, dim, dim, 3); higher
+    ids and brighter pictures for higher values. Of length 0, nothing at all."""
+    share = np.clip((value + 3) / 6 + 0.1 * rng.normal(size=length), 0, 1)
+    if kind == "frames":
+        noise = rng.integers(0, 56, (length, dim, dim, 3))
+        return ((200 * share)[:, None, None, None] + noise).astype(np.uint8)
+    words = FIRST_WORD + np.round(share * (dim - 1 - FIRST_WORD)).astype(np.int64)
+    return np.array([START, *words, END] if length else [], np.int64)

@@ -1,5 +1,7 @@
 """Context modalities: means over the neighbouring utterances of a video or a dialogue.
 
+Token modalities have no mean; token_context.py joins them instead.
+
 Everything is computed once, when a split is opened, from this split's rows alone: a row never
 sees another split's rows, even where a group straddles splits. N rows, d the modality's dim.
 """
@@ -12,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mia_fairseq.data.derived import Context
-from mia_fairseq.data.store import Split, VectorTable
+from mia_fairseq.data.store import Split
+from mia_fairseq.data.tables import VectorTable
 from mia_fairseq.errors import InputError
 
 Integers = NDArray[np.int64]
@@ -46,17 +49,16 @@ def context_tables(
     order = group_order(split, contexts)
     dim = source.vectors.shape[1]
     present = source.lengths[order.rows] > 0
-    means = spool((_mean(source[row]) for row in order.rows[present]), dim)
-    before = np.concatenate([[0], np.cumsum(present)])  # how many are present before each place
+    means = spool((_mean(source[row]) for row in order.rows[present]), (dim,), np.float32)
     tables = {}
     for context in contexts:
-        windows = before[_windows(order, context)].T  # (M, 2) places in `means`
-        different, which = np.unique(windows, axis=0, return_inverse=True)
+        different, which = distinct_windows(order, present, context)
         full = different[:, 0] < different[:, 1]
-        vectors = spool((_mean(means[start:stop]) for start, stop in different[full]), dim)
+        chosen = (_mean(means[start:stop]) for start, stop in different[full])
+        vectors = spool(chosen, (dim,), np.float32)
         lengths, offsets = np.zeros((2, len(split)), np.int64)
-        lengths[order.rows] = full[which.ravel()]
-        offsets[order.rows] = (np.cumsum(full) - full)[which.ravel()]
+        lengths[order.rows] = full[which]
+        offsets[order.rows] = (np.cumsum(full) - full)[which]
         tables[str(context)] = VectorTable(source.path, lengths, vectors, offsets)
     return tables
 
@@ -101,17 +103,46 @@ def group_order(split: Split, contexts: Sequence[Context]) -> GroupOrder:
     return GroupOrder(rows, (end - size)[group], end[group])
 
 
-def spool(vectors: Iterable[NDArray[Any]], dim: int) -> NDArray[np.float32]:
-    """Writes (d,) vectors to a file without a name and maps it: memory does not grow with them."""
+def spool(
+    rows: Iterable[NDArray[Any]], item_shape: tuple[int, ...], dtype: type[np.generic]
+) -> NDArray[Any]:
+    """Writes rows to a file without a name and maps it: memory does not grow with them.
+
+    Args:
+        rows: arrays of one or more items.
+        item_shape: of one item.
+        dtype: in which they are kept.
+
+    Returns:
+        (V, *item_shape), the items of all rows.
+    """
     with tempfile.TemporaryFile() as file:
-        count = 0
-        for vector in vectors:
-            file.write(np.ascontiguousarray(vector, np.float32).tobytes())
-            count += 1
+        for row in rows:
+            file.write(np.ascontiguousarray(row, dtype).tobytes())
         file.flush()
-        if not count:
-            return np.empty((0, dim), np.float32)
-        return np.memmap(file, np.float32, mode="r", shape=(count, dim))
+        if not file.tell():
+            return np.empty((0, *item_shape), dtype)
+        return np.memmap(file, dtype, mode="r").reshape(-1, *item_shape)
+
+
+def distinct_windows(
+    order: GroupOrder, present: NDArray[np.bool_], context: Context
+) -> tuple[Integers, Integers]:
+    """The neighbours that have the modality, of each place among the M; many share a window.
+
+    Args:
+        order: the rows that have a group.
+        present: (M,) whether the modality is there.
+        context: which neighbours.
+
+    Returns:
+        (W, 2) where each distinct window begins and ends among the rows present, and (M,) which
+        one is each place's.
+    """
+    before = np.concatenate([[0], np.cumsum(present)])  # how many are present before each place
+    windows = before[_windows(order, context)].T
+    different, which = np.unique(windows, axis=0, return_inverse=True)
+    return different, which.ravel()
 
 
 def _windows(order: GroupOrder, context: Context) -> Integers:

@@ -11,15 +11,20 @@ import torch
 from fairseq.data import FairseqDataset
 from numpy.typing import NDArray
 
-from mia_fairseq.data.store import Split
+from mia_fairseq.data.kinds import KINDS
+from mia_fairseq.data.store import ModalitySpec, Split
 from mia_fairseq.errors import InputError
+
+BUCKET = 1600  # rows that are sorted by length together: 50 batches of 32
 
 
 class AffectDataset(FairseqDataset):
     """The utterances of one split.
 
     An item is ``{"row": int, "label": float, "features": {modality: (T, d) array}}``. Rows are
-    visited in a new order in each epoch of training, in the table's order otherwise.
+    visited in a new order in each epoch of training, in the table's order otherwise. Where there
+    are tokens, that new order is sorted by length within every `BUCKET` rows, so that a batch has
+    rows of like length and little padding (fairseq then shuffles the batches).
 
     Args:
         split: the open split.
@@ -44,9 +49,9 @@ class AffectDataset(FairseqDataset):
 
         Returns:
             ``id`` (B,) row numbers; ``split`` the split's name; ``net_input``: ``features``
-            {modality: (B, T, d) float32, zeros behind each row's end} and ``lengths``
-            {modality: (B,)}, 0 where the modality is missing; ``target`` (B,) float32 scores or
-            int64 classes. An empty dictionary for no items, as fairseq's last shards have it.
+            {modality: what `pad` makes of the rows} and ``lengths`` {modality: (B,)}, 0 where the
+            modality is missing; ``target`` (B,) float32 scores or int64 classes. An empty
+            dictionary for no items, as fairseq's last shards have it.
 
         Raises:
             InputError: a vector holds NaN or Inf; the row is named.
@@ -56,8 +61,8 @@ class AffectDataset(FairseqDataset):
         features, lengths = {}, {}
         for name in self.split.features:
             arrays = [sample["features"][name] for sample in samples]
-            padded, counts = pad(arrays)
-            if not np.isfinite(padded).all():
+            padded, counts = pad(arrays, self.split.specs.get(name))
+            if padded.dtype == np.float32 and not np.isfinite(padded).all():
                 self._name_bad_row(name, samples)
             features[name], lengths[name] = torch.from_numpy(padded), torch.from_numpy(counts)
         classes = self.split.store.label.kind == "classes"
@@ -88,14 +93,20 @@ class AffectDataset(FairseqDataset):
         return np.maximum(np.max(sizes, axis=0), 1)
 
     def size(self, index: int) -> int:
-        """The longest modality of one row, in vectors; at least 1."""
+        """The longest modality of one row, in items; at least 1."""
         return int(self.num_tokens_vec(np.array([index]))[0])
 
     def ordered_indices(self) -> NDArray[np.int64]:
         # fairseq seeds NumPy with (seed + epoch) around this call.
-        if self.shuffle:
-            return np.random.permutation(len(self)).astype(np.int64)
-        return np.arange(len(self), dtype=np.int64)
+        if not self.shuffle:
+            return np.arange(len(self), dtype=np.int64)
+        order = np.random.permutation(len(self)).astype(np.int64)
+        tokens = [name for name, spec in self.split.specs.items() if spec.kind == "tokens"]
+        if not tokens:
+            return order
+        lengths = np.sum([self.split.features[name].lengths for name in tokens], axis=0)
+        buckets = [order[start : start + BUCKET] for start in range(0, len(order), BUCKET)]
+        return np.concatenate([rows[np.argsort(lengths[rows], kind="stable")] for rows in buckets])
 
     @property
     def can_reuse_epoch_itr_across_epochs(self) -> bool:
@@ -103,14 +114,26 @@ class AffectDataset(FairseqDataset):
         return not self.shuffle
 
 
-def pad(arrays: Sequence[NDArray[Any]]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Stacks (T_i, d) arrays to (B, max(T), d) with zeros behind each end, and their lengths (B,).
+def pad(
+    arrays: Sequence[NDArray[Any]], spec: ModalitySpec | None = None
+) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Stacks the rows of one modality to one array, and tells their lengths (B,).
 
-    A batch in which every length is 0 becomes (B, 1, d) of zeros.
+    Args:
+        arrays: one row an entry, (T_i, *item).
+        spec: of the modality; None: features.
+
+    Returns:
+        (B, max(T), d) float32 features, zeros behind each end; (B, max(T)) int64 tokens, the
+        padding id behind each end; or (B, max(T), side, side, 3) uint8 frames. A batch in which
+        every length is 0 gets T = 1.
     """
     lengths = np.array([len(array) for array in arrays])
     longest = max(1, int(lengths.max()))
-    padded = np.zeros((len(arrays), longest, arrays[0].shape[1]), np.float32)
+    dtype = np.float32 if spec is None else KINDS[spec.kind].batch
+    padded = np.zeros((len(arrays), longest, *arrays[0].shape[1:]), dtype)
+    if spec is not None and spec.pad:
+        padded.fill(spec.pad)
     for target, array in zip(padded, arrays, strict=True):
         target[: len(array)] = array
     return padded, lengths

@@ -9,7 +9,9 @@ from mia_fairseq.data.context import context_tables
 from mia_fairseq.data.derived import Context
 from mia_fairseq.data.perturbation import Perturbation
 from mia_fairseq.data.statistics import column_moments, in_chunks
-from mia_fairseq.data.store import Split, Store, VectorTable
+from mia_fairseq.data.store import Split, Store
+from mia_fairseq.data.tables import CutTable, VectorTable, tell_cut
+from mia_fairseq.data.token_context import token_context_tables
 from mia_fairseq.errors import InputError
 from mia_fairseq.schema import Schema
 
@@ -24,7 +26,8 @@ def open_split(
     """Opens one split with the modalities that the schema's model reads.
 
     A context is computed from what the perturbation left of its source, so a dropped modality's
-    contexts are gone too; a context may also be perturbed by its own name.
+    contexts are gone too; a context may also be perturbed by its own name. Rows that are longer
+    than their encoder's positions (``schema.limits``) are cut, and counted in the log.
 
     Args:
         store: the DATA folder.
@@ -44,6 +47,12 @@ def open_split(
                 f"--drop, --noise or --misalign names {perturbed!r}, which the checkpoint does "
                 f"not read from the data; expected one of {', '.join(known)}"
             )
+    for perturbed in done.noise:
+        if schema.modalities[perturbed].kind != "features":
+            raise InputError(
+                f"--noise {perturbed}: it holds {schema.modalities[perturbed].kind}, and noise is "
+                "added to features only; use --drop or --misalign"
+            )
     deviations: dict[str, NDArray[Any]] = {}
     if done.noise:
         clean = _tables(store.split(TRAINING, schema.stored), schema, Perturbation(), {})
@@ -53,6 +62,7 @@ def open_split(
     split = store.split(name, schema.stored)
     tables = _tables(split, schema, done, deviations)
     split.features = {modality: tables[modality] for modality in schema.inputs}
+    split.specs = {name: split.specs.get(name, schema.modalities[name]) for name in schema.inputs}
     return split
 
 
@@ -68,6 +78,14 @@ def _tables(
     for context in schema.contexts.values():
         by_source.setdefault(context.source, []).append(context)
     for source, contexts in by_source.items():
-        for name, table in context_tables(split, tables[source], contexts).items():
+        if split.specs[source].kind == "tokens":
+            limit = schema.limits.get(source)
+            made = token_context_tables(split, tables[source], contexts, limit)
+        else:
+            made = context_tables(split, tables[source], contexts)
+        for name, table in made.items():
             tables[name] = done.apply(name, table, deviations.get(name))
+    for name, limit in schema.limits.items():
+        tell_cut(split.name, name, tables[name].lengths, limit)
+        tables[name] = CutTable(tables[name], limit)
     return tables

@@ -13,7 +13,7 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from mia_fairseq.data.store import VectorTable
+from mia_fairseq.data.tables import VectorTable
 from mia_fairseq.errors import InputError
 
 
@@ -81,16 +81,14 @@ class Perturbation:
         """
         key = (self.seed, crc32(name.encode()))
         if name in self.drop:
-            return VectorTable(table.path, np.zeros_like(table.lengths), table.vectors)
+            return table.with_rows(np.zeros_like(table.lengths))
         if name in self.misalign:
             if len(table.lengths) < 2:
                 raise InputError(
                     f"{table.path}: --misalign {name} needs two rows or more, the split has one"
                 )
             donor = derangement(len(table.lengths), np.random.default_rng(key))
-            return VectorTable(
-                table.path, table.lengths[donor], table.vectors, table.offsets[donor]
-            )
+            return table.with_rows(table.lengths[donor], table.offsets[donor])
         if name in self.noise and deviation is not None:
             return NoisyTable(table, self.noise[name] * deviation, key)
         return table

@@ -1,9 +1,16 @@
 """The on-disk format of ``DATA/``: what is in it, and its reader (store_writer.py writes it).
 
-``meta.json`` tells what the corpus holds; ``{split}.tsv`` has one row an utterance;
-``{split}.{modality}.npy`` has all rows' vectors one after another, (sum of lengths, dim), and
-``{split}.{modality}.lengths`` each row's number of vectors, one integer a line, 0 where the
-modality is missing. Arrays are memory-mapped, so memory does not grow with the corpus.
+``meta.json`` tells what the corpus holds; ``{split}.tsv`` has one row an utterance. By the kind of
+a modality (kinds.py), its rows lie in
+
+- features: ``{split}.{modality}.npy``, all rows' vectors one after another, (sum of lengths, dim),
+  and ``{split}.{modality}.lengths``, each row's number of vectors, one integer a line;
+- frames: the same files, with uint8 pictures, (sum of lengths, dim, dim, 3), RGB;
+- tokens: fairseq's ``{split}.{modality}.bin`` and ``.idx`` (`MMapIndexedDataset`, one entry a row)
+  and ``dict.{modality}.txt`` (see dictionary.py); dim is the size of that dictionary.
+
+A row that lacks a modality has length 0. Arrays are memory-mapped, so memory does not grow with
+the corpus.
 """
 
 import csv
@@ -16,38 +23,75 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mia_fairseq.data.dictionary import DICTIONARIES
+from mia_fairseq.data.kinds import KINDS
 from mia_fairseq.data.labels import LabelSpec
+from mia_fairseq.data.tables import VectorTable, open_table
 from mia_fairseq.errors import InputError
 
 FORMAT = 1  # of DATA/; raised when a reader of the old format would misread the new one
 COLUMNS = ("id", "label", "text", "group", "position")
-DTYPES = ("float32", "float16")
+DTYPES = KINDS["features"].extracted
 
 
 @dataclass(frozen=True)
 class ModalitySpec:
-    """One modality of a corpus: its kind, the size of its vectors, and who made them."""
+    """One modality of a corpus: its kind, the size of its items, and who made them.
+
+    Attributes:
+        dim: columns of features, size of the tokens' dictionary, or pixels of a frame's side.
+        extractor: who made them.
+        kind: a name of `KINDS`.
+        extra: what else is known; of tokens ``pad`` (the id that fills up batches), ``dictionary``
+            (a name of `DICTIONARIES`) and ``tokenizer`` (what made them, with its sha256).
+    """
 
     dim: int
     extractor: str = "unknown"
     kind: str = "features"
     extra: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def item_shape(self) -> tuple[int, ...]:
+        """Shape of one item; a row is (T, *item_shape)."""
+        return KINDS[self.kind].item_shape(self.dim)
+
+    @property
+    def pad(self) -> int:
+        """What fills a batch behind a row's end: 0, or the tokens' padding id."""
+        return int(self.extra["pad"]) if self.kind == "tokens" else 0
+
+    def absent(self) -> NDArray[Any]:
+        """(0, *item_shape): a row without the modality, in the dtype of batches."""
+        return np.empty((0, *self.item_shape), KINDS[self.kind].batch)
+
     def to_json(self) -> dict[str, Any]:
         return {**self.extra, "kind": self.kind, "dim": self.dim, "extractor": self.extractor}
 
     @classmethod
     def from_json(cls, value: object, where: str) -> "ModalitySpec":
-        if not isinstance(value, Mapping) or value.get("kind") != "features":
+        if not isinstance(value, Mapping) or value.get("kind") not in KINDS:
             raise InputError(
                 f"{where}: a modality of {value!r} cannot be read by this version, which reads "
-                'kind "features"; import the data again or update mia_fairseq'
+                f"kinds {', '.join(KINDS)}; import the data again or update mia_fairseq"
             )
-        dim = value.get("dim")
+        dim, kind = value.get("dim"), str(value["kind"])
         if not isinstance(dim, int) or dim < 1:
             raise InputError(f"{where}: dim is {dim!r}, expected a whole number from 1 up")
         extra = {k: v for k, v in value.items() if k not in ("kind", "dim", "extractor")}
-        return cls(dim, str(value.get("extractor", "unknown")), "features", extra)
+        if kind == "tokens":
+            pad, dictionary = extra.get("pad"), extra.get("dictionary")
+            if not isinstance(pad, int) or not 0 <= pad < dim:
+                raise InputError(
+                    f"{where}: pad is {pad!r}, expected an id from 0 to {dim - 1}; make the "
+                    "tokens again"
+                )
+            if dictionary not in DICTIONARIES:
+                raise InputError(
+                    f"{where}: dictionary is {dictionary!r}, expected "
+                    f"{' or '.join(DICTIONARIES)}; make the tokens again"
+                )
+        return cls(dim, str(value.get("extractor", "unknown")), kind, extra)
 
 
 @dataclass(frozen=True)
@@ -119,6 +163,7 @@ class Split:
     Attributes:
         rows: the utterances, in the order of the table.
         features: for each opened modality, a `VectorTable`.
+        specs: the specification of each opened modality.
     """
 
     def __init__(self, store: Store, name: str, modalities: Iterable[str]) -> None:
@@ -128,7 +173,12 @@ class Split:
             raise InputError(
                 f"{store.path}: split {name!r} is empty, expected one row or more; import again"
             )
-        self.features = {name: VectorTable.open(self, name) for name in modalities}
+        self.specs = {name: self._spec(name) for name in modalities}
+        ids = [row.id for row in self.rows]
+        self.features: dict[str, VectorTable] = {
+            modality: open_table(store.path, name, modality, spec, ids)
+            for modality, spec in self.specs.items()
+        }
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -137,6 +187,15 @@ class Split:
     def labels(self) -> NDArray[np.float64]:
         """(rows,) scores, or class indices as floats."""
         return np.array([row.label for row in self.rows])
+
+    def _spec(self, modality: str) -> ModalitySpec:
+        store = self.store
+        if modality not in store.modalities:
+            raise InputError(
+                f"{store.path}: has no modality {modality!r}, it has "
+                f"{', '.join(store.modalities)}; mend --main-modality or --aux-modalities"
+            )
+        return store.modalities[modality]
 
     def _read_rows(self) -> list[Utterance]:
         path = self.store.path / f"{self.name}.tsv"
@@ -172,93 +231,3 @@ class Split:
             group=record.get("group") or None,
             position=None if position is None else int(position),
         )
-
-
-class VectorTable:
-    """One modality's vectors of one split: row i is ``vectors[offsets[i]:][:lengths[i]]``.
-
-    Attributes:
-        path: the file that the vectors came from, for messages.
-        lengths: (rows,) vectors of each row; 0 where the modality is missing.
-        offsets: (rows,) where each row starts.
-        vectors: (V, dim), memory-mapped.
-    """
-
-    def __init__(
-        self,
-        path: Path,
-        lengths: NDArray[np.int64],
-        vectors: NDArray[Any],
-        offsets: NDArray[np.int64] | None = None,
-    ) -> None:
-        self.path, self.lengths, self.vectors = path, lengths, vectors
-        # Unless told otherwise, the rows lie one after another.
-        self.offsets = np.cumsum(lengths) - lengths if offsets is None else offsets
-
-    @classmethod
-    def open(cls, split: Split, modality: str) -> "VectorTable":
-        """Maps one modality of a split on disk."""
-        store = split.store
-        if modality not in store.modalities:
-            raise InputError(
-                f"{store.path}: has no modality {modality!r}, it has "
-                f"{', '.join(store.modalities)}; mend --main-modality or --aux-modalities"
-            )
-        stem = store.path / f"{split.name}.{modality}"
-        path = stem.with_name(stem.name + ".npy")
-        lengths = cls._read_lengths(stem.with_name(stem.name + ".lengths"), len(split))
-        dim = store.modalities[modality].dim
-        return cls(path, lengths, cls._map(path, int(lengths.sum()), dim))
-
-    def __getitem__(self, row: int) -> NDArray[Any]:
-        start = self.offsets[row]
-        return self.vectors[start : start + self.lengths[row]]
-
-    @property
-    def missing(self) -> int:
-        """Rows without this modality."""
-        return int((self.lengths == 0).sum())
-
-    @staticmethod
-    def _read_lengths(path: Path, rows: int) -> NDArray[np.int64]:
-        try:
-            lengths = np.array(path.read_text().split(), dtype=np.int64)
-        except FileNotFoundError as error:
-            raise InputError(f"{path}: is missing; import the data again") from error
-        except ValueError as error:
-            raise InputError(f"{path}: {error}; expected one whole number a line") from error
-        if len(lengths) != rows or (lengths < 0).any():
-            raise InputError(
-                f"{path}: has {len(lengths)} lengths for {rows} rows, expected one from 0 up for "
-                "each; import the data again"
-            )
-        return lengths
-
-    @staticmethod
-    def _map(path: Path, count: int, dim: int) -> NDArray[Any]:
-        try:
-            if count == 0:  # nothing to map: the modality is missing in every row
-                return np.empty((0, dim), np.float32)
-            vectors = np.load(path, mmap_mode="r", allow_pickle=False)
-        except FileNotFoundError as error:
-            raise InputError(f"{path}: is missing; import the data again") from error
-        except (ValueError, EOFError, OSError) as error:
-            raise InputError(
-                f"{path}: cannot be read ({error}), it may be truncated; import the data again"
-            ) from error
-        if vectors.ndim != 2 or vectors.shape[1] != dim:
-            raise InputError(
-                f"{path}: has shape {vectors.shape}, meta.json says dim {dim}; "
-                "import the data again"
-            )
-        if vectors.dtype.name not in DTYPES:
-            raise InputError(
-                f"{path}: holds {vectors.dtype}, expected {' or '.join(DTYPES)}; "
-                "import the data again"
-            )
-        if len(vectors) != count:
-            raise InputError(
-                f"{path}: has {len(vectors)} vectors, its .lengths add up to "
-                f"{count}; import the data again"
-            )
-        return vectors

@@ -8,11 +8,13 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mia_fairseq.data.dictionary import check_dictionary, dictionary_path
+from mia_fairseq.data.kinds import KINDS
 from mia_fairseq.data.labels import LabelSpec
 from mia_fairseq.data.store import COLUMNS, DTYPES, FORMAT, ModalitySpec, Utterance
 from mia_fairseq.errors import InputError
@@ -25,6 +27,14 @@ class StoreWriter:
 
     Use it as a context manager; leaving it by an exception leaves no ``DATA/`` behind. An
     existing ``DATA/`` is replaced in the last moment, any other folder is refused.
+
+    Args:
+        path: of ``DATA/``.
+        corpus: its name.
+        label: kind of label.
+        modalities: the specification of each.
+        dtype: of features on disk.
+        dictionaries: the text of each token modality's dictionary (see dictionary.py).
     """
 
     def __init__(
@@ -35,9 +45,11 @@ class StoreWriter:
         label: LabelSpec,
         modalities: Mapping[str, ModalitySpec],
         dtype: str = "float32",
+        dictionaries: Mapping[str, str] | None = None,
     ) -> None:
         self.path = Path(path)
         self.corpus, self.label, self.modalities = corpus, label, dict(modalities)
+        self.dictionaries = dict(dictionaries or {})
         if not self.modalities:
             raise InputError(f"{self.path}: no modality was given, expected one or more")
         for name in self.modalities:
@@ -45,9 +57,13 @@ class StoreWriter:
                 raise InputError(
                     f"{self.path}: modality name {name!r} must be letters, digits and underscores"
                 )
+            if self.modalities[name].kind == "tokens" and name not in self.dictionaries:
+                raise InputError(
+                    f"{self.path}: {name} has tokens and no dictionary; give its dict.txt"
+                )
         if dtype not in DTYPES:
             raise InputError(f"dtype is {dtype!r}, expected one of {', '.join(DTYPES)}")
-        self.dtype = np.dtype(dtype)
+        self.dtype = np.dtype(dtype)  # of features
         replaceable = (self.path / "meta.json").is_file() or (
             self.path.is_dir() and not any(self.path.iterdir())
         )
@@ -69,10 +85,12 @@ class StoreWriter:
         Args:
             split: ``train``, ``valid``, ``test`` or a name of the user's own.
             row: the utterance; its id is unique within the corpus.
-            features: (T, dim) or (dim,) for each modality; None or T = 0 where it is missing.
+            features: (T, dim) or (dim,) for each modality of features, (T,) of tokens,
+                (T, side, side, 3) of frames; None or T = 0 where it is missing.
 
         Raises:
-            InputError: an unknown modality, a wrong shape, NaN or Inf, or an id seen before.
+            InputError: an unknown modality, a wrong shape, NaN or Inf, a token that the dictionary
+                does not have, or an id seen before.
         """
         if split not in self._splits:
             if not split.replace("-", "_").isidentifier():
@@ -90,6 +108,11 @@ class StoreWriter:
         if unknown:
             raise InputError(f"{self.path}: row {row.id!r} has unknown modality {unknown[0]!r}")
         self._splits[split].add(row, features)
+
+    def stored_dtype(self, modality: str) -> np.dtype[Any]:
+        """In which type the rows of a modality are handed to its file."""
+        kind = self.modalities[modality].kind
+        return self.dtype if kind == "features" else np.dtype(KINDS[kind].extracted[0])
 
     def __exit__(
         self,
@@ -116,6 +139,11 @@ class StoreWriter:
             "splits": {name: len(split.ids) for name, split in self._splits.items()},
         }
         (self._partial / "meta.json").write_text(json.dumps(meta, indent=2) + "\n")
+        for modality, text in self.dictionaries.items():
+            path = dictionary_path(self._partial, modality)
+            path.write_text(text, encoding="utf-8")
+            spec = self.modalities[modality]
+            check_dictionary(path, str(spec.extra["dictionary"]), spec.dim)
         for name, split in self._splits.items():
             for modality, count in split.missing.items():
                 logger.warning(
@@ -141,62 +169,124 @@ class _SplitWriter:
             self._table, delimiter="\t", quoting=csv.QUOTE_NONE, quotechar=None, lineterminator="\n"
         )
         self._rows.writerow(COLUMNS)
-        self._arrays: dict[str, BinaryIO] = {}
-        self._lengths = {}
-        self._totals = dict.fromkeys(store.modalities, 0)
-        for name in store.modalities:
-            self._arrays[name] = (folder / f"{split}.{name}.npy").open("wb")
-            self._write_header(name)
-            self._lengths[name] = (folder / f"{split}.{name}.lengths").open("w")
+        self._files: dict[str, _ArrayFile | _TokenFile] = {}
+        for name, spec in store.modalities.items():
+            stem = folder / f"{split}.{name}"
+            self._files[name] = (
+                _TokenFile(stem, spec)
+                if spec.kind == "tokens"
+                else _ArrayFile(stem, spec, store.stored_dtype(name))
+            )
 
     def add(self, row: Utterance, features: Mapping[str, NDArray[Any] | None]) -> None:
         where = f"{self.store.path}: row {row.id!r} of {self.split}"
-        arrays = {name: self._checked(name, features.get(name), where) for name in self._arrays}
+        arrays = {
+            name: checked_row(name, spec, features.get(name), self.store.stored_dtype(name), where)
+            for name, spec in self.store.modalities.items()
+        }
         cells = (row.id, self.store.label.format(row.label), row.text, row.group, row.position)
         self._rows.writerow("" if cell is None else " ".join(str(cell).split()) for cell in cells)
         self.ids.add(row.id)
         for name, array in arrays.items():
-            self._arrays[name].write(array.tobytes())
-            self._lengths[name].write(f"{len(array)}\n")
-            self._totals[name] += len(array)
+            self._files[name].append(array)
             self.missing[name] += not len(array)
 
-    def _checked(self, name: str, array: NDArray[Any] | None, where: str) -> NDArray[Any]:
-        dim = self.store.modalities[name].dim
-        if array is None:
-            return np.empty((0, dim), self.store.dtype)
-        array = np.atleast_2d(np.asarray(array))
-        if array.ndim != 2 or array.shape[1] != dim:
-            raise InputError(
-                f"{where}: {name} has shape {array.shape}, expected (time, {dim}); "
-                "mend the row or the modality's dim"
-            )
-        with np.errstate(over="ignore"):
-            stored = np.ascontiguousarray(array, dtype=self.store.dtype)
-        if not np.isfinite(stored).all():
-            raise InputError(
-                f"{where}: {name} holds NaN or Inf as {self.store.dtype}, expected finite "
-                "numbers; mend the row or leave the modality out for it"
-            )
-        return stored
+    def close(self) -> None:
+        self._table.close()
+        for file in self._files.values():
+            file.close()
+        self.missing = +self.missing
 
-    def _write_header(self, name: str) -> None:
+
+def checked_row(
+    name: str, spec: ModalitySpec, array: NDArray[Any] | None, dtype: np.dtype[Any], where: str
+) -> NDArray[Any]:
+    """(T, *item_shape) of one row as it is stored; T = 0 for None.
+
+    Raises:
+        InputError: a wrong shape, numbers that are not finite in ``dtype``, or tokens that the
+            dictionary does not have.
+    """
+    if array is None:
+        return np.empty((0, *spec.item_shape), dtype)
+    array = np.asarray(array)
+    if array.ndim == len(spec.item_shape):  # one item by itself
+        array = array[None]
+    if array.shape[1:] != spec.item_shape:
+        expected = ", ".join(map(str, ("time", *spec.item_shape)))
+        raise InputError(
+            f"{where}: {name} has shape {array.shape}, expected ({expected}); "
+            "mend the row or the modality's dim"
+        )
+    if spec.kind != "features" and array.dtype.kind not in "iu":
+        raise InputError(
+            f"{where}: {name} holds {array.dtype}, expected whole numbers; mend the row"
+        )
+    if spec.kind != "features" and len(array):
+        highest = spec.dim - 1 if spec.kind == "tokens" else 255
+        if array.min() < 0 or array.max() > highest:
+            raise InputError(
+                f"{where}: {name} holds {array.min()} to {array.max()}, expected numbers from 0 to "
+                f"{highest}; make the {spec.kind} again with what meta.json says"
+            )
+    with np.errstate(over="ignore"):
+        stored = np.ascontiguousarray(array, dtype=dtype)
+    if spec.kind == "features" and not np.isfinite(stored).all():
+        raise InputError(
+            f"{where}: {name} holds NaN or Inf as {dtype}, expected finite "
+            "numbers; mend the row or leave the modality out for it"
+        )
+    return stored
+
+
+class _ArrayFile:
+    """``.npy`` and ``.lengths`` of one modality, written row by row."""
+
+    def __init__(self, stem: Path, spec: ModalitySpec, dtype: np.dtype[Any]) -> None:
+        self.dtype, self.item_shape, self.total = dtype, spec.item_shape, 0
+        self._array = stem.with_name(stem.name + ".npy").open("wb")
+        self._lengths = stem.with_name(stem.name + ".lengths").open("w")
+        self._write_header()
+
+    def append(self, row: NDArray[Any]) -> None:
+        self._array.write(row.tobytes())
+        self._lengths.write(f"{len(row)}\n")
+        self.total += len(row)
+
+    def _write_header(self) -> None:
         # NumPy leaves room in the header for the first axis to grow, so that it can be
-        # written again in place when the number of vectors is known.
+        # written again in place when the number of items is known.
         np.lib.format.write_array_header_1_0(
-            self._arrays[name],
+            self._array,
             {
-                "descr": np.lib.format.dtype_to_descr(self.store.dtype),
+                "descr": np.lib.format.dtype_to_descr(self.dtype),
                 "fortran_order": False,
-                "shape": (self._totals[name], self.store.modalities[name].dim),
+                "shape": (self.total, *self.item_shape),
             },
         )
 
     def close(self) -> None:
-        self._table.close()
-        for name, file in self._arrays.items():
-            file.seek(0)
-            self._write_header(name)
-            file.close()
-            self._lengths[name].close()
-        self.missing = +self.missing
+        self._array.seek(0)
+        self._write_header()
+        self._array.close()
+        self._lengths.close()
+
+
+class _TokenFile:
+    """``.bin`` and ``.idx`` of one modality, by fairseq's own builder."""
+
+    def __init__(self, stem: Path, spec: ModalitySpec) -> None:
+        from fairseq.data.indexed_dataset import MMapIndexedDatasetBuilder, best_fitting_int_dtype
+
+        self._index = str(stem.with_name(stem.name + ".idx"))
+        self._builder = MMapIndexedDatasetBuilder(
+            str(stem.with_name(stem.name + ".bin")), dtype=best_fitting_int_dtype(spec.dim)
+        )
+
+    def append(self, row: NDArray[Any]) -> None:
+        import torch
+
+        self._builder.add_item(torch.from_numpy(row))
+
+    def close(self) -> None:
+        self._builder.finalize(self._index)

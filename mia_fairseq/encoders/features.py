@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mia_fairseq.data.statistics import column_moments
+from mia_fairseq.encoders.base import inside
 
 
 class FeatureEncoder(nn.Module):
@@ -53,8 +54,7 @@ class FeatureEncoder(nn.Module):
     @staticmethod
     def inside(sequence: Tensor, lengths: Tensor) -> Tensor:
         """(B, T, 1): 1 up to each length (B,), 0 behind it."""
-        within = torch.arange(sequence.shape[1], device=sequence.device) < lengths[:, None]
-        return within[..., None].to(sequence.dtype)
+        return inside(lengths, sequence.shape[1])[..., None].to(sequence.dtype)
 
 
 def column_statistics(

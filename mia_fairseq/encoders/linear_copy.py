@@ -2,6 +2,7 @@
 
 from torch import Tensor, nn
 
+from mia_fairseq.encoders.base import inside
 from mia_fairseq.encoders.features import FeatureEncoder
 
 
@@ -23,3 +24,20 @@ class LinearCopyEncoder(FeatureEncoder):
         """(B, T, d) → (B, T, d), zeros behind each length (B,)."""
         mapped: Tensor = self.linear(super().forward(sequence, lengths))
         return mapped * self.inside(sequence, lengths)
+
+
+class EncodedCopy(nn.Module):
+    """The same of what another modality's encoder gives, which needs no normalisation.
+
+    Args:
+        dim: d.
+    """
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(dim, dim)
+
+    def forward(self, sequence: Tensor, lengths: Tensor) -> Tensor:
+        """(B, T, d) → (B, T, d), zeros behind each length (B,)."""
+        mapped: Tensor = self.linear(sequence)
+        return mapped * inside(lengths, sequence.shape[1])[..., None].to(mapped.dtype)

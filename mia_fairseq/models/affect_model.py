@@ -7,14 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-import torch
-from fairseq.dataclass import ChoiceEnum, FairseqDataclass
+from fairseq.dataclass import ChoiceEnum
 from fairseq.models import BaseFairseqModel
 from torch import Tensor, nn
 
 from mia_fairseq.data.statistics import in_chunks
+from mia_fairseq.encoders.bank import EncoderBank
+from mia_fairseq.encoders.base import Encoder, inside
+from mia_fairseq.encoders.build import build_encoders
 from mia_fairseq.encoders.features import FeatureEncoder
-from mia_fairseq.encoders.linear_copy import LinearCopyEncoder
+from mia_fairseq.encoders.settings import EncoderConfig
 from mia_fairseq.errors import InputError
 from mia_fairseq.modules.adapter import Adapter, segment_means
 from mia_fairseq.modules.dual_residual import DualResidual
@@ -22,9 +24,11 @@ from mia_fairseq.modules.modality_dropout import ModalityDropout
 
 if TYPE_CHECKING:
     from mia_fairseq.data.store import Split
+    from mia_fairseq.schema import Schema
     from mia_fairseq.tasks.multimodal_affect import MultimodalAffectTask
 
 NORMALIZATIONS = ChoiceEnum(["standard", "none"])
+POOLINGS = ChoiceEnum(["mean", "first"])
 
 
 class ModalityInput(NamedTuple):
@@ -66,6 +70,7 @@ class FusionShape:
         dims: d of each modality.
         channels: c.
         copies: modalities that are learned linear maps of others, and of which.
+        shared: modalities that the encoder of another one reads (contexts), and of which.
     """
 
     main: str
@@ -73,14 +78,30 @@ class FusionShape:
     dims: Mapping[str, int]
     channels: int
     copies: Mapping[str, str] = field(default_factory=dict)
+    shared: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, schema: "Schema", channels: int, encoders: Mapping[str, Encoder]) -> "FusionShape":
+        """The shape of a schema's modalities; `encoders` are of those that are no features."""
+        shared = {name: c.source for name, c in schema.contexts.items() if c.source in encoders}
+        dims = {}
+        for name in schema.used:
+            owner = shared.get(name, schema.copies.get(name, name))
+            known = encoders.get(owner)
+            dims[name] = known.output_dim if known else schema.modalities[name].dim
+        return cls(schema.main, schema.auxiliaries, dims, channels, schema.copies, shared)
 
     def source(self, name: str) -> str:
         """Under what name the data holds a modality."""
         return self.copies.get(name, name)
 
+    def encoded_by(self, name: str) -> str:
+        """Whose encoder reads a modality."""
+        return self.shared.get(name, self.source(name))
+
 
 @dataclass
-class AffectModelConfig(FairseqDataclass):
+class AffectModelConfig(EncoderConfig):
     """Settings that every fusion shares."""
 
     channels: int = field(
@@ -94,6 +115,13 @@ class AffectModelConfig(FairseqDataclass):
     normalize: NORMALIZATIONS = field(  # type: ignore[valid-type]
         default="standard",
         metadata={"help": "scale features by the training split's mean and deviation, or not"},
+    )
+    pooling: POOLINGS = field(  # type: ignore[valid-type]
+        default="mean",
+        metadata={
+            "help": "what of an encoder's sequence is fused: the means of as many equal parts as "
+            "there are channels, or its first vector, as the paper's ancestors have it"
+        },
     )
     ffn_dim: int = field(
         default=0,
@@ -130,14 +158,27 @@ class AffectModel(BaseFairseqModel):
         shape: modalities, their dims, and c.
         outputs: k, 1 for a score.
         cfg: an `AffectModelConfig` or a subclass of it.
+        pretrained: the encoders of modalities that are no features.
     """
 
     needs_auxiliaries: ClassVar[bool] = True
 
-    def __init__(self, shape: FusionShape, outputs: int, cfg: Any) -> None:
+    def __init__(
+        self,
+        shape: FusionShape,
+        outputs: int,
+        cfg: Any,
+        pretrained: Mapping[str, Encoder] | None = None,
+    ) -> None:
         super().__init__()
         if cfg.channels < 1:
             raise InputError(f"--channels is {cfg.channels}, expected 1 or more")
+        self.pools_first = str(cfg.pooling) == "first"
+        if self.pools_first and cfg.channels > 1:
+            raise InputError(
+                f"--pooling first gives one vector, --channels is {cfg.channels}; use --pooling "
+                "mean, or --channels 1"
+            )
         if self.needs_auxiliaries and not shape.auxiliaries:
             raise InputError(
                 f"--arch {cfg._name} fuses a main modality with auxiliary ones, got none; "
@@ -145,14 +186,7 @@ class AffectModel(BaseFairseqModel):
             )
         self.shape, self.outputs = shape, outputs
         used = (shape.main, *shape.auxiliaries)
-        self.encoders = nn.ModuleDict(
-            {
-                name: (LinearCopyEncoder if name in shape.copies else FeatureEncoder)(
-                    shape.dims[name]
-                )
-                for name in used
-            }
-        )
+        self.encoders = EncoderBank(shape, pretrained or {})
         self.adapters = nn.ModuleDict(
             {}
             if cfg.no_adapters
@@ -175,9 +209,14 @@ class AffectModel(BaseFairseqModel):
     def build_model(cls, cfg: Any, task: "MultimodalAffectTask") -> "AffectModel":
         """Builds the model for the task's modalities and labels (called by fairseq)."""
         schema = task.schema_for(fuses=cls.needs_auxiliaries)
-        dims = {name: schema.modalities[name].dim for name in schema.used}
-        shape = FusionShape(schema.main, schema.auxiliaries, dims, cfg.channels, schema.copies)
-        return cls(shape, schema.label.outputs, cfg)
+        encoders: dict[str, Encoder] = {}
+        if schema.encoded:
+            encoders, states = build_encoders(cfg, schema, task.encoder_states)
+            task.note_encoders(encoders, states)
+        shape = FusionShape.of(schema, cfg.channels, encoders)
+        # Subclasses of before there were encoders take three arguments.
+        more = (encoders,) if encoders else ()
+        return cls(shape, schema.label.outputs, cfg, *more)
 
     def fit_normalization(self, split: "Split") -> None:
         """Takes the feature statistics from the training split."""
@@ -191,27 +230,29 @@ class AffectModel(BaseFairseqModel):
         """Scores or logits of a batch.
 
         Args:
-            features: (B, T, d) of each modality that the data holds; T may differ between them.
+            features: of each modality that the data holds, (B, T, d) vectors, (B, T) tokens or
+                (B, T, side, side, 3) bytes; T may differ between them.
             lengths: (B,) of each; 0 where it is missing.
         """
-        lengths = self.modality_dropout(lengths)
-        sources = {name: self.shape.source(name) for name in self.encoders}
-        inputs = {name: self.embed(name, features[s], lengths[s]) for name, s in sources.items()}
+        encoded = self.encoders(features, self.modality_dropout(lengths))
+        inputs = {name: self.embed(name, *found) for name, found in encoded.items()}
         main = inputs[self.shape.main].pooled  # M¹
         fused, penalty = self.fusion(inputs)  # M_MIAs
         refined = self.dropout(self.dual_residual(main, fused))  # M̌, (B, c, d_m)
         prediction = self.head(refined.flatten(1))  # z, Eq. 15
         return AffectOutput(prediction if self.outputs > 1 else prediction.squeeze(1), penalty)
 
-    def embed(self, name: str, features: Tensor, lengths: Tensor) -> ModalityInput:
-        """Encodes, pools and adapts one modality."""
-        sequence = self.encoders[name](features, lengths)
-        pooled = segment_means(self.feature_dropout(sequence), lengths, self.shape.channels)
+    def embed(self, name: str, sequence: Tensor, lengths: Tensor) -> ModalityInput:
+        """Pools and adapts one modality, (B, T, d) with lengths (B,)."""
+        kept = self.feature_dropout(sequence)
+        if self.pools_first:
+            pooled = kept[:, :1]  # zeros where the modality is missing
+        else:
+            pooled = segment_means(kept, lengths, self.shape.channels)
         if name in self.adapters:
             present = (lengths > 0)[:, None, None].to(pooled.dtype)
             pooled = self.adapters[name](pooled) * present  # a missing modality stays zeros
-        mask = torch.arange(sequence.shape[1], device=sequence.device) < lengths[:, None]
-        return ModalityInput(pooled, sequence, mask)
+        return ModalityInput(pooled, sequence, inside(lengths, sequence.shape[1]))
 
     def max_positions(self) -> None:
         """No limit: sequences of any length are pooled."""

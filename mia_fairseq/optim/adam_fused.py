@@ -18,7 +18,10 @@ from fairseq.optim import FairseqOptimizer, register_optimizer
 from omegaconf import II
 from torch import Tensor
 
+from mia_fairseq.encoders.base import lr_scale_of
 from mia_fairseq.errors import InputError
+
+SCALE = "lr_scale"  # of a group: its learning rate as a share of --lr
 
 
 @dataclass
@@ -56,7 +59,8 @@ class FusedAdamOptimizer(FairseqOptimizer):
     def __init__(self, cfg: FusedAdamConfig, params: Iterable[Tensor]) -> None:
         super().__init__(cfg)
         self._factor: float | Tensor = 1.0
-        self._optimizer: Any = torch.optim.AdamW(params, **self.optimizer_config)
+        self._optimizer: Any = torch.optim.AdamW(grouped(params), **self.optimizer_config)
+        self.set_lr(self.optimizer_config["lr"])
 
     @property
     def optimizer_config(self) -> dict[str, Any]:
@@ -73,6 +77,16 @@ class FusedAdamOptimizer(FairseqOptimizer):
     @property
     def supports_flat_params(self) -> bool:
         return True
+
+    def get_lr(self) -> float:
+        """The learning rate of the parameters whose scale is 1."""
+        group = min(self.param_groups, key=lambda group: group[SCALE] != 1)
+        return float(group["lr"] / group[SCALE])
+
+    def set_lr(self, lr: float) -> None:
+        """Sets each group's learning rate, as its scale has it."""
+        for group in self.param_groups:
+            group["lr"] = lr * group[SCALE]
 
     def zero_grad(self) -> None:
         super().zero_grad()
@@ -115,7 +129,56 @@ class FusedAdamOptimizer(FairseqOptimizer):
     def load_state_dict(
         self, state_dict: dict[str, Any], optimizer_overrides: Mapping[str, Any] | None = None
     ) -> None:
+        scales = [group[SCALE] for group in self.param_groups]
+        saved = state_dict["param_groups"]
+        sizes = [
+            [len(group["params"]) for group in groups] for groups in (saved, self.param_groups)
+        ]
+        if sizes[0] != sizes[1]:
+            raise InputError(
+                f"the checkpoint's optimizer has groups of {sizes[0]} parameters, this run's of "
+                f"{sizes[1]}: --freeze, --unfreeze-from, --encoder-lr-scale or --layer-decay have "
+                "changed; go on with those of then, or start the optimizer anew with "
+                "--reset-optimizer"
+            )
         super().load_state_dict(state_dict, {**(optimizer_overrides or {}), "fused": True})
+        lr = (optimizer_overrides or {}).get("lr", self.get_lr() if SCALE in saved[0] else None)
+        for group, scale in zip(self.param_groups, scales, strict=True):
+            group[SCALE] = scale  # the command line's, also where the checkpoint has another
+        if lr is not None:
+            self.set_lr(lr)
+
+
+def grouped(params: Iterable[Tensor]) -> list[dict[str, Any]]:
+    """Parameters by the group that they are marked with, in order of appearance.
+
+    Those without a mark are one group, whose learning rate is ``--lr`` itself.
+    """
+    groups: dict[str, dict[str, Any]] = {}
+    for parameter in params:
+        name = getattr(parameter, "param_group", "default")
+        group = groups.setdefault(name, {"params": [], SCALE: lr_scale_of(parameter)})
+        group["params"].append(parameter)
+    return list(groups.values())
+
+
+def check_learning_rates(optimizer: Any, params: Iterable[Tensor]) -> None:
+    """Raises `InputError` where parameters have learning rates of their own in another optimizer.
+
+    Args:
+        optimizer: fairseq's, which may be wrapped for 16 bits.
+        params: what the model learns.
+    """
+    if all(lr_scale_of(parameter) == 1 for parameter in params):
+        return
+    inner = getattr(optimizer, "fp32_optimizer", getattr(optimizer, "wrapped_optimizer", optimizer))
+    kept = [group.get(SCALE, 1) for group in optimizer.param_groups]
+    if not isinstance(inner, FusedAdamOptimizer) or all(scale == 1 for scale in kept):
+        raise InputError(
+            f"--encoder-lr-scale and --layer-decay need each parameter's own learning rate, which "
+            f"{type(inner).__name__} does not keep here; use --optimizer adam_fused, with "
+            "--fp16-no-flatten-grads where --fp16 is given"
+        )
 
 
 def norm_of(grads: Iterable[Tensor]) -> Tensor:

@@ -17,10 +17,12 @@ from mia_fairseq.data.derived import parse_derived
 from mia_fairseq.data.opening import open_split
 from mia_fairseq.data.perturbation import Perturbation
 from mia_fairseq.data.store import Split, Store
+from mia_fairseq.encoders.base import Encoder
 from mia_fairseq.errors import InputError
 from mia_fairseq.fairseq_mends import early_stopping_state
 from mia_fairseq.meter import BatchRows, WholeSplitMeter
 from mia_fairseq.models.affect_model import AffectModel, AffectOutput
+from mia_fairseq.optim.adam_fused import check_learning_rates
 from mia_fairseq.schema import Schema
 
 logger = logging.getLogger(__name__)
@@ -111,6 +113,8 @@ class MultimodalAffectTask(FairseqTask):
         self.evaluating = evaluating
         self.store = Store(cfg.data) if cfg.data else None
         self._schema: Schema | None = None
+        self.encoder_states: dict[str, dict[str, Any]] = {}
+        self._checked_optimizer = False
         self._splits: dict[str, Split] = {}
         self._meters: dict[str, WholeSplitMeter] = {}
         self.perturbation = Perturbation.parse(
@@ -168,6 +172,19 @@ class MultimodalAffectTask(FairseqTask):
             self._schema = Schema.choose(store, self.cfg.main_modality, auxiliaries, derived)
         return self.schema
 
+    def note_encoders(
+        self, encoders: Mapping[str, Encoder], states: Mapping[str, Mapping[str, Any]]
+    ) -> None:
+        """Takes over what data and checkpoints must know of a model's encoders.
+
+        Args:
+            encoders: those of modalities that are no features.
+            states: what a checkpoint tells of each, in plain containers.
+        """
+        self.encoder_states = {name: dict(state) for name, state in states.items()}
+        limits = {name: encoder.max_positions for name, encoder in encoders.items()}
+        self._schema = self.schema.with_limits({n: most for n, most in limits.items() if most})
+
     def _opened_store(self) -> Store:
         if self.store is None:
             raise InputError("no DATA folder was given; it is the command's first argument")
@@ -175,12 +192,14 @@ class MultimodalAffectTask(FairseqTask):
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint keeps of the task."""
-        return {"schema": self.schema.to_state()}
+        state = {"schema": self.schema.to_state()}
+        return {**state, "encoders": self.encoder_states} if self.encoder_states else state
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         if "schema" not in state_dict:
             raise InputError("the checkpoint holds no schema; it was not trained with this task")
         self._schema = Schema.from_state(state_dict["schema"])
+        self.encoder_states = dict(state_dict.get("encoders", {}))
         if self.store is not None:
             self._schema.check_fits(self.store)
 
@@ -235,6 +254,17 @@ class MultimodalAffectTask(FairseqTask):
     @property
     def target_dictionary(self) -> None:
         return None
+
+    # Training -------------------------------------------------------------------------------
+
+    def train_step(
+        self, sample: Any, model: Any, criterion: Any, optimizer: Any, *args: Any, **kwargs: Any
+    ) -> Any:
+        """As fairseq has it; at the first step, checks that the optimizer heeds all rates."""
+        if not self._checked_optimizer:
+            check_learning_rates(optimizer, model.parameters())
+            self._checked_optimizer = True
+        return super().train_step(sample, model, criterion, optimizer, *args, **kwargs)
 
     # Evaluation -----------------------------------------------------------------------------
 

@@ -1,7 +1,9 @@
 """What an extractor is, and how one is found by its name.
 
 An extractor turns clips into arrays of shape (T, dim): T vectors in time (tokens, audio frames,
-keyframes), dim numbers each. One subclass a file; a decorator gives it its name:
+keyframes), dim numbers each. One whose ``kind`` is ``tokens`` or ``frames`` leaves that to an
+encoder of the model and gives what the encoder reads: ids (T,) or pictures (T, dim, dim, 3). One
+subclass a file; a decorator gives it its name:
 
     @register_extractor("minilm")
     class MiniLM(Extractor): ...
@@ -56,9 +58,10 @@ class Extractor(abc.ABC):
     """
 
     modality: ClassVar[str]  # "text" | "audio" | "video"
+    kind: ClassVar[str] = "features"  # a name of mia_fairseq.data.kinds.KINDS
     licence: ClassVar[str]
     columns: ClassVar[tuple[str, ...]] = ()  # of the manifest, that it cannot do without
-    dim: int  # numbers a vector; a class attribute, or set in __init__
+    dim: int  # numbers a vector, ids of tokens, pixels of a side; of the class, or of __init__
     rate: float | None = None  # vectors a second of a sequence output, None: no fixed rate
     name: str = ""  # as registered, or as the user named it
 
@@ -77,16 +80,28 @@ class Extractor(abc.ABC):
 
     @abc.abstractmethod
     def extract(self, clips: Sequence[Clip]) -> list[np.ndarray | Failure]:
-        """One entry a clip, in order: float32 of shape (T, dim), T >= 0, or why there is none."""
+        """One entry a clip, in order: an array of T >= 0 items, or why there is none.
+
+        It is float32 (T, dim); int32 (T,) where the kind is tokens; uint8 (T, dim, dim, 3) where it
+        is frames.
+        """
 
     def describe(self) -> dict[str, object]:
-        """What ``meta.json`` tells of these features; subclasses add the hash of their model."""
+        """What ``meta.json`` tells of these features; subclasses add the hash of their model.
+
+        Those of tokens add ``pad``, ``dictionary`` and ``tokenizer`` (see `ModalitySpec`).
+        """
         return {
             "extractor": self.name or f"{type(self).__module__}:{type(self).__qualname__}",
             "dim": self.dim,
             "rate": self.rate,
             "licence": self.licence,
+            **({} if self.kind == "features" else {"kind": self.kind}),
         }
+
+    def dictionary_text(self) -> str:
+        """The text of the tokens' dictionary (see `mia_fairseq.data.dictionary`)."""
+        raise NotImplementedError(f"{type(self).__name__} has tokens and must have a dictionary")
 
     def note(self, clip: Clip, remark: str) -> None:
         """Put on record what was done to a clip that still gave features (say, cut short)."""

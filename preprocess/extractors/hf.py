@@ -6,7 +6,6 @@ For going beyond the paper's encoders: RoBERTa, WavLM, HuBERT, data2vec, ViT. Th
 of the model named. Weights are read as safetensors, or as tensors only from a pickle.
 """
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,11 +16,9 @@ from mia_fairseq.errors import InputError
 from preprocess.audio import RATE, clip_audio
 from preprocess.extractors.base import Clip, Extractor, Failure, register_extractor
 from preprocess.extractors.minilm import encode_clips
-from preprocess.files import sha256_of
+from preprocess.files import weights_sha256
 from preprocess.optional import require_transformers
 from preprocess.text_encoder import TextEncoder
-
-WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 
 
 class _Named(Extractor):
@@ -31,17 +28,11 @@ class _Named(Extractor):
     path: str
 
     def describe(self) -> dict[str, object]:
-        return {**super().describe(), "model": self.path, "model_sha256": _hash(Path(self.path))}
-
-
-def _hash(folder: Path) -> str | None:
-    """The hash of a local model's weights, all their files together; None for a hub name."""
-    files = sorted(path for name in WEIGHTS for path in folder.glob(name.replace("l.", "l*.")))
-    if not files:
-        return None
-    if len(files) == 1:
-        return sha256_of(files[0])
-    return hashlib.sha256("".join(map(sha256_of, files)).encode()).hexdigest()
+        return {
+            **super().describe(),
+            "model": self.path,
+            "model_sha256": weights_sha256(Path(self.path)),
+        }
 
 
 def _needs_path(name: str, path: str) -> str:

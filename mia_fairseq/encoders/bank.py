@@ -1,0 +1,75 @@
+"""All encoders of a model: which reads what of a batch, each input encoded once.
+
+B batch, T time, d the encoder's output dim.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+from torch import Tensor, nn
+
+from mia_fairseq.encoders.base import Encoder
+from mia_fairseq.encoders.features import FeatureEncoder
+from mia_fairseq.encoders.linear_copy import EncodedCopy, LinearCopyEncoder
+
+if TYPE_CHECKING:
+    from mia_fairseq.models.affect_model import FusionShape
+
+
+class Encoded(NamedTuple):
+    """A modality's sequence."""
+
+    sequence: Tensor  # (B, T, d), zeros behind each end
+    lengths: Tensor  # (B,)
+
+
+class EncoderBank(nn.ModuleDict):
+    """The encoders by modality.
+
+    Features are normalised, and so are contexts of features, each by its own statistics. A context
+    of tokens is read by the encoder of the tokens themselves. A linear copy maps features after a
+    normalisation of its own, or what the encoder of its source gives.
+
+    Args:
+        shape: the modalities.
+        pretrained: the encoders of those that are no features.
+    """
+
+    def __init__(self, shape: "FusionShape", pretrained: Mapping[str, Encoder]) -> None:
+        modules: dict[str, nn.Module] = {}
+        for name in (shape.main, *shape.auxiliaries):
+            owner = shape.encoded_by(name)
+            if owner in pretrained:
+                modules[owner] = pretrained[owner]
+                if name in shape.copies:
+                    modules[name] = EncodedCopy(shape.dims[name])
+            elif name in shape.copies:
+                modules[name] = LinearCopyEncoder(shape.dims[name])
+            else:
+                modules[name] = FeatureEncoder(shape.dims[name])
+        super().__init__(modules)
+        self.shape = shape
+
+    def forward(
+        self, features: Mapping[str, Tensor], lengths: Mapping[str, Tensor]
+    ) -> dict[str, Encoded]:
+        """The sequence of each modality in use, the main one first.
+
+        Args:
+            features: what the batch holds of each input, (B, T, ...).
+            lengths: (B,) of each; 0 where it is missing.
+        """
+        states: dict[str, Tensor] = {}
+        found = {}
+        for name in (self.shape.main, *self.shape.auxiliaries):
+            held, owner = self.shape.source(name), self.shape.encoded_by(name)
+            given, length = features[held], lengths[held]
+            if name in self and isinstance(self[name], FeatureEncoder):
+                found[name] = Encoded(self[name](given, length), length)
+                continue
+            if held not in states:
+                states[held] = self[owner](given, length)
+            copied = name in self.shape.copies
+            sequence = self[name](states[held], length) if copied else states[held]
+            found[name] = Encoded(sequence, length)
+        return found

@@ -1,0 +1,77 @@
+"""Builds the encoders that a model's flags name, or that its checkpoint holds."""
+
+import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from mia_fairseq.encoders.base import Encoder
+from mia_fairseq.encoders.registry import find_encoder
+from mia_fairseq.encoders.settings import EncoderSettings, read_settings
+from mia_fairseq.errors import InputError
+
+if TYPE_CHECKING:
+    from mia_fairseq.schema import Schema
+
+logger = logging.getLogger(__name__)
+
+States = Mapping[str, Mapping[str, Any]]  # what a checkpoint tells of each modality's encoder
+
+
+def build_encoders(
+    cfg: Any, schema: "Schema", saved: States | None = None
+) -> tuple[dict[str, Encoder], dict[str, dict[str, Any]]]:
+    """An encoder for each modality that is no features, and what a checkpoint tells of it.
+
+    Args:
+        cfg: an `EncoderConfig`.
+        schema: the modalities.
+        saved: what the checkpoint tells, where one is loaded: then no pretrained weights are read.
+
+    Raises:
+        InputError: a modality has no encoder, or its encoder cannot be had or does not fit.
+    """
+    settings = read_settings(cfg, schema.encoded)
+    encoders, states = {}, {}
+    # Random numbers drawn here would change how the rest of the model starts.
+    with torch.random.fork_rng(devices=[]):
+        for name in schema.encoded:
+            encoder, states[name] = _build(name, settings[name].source, (saved or {}).get(name))
+            encoder.check_fits(name, schema.modalities[name])
+            _set_learning(encoder, name, settings[name])
+            if cfg.gradient_checkpointing:
+                encoder.checkpoint_gradients()
+            encoders[name] = encoder
+    return encoders, states
+
+
+def _build(
+    name: str, source: str, saved: Mapping[str, Any] | None
+) -> tuple[Encoder, dict[str, Any]]:
+    if saved is not None:
+        kind, _ = find_encoder(saved["source"])
+        return kind.untrained(saved["architecture"]), dict(saved)
+    if not source:
+        raise InputError(
+            f"{name} is no features but what an encoder reads, and --encoder names none for it; "
+            f"give one, such as --encoder {name}=hf:minilm"
+        )
+    kind, where = find_encoder(source)
+    encoder, sha256 = kind.pretrained(where)
+    logger.info("%s: encoder %s, sha256 %s", name, source, sha256)
+    return encoder, {"source": source, "sha256": sha256, "architecture": encoder.architecture()}
+
+
+def _set_learning(encoder: Encoder, name: str, settings: EncoderSettings) -> None:
+    count = len(encoder.layers())
+    if settings.trained_from >= count:
+        raise InputError(
+            f"--unfreeze-from {name}={settings.trained_from}: its encoder has layers 0 to "
+            f"{count - 1}; give one of them, or freeze it with --freeze {name}"
+        )
+    if settings.frozen:
+        encoder.freeze()
+    else:
+        encoder.train_from(settings.trained_from)
+    encoder.scale_learning_rates(name, settings.lr_scale, settings.layer_decay)

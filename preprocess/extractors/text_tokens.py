@@ -1,0 +1,113 @@
+"""Text as token ids, for an encoder that learns together with the fusion.
+
+    --modality text=minilm_tokens --option text.lower=yes
+
+Such a modality needs an encoder that reads the same ids (``--encoder text=hf:minilm``). Nothing is
+cut here: how much an encoder sees is decided when it reads the data.
+"""
+
+import abc
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from mia_fairseq.errors import InputError
+from preprocess.extractors.base import Clip, Extractor, Failure, register_extractor
+from preprocess.model_list import MODELS
+from preprocess.model_store import fetch_model
+from preprocess.text_tokenizer import TextTokenizer
+
+SWITCH = {"yes": True, "no": False}
+
+
+class TextTokens(Extractor):
+    """The ids of a clip's words, start and end symbol included; none of a clip without words."""
+
+    modality = "text"
+    kind = "tokens"
+    columns = ("text",)
+    lower: bool  # whether the words are put into lower case first
+
+    def __init__(self, lower: str) -> None:
+        if lower not in SWITCH:
+            raise InputError(f"{self.name}: lower is {lower!r}, expected yes or no")
+        self.lower = SWITCH[lower]
+
+    @abc.abstractmethod
+    def encode(self, text: str) -> list[int]:
+        """The ids of a text that is not empty."""
+
+    def extract(self, clips: Sequence[Clip]) -> list[np.ndarray | Failure]:
+        """Ids (T,) int32 of each clip's text; (0,) where the text is empty."""
+        outputs: list[np.ndarray | Failure] = []
+        for clip in clips:
+            text = clip.text or ""
+            if not text.strip():
+                self.note(clip, "no words, so no tokens")
+                outputs.append(np.zeros(0, np.int32))
+                continue
+            outputs.append(np.array(self.encode(text.lower() if self.lower else text), np.int32))
+        return outputs
+
+
+class TransformersTokens(TextTokens):
+    """Tokens by a tokenizer of transformers, out of a folder."""
+
+    def __init__(self, folder: Path, lower: str) -> None:
+        super().__init__(lower)
+        self.tokenizer = TextTokenizer(folder)
+        self.dim = self.tokenizer.size
+
+    def encode(self, text: str) -> list[int]:
+        """The ids of a text, by the tokenizer's own rules."""
+        return self.tokenizer.encode(text)[0]
+
+    def describe(self) -> dict[str, object]:
+        return {
+            **super().describe(),
+            "pad": self.tokenizer.pad,
+            "dictionary": "transformers",
+            "tokenizer": {"sha256": self.tokenizer.sha256(), "lower": self.lower},
+        }
+
+    def dictionary_text(self) -> str:
+        return self.tokenizer.dictionary_text()
+
+
+@register_extractor("minilm_tokens")
+class MiniLMTokens(TransformersTokens):
+    """Word pieces of all-MiniLM-L6-v2: BERT's uncased vocabulary, 30,522 ids."""
+
+    licence = MODELS["minilm"].licence
+
+    def __init__(self, *, lower: str = "no") -> None:
+        """``lower``: yes or no; this tokenizer ignores case by itself."""
+        super().__init__(fetch_model("minilm"), lower)
+
+
+@register_extractor("mpnet_tokens")
+class MPNetTokens(TransformersTokens):
+    """Word pieces of all-mpnet-base-v2: 30,527 ids."""
+
+    licence = MODELS["mpnet"].licence
+
+    def __init__(self, *, lower: str = "no") -> None:
+        """``lower``: yes or no; this tokenizer ignores case by itself."""
+        super().__init__(fetch_model("mpnet"), lower)
+
+
+@register_extractor("hf_tokens")
+class HfTokens(TransformersTokens):
+    """Tokens by any tokenizer of `transformers`, out of a local folder."""
+
+    licence = "that of the model named"
+
+    def __init__(self, *, folder: str = "", lower: str = "no") -> None:
+        """``folder``: has the tokenizer's files; ``lower``: yes puts the words into lower case."""
+        if not Path(folder).is_dir() or not folder:
+            raise InputError(
+                f"hf_tokens: {folder!r} is no folder, expected one with a tokenizer of "
+                "transformers; say --option hf_tokens.folder=FOLDER"
+            )
+        super().__init__(Path(folder), lower)
