@@ -1,0 +1,1 @@
+"""MELD from its transcripts, the text encoder learning along; see recipe.py."""

@@ -1,0 +1,60 @@
+"""MELD from its transcripts, with a text encoder that learns along: frozen against fine-tuned.
+
+    python -m examples.meld_text.recipe FOLDER [--encoder mpnet]
+
+Contract
+    needs   MELD's three .csv files
+    split   the official one, 9989 / 1109 / 2610; the epoch is chosen on validation, by its loss
+    gives   results.md, MELD.json, and a folder a run
+    beside  the paper's text-only row, weighted F1 61.32, is of RoBERTa-large and 2,607 test rows
+    time    MiniLM about 15 minutes a fine-tuned run on one core
+
+Fine-tuning is plain practice: AdamW, 5e-5 for MiniLM (3e-5 for MPNet) and 1e-3 for what is new,
+warm-up of a tenth, linear decay over three epochs, batches of 32.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from examples.corpora import prepare_meld
+from examples.recipe import Models, Table, recipe_parser, run_tables
+from mia_fairseq.command import run as run_command
+
+BATCHES = 313  # an epoch, of 32
+EPOCHS = 3
+SCALES = {"minilm": "0.05", "mpnet": "0.03"}  # the encoder's learning rate as a share of 1e-3
+
+
+def models(encoder: str) -> Models:
+    """Rows of the table: the encoder frozen and learning along."""
+    shared = (
+        *("--arch", "unimodal", "--criterion", "ce_krl", "--encoder", f"text=hf:{encoder}"),
+        *("--optimizer", "adam_fused", "--lr", "1e-3", "--weight-decay", "0.01"),
+        *("--batch-size", "32", "--lr-scheduler", "polynomial_decay"),
+        *("--warmup-updates", str(BATCHES * EPOCHS // 10)),
+        *("--total-num-update", str(BATCHES * EPOCHS), "--max-epoch", str(EPOCHS)),
+    )
+    return {
+        f"text, {encoder} frozen": (*shared, "--freeze", "text"),
+        f"text, {encoder} fine-tuned": (*shared, "--encoder-lr-scale", SCALES[encoder]),
+    }
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Runs the recipe."""
+    parser = recipe_parser(__doc__, "runs/meld_text", seeds=3)
+    parser.add_argument("tables", type=Path, metavar="FOLDER")
+    parser.add_argument("--encoder", choices=sorted(SCALES), default="minilm")
+    parser.add_argument("--partial", action="store_true", help="although rows are missing")
+    args = parser.parse_args(argv)
+    args.out = args.out / args.encoder
+    folder = args.out.resolve()
+    data = prepare_meld(
+        args.tables.resolve(), folder, f"{args.encoder}_tokens", partial=args.partial
+    )
+    title = "MELD, test rows of the official split"
+    run_tables([Table("MELD", title, data, models(args.encoder), folder)], args)
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,1 @@
+"""MOSI, text and audio, the text encoder learning along; see recipe.py."""
