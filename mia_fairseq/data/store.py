@@ -3,10 +3,10 @@
 ``meta.json`` tells what the corpus holds; ``{split}.tsv`` has one row an utterance;
 ``{split}.{modality}.npy`` has all rows' vectors one after another, (sum of lengths, dim), and
 ``{split}.{modality}.lengths`` each row's number of vectors, one integer a line, 0 where the
-modality is missing. Arrays are memory-mapped, so memory does not grow with the corpus.
+modality is missing. Rows and vectors are read when they are asked for, so memory hardly grows
+with the corpus.
 """
 
-import csv
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mia_fairseq.data.labels import LabelSpec
+from mia_fairseq.data.rows import RowTable
+from mia_fairseq.data.rows import Utterance as Utterance
+from mia_fairseq.data.vectors import VectorFile, Vectors
 from mia_fairseq.errors import InputError
 
 FORMAT = 1  # of DATA/; raised when a reader of the old format would misread the new one
@@ -48,17 +51,6 @@ class ModalitySpec:
             raise InputError(f"{where}: dim is {dim!r}, expected a whole number from 1 up")
         extra = {k: v for k, v in value.items() if k not in ("kind", "dim", "extractor")}
         return cls(dim, str(value.get("extractor", "unknown")), "features", extra)
-
-
-@dataclass(frozen=True)
-class Utterance:
-    """One row of a split, without its features."""
-
-    id: str
-    label: float
-    text: str | None = None
-    group: str | None = None
-    position: int | None = None
 
 
 class Store:
@@ -114,17 +106,23 @@ class Store:
 
 
 class Split:
-    """The rows of one split and their memory-mapped features.
+    """The rows of one split and their features, both on disk.
 
     Attributes:
-        rows: the utterances, in the order of the table.
+        rows: the utterances, in the order of the table, each read when it is asked for.
         features: for each opened modality, a `VectorTable`.
     """
 
     def __init__(self, store: Store, name: str, modalities: Iterable[str]) -> None:
         self.store, self.name = store, name
-        self.rows = self._read_rows()
-        if not self.rows:
+        path, expected = store.path / f"{name}.tsv", store.splits[name]
+        self.rows = RowTable(path, store.label)
+        if len(self.rows) != expected:
+            raise InputError(
+                f"{path}: has {len(self.rows)} rows, meta.json says {expected}; "
+                "import the data again"
+            )
+        if not len(self.rows):
             raise InputError(
                 f"{store.path}: split {name!r} is empty, expected one row or more; import again"
             )
@@ -136,42 +134,7 @@ class Split:
     @property
     def labels(self) -> NDArray[np.float64]:
         """(rows,) scores, or class indices as floats."""
-        return np.array([row.label for row in self.rows])
-
-    def _read_rows(self) -> list[Utterance]:
-        path = self.store.path / f"{self.name}.tsv"
-        try:
-            with path.open(encoding="utf-8", newline="") as file:
-                reader = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-                records = list(reader)
-                header = reader.fieldnames or []
-        except FileNotFoundError as error:
-            raise InputError(f"{path}: is missing; import the data again") from error
-        absent = [column for column in ("id", "label") if column not in header]
-        if absent:
-            raise InputError(f"{path}: has no column {absent[0]!r}; import the data again")
-        if len(records) != self.store.splits[self.name]:
-            raise InputError(
-                f"{path}: has {len(records)} rows, meta.json says "
-                f"{self.store.splits[self.name]}; import the data again"
-            )
-        return [self._parse_row(record, path, line) for line, record in enumerate(records, 2)]
-
-    def _parse_row(self, record: dict[str, str | None], path: Path, line: int) -> Utterance:
-        where = f"{path}, line {line}"
-        row_id, label = record["id"], record["label"]
-        if not row_id or label is None:
-            raise InputError(f"{where}: id or label is empty; import the data again")
-        position = record.get("position") or None
-        if position is not None and not position.lstrip("-").isdigit():
-            raise InputError(f"{where}: position {position!r} is no whole number")
-        return Utterance(
-            id=row_id,
-            label=self.store.label.parse(label, f"{where} (row {row_id!r})"),
-            text=record.get("text") or None,
-            group=record.get("group") or None,
-            position=None if position is None else int(position),
-        )
+        return self.rows.labels
 
 
 class VectorTable:
@@ -181,14 +144,14 @@ class VectorTable:
         path: the file that the vectors came from, for messages.
         lengths: (rows,) vectors of each row; 0 where the modality is missing.
         offsets: (rows,) where each row starts.
-        vectors: (V, dim), memory-mapped.
+        vectors: (V, dim), on disk.
     """
 
     def __init__(
         self,
         path: Path,
         lengths: NDArray[np.int64],
-        vectors: NDArray[Any],
+        vectors: Vectors,
         offsets: NDArray[np.int64] | None = None,
     ) -> None:
         self.path, self.lengths, self.vectors = path, lengths, vectors
@@ -197,7 +160,7 @@ class VectorTable:
 
     @classmethod
     def open(cls, split: Split, modality: str) -> "VectorTable":
-        """Maps one modality of a split on disk."""
+        """Opens one modality of a split on disk."""
         store = split.store
         if modality not in store.modalities:
             raise InputError(
@@ -208,11 +171,11 @@ class VectorTable:
         path = stem.with_name(stem.name + ".npy")
         lengths = cls._read_lengths(stem.with_name(stem.name + ".lengths"), len(split))
         dim = store.modalities[modality].dim
-        return cls(path, lengths, cls._map(path, int(lengths.sum()), dim))
+        return cls(path, lengths, cls._open_vectors(path, int(lengths.sum()), dim))
 
     def __getitem__(self, row: int) -> NDArray[Any]:
-        start = self.offsets[row]
-        return self.vectors[start : start + self.lengths[row]]
+        start = int(self.offsets[row])
+        return self.vectors[start : start + int(self.lengths[row])]
 
     @property
     def missing(self) -> int:
@@ -235,9 +198,9 @@ class VectorTable:
         return lengths
 
     @staticmethod
-    def _map(path: Path, count: int, dim: int) -> NDArray[Any]:
+    def _open_vectors(path: Path, count: int, dim: int) -> Vectors:
         try:
-            if count == 0:  # nothing to map: the modality is missing in every row
+            if count == 0:  # nothing to read: the modality is missing in every row
                 return np.empty((0, dim), np.float32)
             vectors = np.load(path, mmap_mode="r", allow_pickle=False)
         except FileNotFoundError as error:
@@ -256,9 +219,14 @@ class VectorTable:
                 f"{path}: holds {vectors.dtype}, expected {' or '.join(DTYPES)}; "
                 "import the data again"
             )
+        if not vectors.flags.c_contiguous:
+            raise InputError(
+                f"{path}: is stored column by column (Fortran order), expected row by row; "
+                "import the data again"
+            )
         if len(vectors) != count:
             raise InputError(
                 f"{path}: has {len(vectors)} vectors, its .lengths add up to "
                 f"{count}; import the data again"
             )
-        return vectors
+        return VectorFile.of(vectors)
