@@ -13,6 +13,7 @@ and, where of use,
     only_validation  true: the test split is not read
     transfer         flags of the training of a head alone, on other corpora
     command          what measures instead of runs
+    search           the space of examples.run --search, where it is not base.yaml's
     paper            corpus -> metric, columns, rows; accuracies and F1 in per cent, as printed
 """
 
@@ -31,7 +32,7 @@ FRACTIONS = ("acc", "f1", "weighted_f1", "macro_f1")  # printed by the paper in 
 REQUIRED = ("claim", "needs", "status", "runs")
 OPTIONAL = (
     *("note", "reference", "plot", "sweep", "for_each", "evaluations", "only_validation"),
-    *("transfer", "command", "paper"),
+    *("transfer", "command", "search", "paper"),
 )
 PLOTS = ("", "bars", "curves", "gamma", "modalities", "noise")
 Flags = Mapping[str, Any]
@@ -71,6 +72,7 @@ class Experiment:
     only_validation: bool = False
     transfer: Flags | None = None
     command: tuple[str, ...] = ()
+    search: Mapping[str, Any] = field(default_factory=dict)
     paper: Mapping[str, PaperTable] = field(default_factory=dict)
 
 
@@ -123,6 +125,7 @@ def load(name: str, modalities: tuple[str, ...] = ("text", "audio", "video")) ->
         only_validation=content.get("only_validation", False),
         transfer=content.get("transfer"),
         command=tuple(content.get("command", ())),
+        search=content.get("search") or base()["search"],
         paper={corpus: _paper(table) for corpus, table in content.get("paper", {}).items()},
     )
 

@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from examples import experiment as experiments
-from examples.plan import plan, write_index, write_results
+from examples.plan import PlannedRow, plan, write_index, write_results
 from examples.runner import call, execute_all, train_command, validate_command
 from examples.which_main import recommend
 from mia_fairseq.command import run as run_command
@@ -55,7 +55,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     if args.search:
         from examples.search import search
 
-        search(planned[0], trials=args.search, more=more, out=args.out)
+        entry = _row(planned, args.row)
+        search(entry, chosen.search, trials=args.search, more=more, out=args.out)
         return
     own_file = args.experiment.endswith(".yaml")
     source = str(Path(args.experiment).resolve()) if own_file else chosen.name
@@ -108,9 +109,18 @@ def _parser() -> argparse.ArgumentParser:
         *("--search",),
         type=int,
         metavar="TRIALS",
-        help="search base.yaml's space for the first row, by validation only (needs optuna)",
+        help="search the experiment's or base.yaml's space, by validation only (needs optuna)",
     )
+    parser.add_argument("--row", metavar="NAME", help="of --search (default: the first)")
     return parser
+
+
+def _row(planned: Sequence[PlannedRow], name: str | None) -> PlannedRow:
+    for entry in planned:
+        if name in (None, entry.row.name):
+            return entry
+    rows = ", ".join(entry.row.name for entry in planned)
+    raise InputError(f"--row {name}: no such row; expected one of {rows}")
 
 
 def _setting(text: str) -> tuple[str, str]:

@@ -1,24 +1,29 @@
 """A small search for settings with Optuna; it reads validation only.
 
-The space is base.yaml's. Every trial is a run like any other, kept in ``all/`` and evaluated on
-the validation split alone, so that a search that is killed and started again goes on: the sampler
-is seeded, so it proposes the same trials, and those that are finished are not run again.
+The space is the experiment's own, or base.yaml's. Every trial is a run like any other, kept in
+``all/`` and evaluated on the validation split alone, so that a search that is killed and started
+again goes on: the sampler is seeded, so it proposes the same trials, and those that are finished
+are not run again.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from examples.experiment import Flags, Row, as_arguments, base, train_flags
+from examples.experiment import Flags, Row, as_arguments, train_flags
 from examples.plan import PlannedRow, run_name
 from examples.runner import VALID, Run, execute
 from mia_fairseq.errors import InputError
 
 
-def search(entry: PlannedRow, *, trials: int, more: Flags, out: Path) -> dict[str, Any]:
+def search(
+    entry: PlannedRow, space: Mapping[str, Any], *, trials: int, more: Flags, out: Path
+) -> dict[str, Any]:
     """Searches settings for one row of an experiment and prints the best.
 
     Args:
         entry: the row and its DATA folder; as many seeds a trial as it has runs.
+        space: flag -> ``{choices: [...]}`` or ``{low: ..., high: ..., log: ...}``.
         trials: how many settings to try.
         more: flags that stay as they are.
         out: the folder for all experiments.
@@ -38,7 +43,7 @@ def search(entry: PlannedRow, *, trials: int, more: Flags, out: Path) -> dict[st
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     scores = entry.store.label.kind == "regression"
     metric = "mae" if scores else "weighted_f1"
-    space = {name: how for name, how in base()["search"].items() if name not in more}
+    space = {name: how for name, how in space.items() if name not in more}
 
     def objective(trial: Any) -> float:
         settings = {name: _propose(trial, name, how) for name, how in space.items()}
@@ -76,6 +81,6 @@ def _propose(trial: Any, name: str, how: Any) -> Any:
     if set(how) == {"choices"}:
         return trial.suggest_categorical(name, how["choices"])
     if set(how) - {"log"} != {"low", "high"}:
-        raise InputError(f"base.yaml: search of {name} is {how}, expected choices, or low and high")
+        raise InputError(f"search of {name} is {how}, expected choices, or low and high")
     value = trial.suggest_float(name, how["low"], how["high"], log=how.get("log", False))
     return float(f"{value:.3g}")

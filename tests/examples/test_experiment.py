@@ -88,8 +88,9 @@ def test_the_base_holds_for_every_run_and_a_run_overrides_it() -> None:
     assert train_flags(Row("x", {"gamma": 0}), "regression", {"gamma": 1})[-1] == "1"
 
 
-def test_the_space_of_the_search_is_of_real_flags() -> None:
-    space = experiments.base()["search"]
+@pytest.mark.parametrize("name", ["table1", "context"])
+def test_the_space_of_the_search_is_of_real_flags(name: str) -> None:
+    space = load(name).search
     values = {name: how.get("low", how.get("choices", [None])[0]) for name, how in space.items()}
     parse(as_arguments({"arch": "mia_net", "criterion": "mae_krl", **values}))
 

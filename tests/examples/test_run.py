@@ -215,7 +215,7 @@ def test_search_needs_optuna(
     entry = plan(chosen, [corpus], seeds=1, out=tmp_path, more={})[0]
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(InputError, match="pip install optuna"):
-        search(entry, trials=1, more={}, out=tmp_path)
+        search(entry, chosen.search, trials=1, more={}, out=tmp_path)
 
 
 def test_a_search_reads_validation_only(experiment: Path, corpus: Path, tmp_path: Path) -> None:
@@ -223,7 +223,7 @@ def test_a_search_reads_validation_only(experiment: Path, corpus: Path, tmp_path
     chosen = run_module.experiments.load(str(experiment))
     more = {"max-epoch": "1"}
     entry = plan(chosen, [corpus], seeds=1, out=tmp_path, more=more)[0]
-    best = search(entry, trials=2, more=more, out=tmp_path)
+    best = search(entry, chosen.search, trials=2, more=more, out=tmp_path)
     assert set(best) == set(run_module.experiments.base()["search"])
     assert len(list(tmp_path.glob("all/*/seed1/valid.json"))) == 2
     assert not list(tmp_path.glob("all/*/seed1/test*"))

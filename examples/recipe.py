@@ -1,0 +1,88 @@
+"""What recipes share: models on DATA folders, several seeds each, and their tables."""
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from examples.runner import Run, execute_all
+from examples.tables import summarize
+from mia_fairseq.data.store import Store
+from mia_fairseq.metrics import classification_metrics, regression_metrics
+
+Models = Mapping[str, tuple[str, ...]]  # row of the table -> flags of fairseq-train
+
+
+@dataclass(frozen=True)
+class Table:
+    """Models that are compared on the test split of one DATA folder.
+
+    Attributes:
+        name: of the JSON file that gets the rows.
+        title: the line above the table.
+        data: the DATA folder.
+        models: what is trained on it.
+        folder: where the runs go.
+    """
+
+    name: str
+    title: str
+    data: Path
+    models: Models
+    folder: Path
+
+
+def recipe_parser(doc: str | None, out: str, *, seeds: int = 5) -> argparse.ArgumentParser:
+    """The options that every recipe has."""
+    parser = argparse.ArgumentParser(
+        description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--out", type=Path, default=Path(out))
+    parser.add_argument("--seeds", type=int, default=seeds)
+    parser.add_argument("--max-epoch", type=int, help="fewer for a trial")
+    parser.add_argument("--jobs", type=int, default=1, help="processes at a time")
+    return parser
+
+
+def run_tables(tables: Sequence[Table], args: argparse.Namespace) -> None:
+    """Runs what is missing of all tables, then writes and prints them.
+
+    Args:
+        tables: what is to be compared.
+        args: of `recipe_parser`.
+    """
+    cap = () if args.max_epoch is None else ("--max-epoch", str(args.max_epoch))
+    seeds = range(1, args.seeds + 1)
+    runs = {
+        table.name: [
+            Run(name, table.data, (*flags, *cap), seed, table.folder)
+            for name, flags in table.models.items()
+            for seed in seeds
+        ]
+        for table in tables
+    }
+    execute_all([run for several in runs.values() for run in several], jobs=args.jobs)
+    out = args.out.resolve()
+    texts = []
+    for table in tables:
+        rows = {"constant": [constant_baseline(table.data)]}
+        for run in runs[table.name]:
+            rows.setdefault(run.name, []).append(run.results("test"))
+        (out / f"{table.name}.json").write_text(json.dumps(rows, indent=1))
+        texts.append(f"{table.title}:\n\n{summarize(rows)}\n")
+    text = "\n".join(texts)
+    (out / "results.md").write_text(text)
+    print(f"{text}\nwritten to {out / 'results.md'}")
+
+
+def constant_baseline(data: Path) -> dict[str, object]:
+    """The training labels' mean, or the most frequent class, for every test row."""
+    store = Store(data)
+    train, test = (store.split(name, ()).labels for name in ("train", "test"))
+    if store.label.kind == "regression":
+        return dict(regression_metrics(np.full(len(test), train.mean()), test))
+    most = np.bincount(train.astype(np.int64)).argmax()
+    return classification_metrics(np.full(len(test), most), test, store.label.names)
