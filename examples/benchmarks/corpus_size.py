@@ -9,9 +9,9 @@ builds task, model (with the training split's statistics), criterion and iterato
 does; takes one training step (`start-up` ends here); and iterates over the rest of the training
 split, collating every batch.
 
-Memory is the largest resident set, less what the process had before it opened the corpus. Pages
-of memory-mapped features are told apart (`mapped`): the system takes them back when it needs
-room, so `private` memory is what can run out.
+Memory is told apart as Linux does: `private` is what the process itself holds and what can run
+out, `mapped` are pages of files (libraries, and a corpus that is memory-mapped), `resident` is the
+most of both together at any time.
 """
 
 import argparse

@@ -6,7 +6,9 @@ Everything is computed once, when a split is opened, from this split's rows alon
 sees another split's rows, even where a group straddles splits. N rows, d the modality's dim.
 """
 
+import math
 import tempfile
+from array import array
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -16,6 +18,7 @@ from numpy.typing import NDArray
 from mia_fairseq.data.derived import Context
 from mia_fairseq.data.store import Split
 from mia_fairseq.data.tables import VectorTable
+from mia_fairseq.data.vectors import OpenFile, VectorFile, Vectors
 from mia_fairseq.errors import InputError
 
 Integers = NDArray[np.int64]
@@ -67,27 +70,32 @@ def group_order(split: Split, contexts: Sequence[Context]) -> GroupOrder:
     """Sorts a split's rows by group and, where a context is a range, by position."""
     where = f"{split.store.path}, split {split.name!r}"
     codes: dict[str, int] = {}
-    grouped = [row for row, utterance in enumerate(split.rows) if utterance.group]
+    grouped, code, known, placed = array("q"), array("q"), array("q"), array("b")
+    for number, utterance in enumerate(split.rows):
+        if utterance.group:
+            grouped.append(number)
+            code.append(codes.setdefault(utterance.group, len(codes)))
+            known.append(utterance.position or 0)
+            placed.append(utterance.position is not None)
     if not grouped:
         raise InputError(
             f"{where}: the rows have no group (video or dialogue), which --context "
             f"{contexts[0]} needs; import the data again with groups"
         )
-    rows = np.array(grouped, np.int64)
-    group = np.array([codes.setdefault(str(split.rows[row].group), len(codes)) for row in grouped])
+    rows, group, position = np.array(grouped), np.array(code), np.array(known)
     size = np.bincount(group)
     ranges = [context for context in contexts if context.window is not None]
-    position = np.zeros(len(rows), np.int64)
     if ranges:
-        for place, row in enumerate(grouped):
-            known = split.rows[row].position
-            if known is None and size[group[place]] > 1:
-                raise InputError(
-                    f"{where}: row {split.rows[row].id!r} of group {split.rows[row].group!r} has "
-                    f"no position, which --context {ranges[0]} needs; import the data again with "
-                    f"positions, or use {ranges[0].source}[group]"
-                )
-            position[place] = known or 0
+        lost = np.flatnonzero((np.array(placed) == 0) & (size[group] > 1))
+        if len(lost):
+            row = split.rows[int(rows[lost[0]])]
+            raise InputError(
+                f"{where}: row {row.id!r} of group {row.group!r} has "
+                f"no position, which --context {ranges[0]} needs; import the data again with "
+                f"positions, or use {ranges[0].source}[group]"
+            )
+    else:
+        position = np.zeros_like(position)
     sorting = np.lexsort([rows, position, group])
     rows, group, position = rows[sorting], group[sorting], position[sorting]
     if ranges:
@@ -105,8 +113,8 @@ def group_order(split: Split, contexts: Sequence[Context]) -> GroupOrder:
 
 def spool(
     rows: Iterable[NDArray[Any]], item_shape: tuple[int, ...], dtype: type[np.generic]
-) -> NDArray[Any]:
-    """Writes rows to a file without a name and maps it: memory does not grow with them.
+) -> Vectors:
+    """Writes rows to a file without a name: memory does not grow with them.
 
     Args:
         rows: arrays of one or more items.
@@ -120,9 +128,10 @@ def spool(
         for row in rows:
             file.write(np.ascontiguousarray(row, dtype).tobytes())
         file.flush()
-        if not file.tell():
-            return np.empty((0, *item_shape), dtype)
-        return np.memmap(file, dtype, mode="r").reshape(-1, *item_shape)
+        kind = np.dtype(dtype)
+        count = file.tell() // (kind.itemsize * math.prod(item_shape))
+        held = OpenFile(file, "a temporary file of contexts")
+        return VectorFile(held, kind, (count, *item_shape))
 
 
 def distinct_windows(

@@ -6,10 +6,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-CHUNK = 65536  # vectors read at once
+from mia_fairseq.data.vectors import Vectors
+
+CHUNK = 2048  # vectors read at once; as float64 they still fit into a processor's cache
 
 
-def in_chunks(vectors: NDArray[Any]) -> Iterator[NDArray[Any]]:
+def in_chunks(vectors: Vectors) -> Iterator[NDArray[Any]]:
     """Cuts (n, d) vectors into pieces of at most `CHUNK`."""
     return (vectors[start : start + CHUNK] for start in range(0, len(vectors), CHUNK))
 
@@ -25,10 +27,12 @@ def column_moments(
     for chunk in chunks:
         if not len(chunk):
             continue
-        values = np.asarray(chunk, dtype=np.float64)
-        delta = values.mean(axis=0) - mean
+        values = np.array(chunk, dtype=np.float64)
+        own_mean = values.mean(axis=0)
+        values -= own_mean
+        delta = own_mean - mean
         total = count + len(values)
-        squares += values.var(axis=0) * len(values) + delta**2 * count * len(values) / total
+        squares += np.einsum("nd,nd->d", values, values) + delta**2 * count * len(values) / total
         mean += delta * len(values) / total
         count = total
     deviation = np.sqrt(squares / max(count, 1))

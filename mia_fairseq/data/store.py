@@ -9,11 +9,10 @@ a modality (kinds.py), its rows lie in
 - tokens: fairseq's ``{split}.{modality}.bin`` and ``.idx`` (`MMapIndexedDataset`, one entry a row)
   and ``dict.{modality}.txt`` (see dictionary.py); dim is the size of that dictionary.
 
-A row that lacks a modality has length 0. Arrays are memory-mapped, so memory does not grow with
-the corpus.
+A row that lacks a modality has length 0. Rows and items are read when they are asked for, so
+memory hardly grows with the corpus.
 """
 
-import csv
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -26,6 +25,8 @@ from numpy.typing import NDArray
 from mia_fairseq.data.dictionary import DICTIONARIES
 from mia_fairseq.data.kinds import KINDS
 from mia_fairseq.data.labels import LabelSpec
+from mia_fairseq.data.rows import RowTable
+from mia_fairseq.data.rows import Utterance as Utterance
 from mia_fairseq.data.tables import VectorTable, open_table
 from mia_fairseq.errors import InputError
 
@@ -94,17 +95,6 @@ class ModalitySpec:
         return cls(dim, str(value.get("extractor", "unknown")), kind, extra)
 
 
-@dataclass(frozen=True)
-class Utterance:
-    """One row of a split, without its features."""
-
-    id: str
-    label: float
-    text: str | None = None
-    group: str | None = None
-    position: int | None = None
-
-
 class Store:
     """A ``DATA/`` folder, open for reading.
 
@@ -158,25 +148,30 @@ class Store:
 
 
 class Split:
-    """The rows of one split and their memory-mapped features.
+    """The rows of one split and their features, both on disk.
 
     Attributes:
-        rows: the utterances, in the order of the table.
+        rows: the utterances, in the order of the table, each read when it is asked for.
         features: for each opened modality, a `VectorTable`.
         specs: the specification of each opened modality.
     """
 
     def __init__(self, store: Store, name: str, modalities: Iterable[str]) -> None:
         self.store, self.name = store, name
-        self.rows = self._read_rows()
-        if not self.rows:
+        path, expected = store.path / f"{name}.tsv", store.splits[name]
+        self.rows = RowTable(path, store.label)
+        if len(self.rows) != expected:
+            raise InputError(
+                f"{path}: has {len(self.rows)} rows, meta.json says {expected}; "
+                "import the data again"
+            )
+        if not len(self.rows):
             raise InputError(
                 f"{store.path}: split {name!r} is empty, expected one row or more; import again"
             )
         self.specs = {name: self._spec(name) for name in modalities}
-        ids = [row.id for row in self.rows]
         self.features: dict[str, VectorTable] = {
-            modality: open_table(store.path, name, modality, spec, ids)
+            modality: open_table(store.path, name, modality, spec, self.rows)
             for modality, spec in self.specs.items()
         }
 
@@ -186,7 +181,7 @@ class Split:
     @property
     def labels(self) -> NDArray[np.float64]:
         """(rows,) scores, or class indices as floats."""
-        return np.array([row.label for row in self.rows])
+        return self.rows.labels
 
     def _spec(self, modality: str) -> ModalitySpec:
         store = self.store
@@ -196,38 +191,3 @@ class Split:
                 f"{', '.join(store.modalities)}; mend --main-modality or --aux-modalities"
             )
         return store.modalities[modality]
-
-    def _read_rows(self) -> list[Utterance]:
-        path = self.store.path / f"{self.name}.tsv"
-        try:
-            with path.open(encoding="utf-8", newline="") as file:
-                reader = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-                records = list(reader)
-                header = reader.fieldnames or []
-        except FileNotFoundError as error:
-            raise InputError(f"{path}: is missing; import the data again") from error
-        absent = [column for column in ("id", "label") if column not in header]
-        if absent:
-            raise InputError(f"{path}: has no column {absent[0]!r}; import the data again")
-        if len(records) != self.store.splits[self.name]:
-            raise InputError(
-                f"{path}: has {len(records)} rows, meta.json says "
-                f"{self.store.splits[self.name]}; import the data again"
-            )
-        return [self._parse_row(record, path, line) for line, record in enumerate(records, 2)]
-
-    def _parse_row(self, record: dict[str, str | None], path: Path, line: int) -> Utterance:
-        where = f"{path}, line {line}"
-        row_id, label = record["id"], record["label"]
-        if not row_id or label is None:
-            raise InputError(f"{where}: id or label is empty; import the data again")
-        position = record.get("position") or None
-        if position is not None and not position.lstrip("-").isdigit():
-            raise InputError(f"{where}: position {position!r} is no whole number")
-        return Utterance(
-            id=row_id,
-            label=self.store.label.parse(label, f"{where} (row {row_id!r})"),
-            text=record.get("text") or None,
-            group=record.get("group") or None,
-            position=None if position is None else int(position),
-        )

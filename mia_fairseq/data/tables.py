@@ -1,4 +1,4 @@
-"""One modality's rows of one split, memory-mapped: features, tokens and frames alike.
+"""One modality's rows of one split, on disk: features, tokens and frames alike.
 
 A row is a sequence of items (a vector, a token's id, a picture); the items of all rows lie one
 after another. V items in all, T of a row.
@@ -7,7 +7,6 @@ after another. V items in all, T of a row.
 import copy
 import logging
 import struct
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,6 +15,8 @@ from numpy.typing import NDArray
 
 from mia_fairseq.data.dictionary import check_dictionary, dictionary_path
 from mia_fairseq.data.kinds import KINDS
+from mia_fairseq.data.rows import RowTable
+from mia_fairseq.data.vectors import VectorFile, Vectors
 from mia_fairseq.errors import InputError
 
 if TYPE_CHECKING:
@@ -36,14 +37,14 @@ class VectorTable:
         path: the file that the items came from, for messages.
         lengths: (rows,) items of each row; 0 where the modality is missing.
         offsets: (rows,) where each row starts.
-        vectors: (V, dim) features or (V, side, side, 3) frames, memory-mapped.
+        vectors: (V, dim) features or (V, side, side, 3) frames, read when they are asked for.
     """
 
     def __init__(
         self,
         path: Path,
         lengths: NDArray[np.int64],
-        vectors: NDArray[Any],
+        vectors: Vectors,
         offsets: NDArray[np.int64] | None = None,
     ) -> None:
         self.path, self.lengths, self.vectors = path, lengths, vectors
@@ -51,8 +52,8 @@ class VectorTable:
         self.offsets = np.cumsum(lengths) - lengths if offsets is None else offsets
 
     def __getitem__(self, row: int) -> NDArray[Any]:
-        start = self.offsets[row]
-        return self.vectors[start : start + self.lengths[row]]
+        start = int(self.offsets[row])
+        return self.vectors[start : start + int(self.lengths[row])]
 
     def with_rows(
         self: Table, lengths: NDArray[np.int64], offsets: NDArray[np.int64] | None = None
@@ -106,16 +107,16 @@ def tell_cut(split: str, modality: str, lengths: NDArray[np.int64], limit: int |
 
 
 def open_table(
-    folder: Path, split: str, modality: str, spec: "ModalitySpec", ids: Sequence[str]
+    folder: Path, split: str, modality: str, spec: "ModalitySpec", rows: RowTable
 ) -> VectorTable:
-    """Maps one modality of a split on disk.
+    """Opens one modality of a split on disk.
 
     Args:
         folder: DATA.
         split: its name.
         modality: its name.
         spec: what ``meta.json`` says of the modality.
-        ids: of the split's rows.
+        rows: of the split.
 
     Raises:
         InputError: a file is missing, truncated, or does not fit ``spec`` or the rows; a token
@@ -125,10 +126,10 @@ def open_table(
     if spec.kind == "tokens":
         dictionary = dictionary_path(folder, modality)
         check_dictionary(dictionary, str(spec.extra["dictionary"]), spec.dim)
-        return _open_tokens(stem, spec.dim, ids)
+        return _open_tokens(stem, spec.dim, rows)
     path = stem.with_name(stem.name + ".npy")
-    lengths = _read_lengths(stem.with_name(stem.name + ".lengths"), len(ids))
-    return VectorTable(path, lengths, _map(path, int(lengths.sum()), spec))
+    lengths = _read_lengths(stem.with_name(stem.name + ".lengths"), len(rows))
+    return VectorTable(path, lengths, _open_items(path, int(lengths.sum()), spec))
 
 
 def _read_lengths(path: Path, rows: int) -> NDArray[np.int64]:
@@ -146,10 +147,10 @@ def _read_lengths(path: Path, rows: int) -> NDArray[np.int64]:
     return lengths
 
 
-def _map(path: Path, count: int, spec: "ModalitySpec") -> NDArray[Any]:
+def _open_items(path: Path, count: int, spec: "ModalitySpec") -> Vectors:
     kind = KINDS[spec.kind]
     try:
-        if count == 0:  # nothing to map: the modality is missing in every row
+        if count == 0:  # nothing to read: the modality is missing in every row
             return np.empty((0, *spec.item_shape), kind.extracted[0])
         vectors = np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError as error:
@@ -168,17 +169,22 @@ def _map(path: Path, count: int, spec: "ModalitySpec") -> NDArray[Any]:
             f"{path}: holds {vectors.dtype}, expected {' or '.join(kind.extracted)}; "
             "import the data again"
         )
+    if not vectors.flags.c_contiguous:
+        raise InputError(
+            f"{path}: is stored column by column (Fortran order), expected row by row; "
+            "import the data again"
+        )
     if len(vectors) != count:
         raise InputError(
             f"{path}: has {len(vectors)} vectors, its .lengths add up to "
             f"{count}; import the data again"
         )
-    return vectors
+    return VectorFile.of(vectors)
 
 
-def _open_tokens(stem: Path, dim: int, ids: Sequence[str]) -> TokenTable:
+def _open_tokens(stem: Path, dim: int, rows: RowTable) -> TokenTable:
     path = stem.with_name(stem.name + ".bin")
-    lengths, dtype = _read_index(stem.with_name(stem.name + ".idx"), len(ids))
+    lengths, dtype = _read_index(stem.with_name(stem.name + ".idx"), len(rows))
     count = int(lengths.sum())
     try:
         size = path.stat().st_size
@@ -189,7 +195,9 @@ def _open_tokens(stem: Path, dim: int, ids: Sequence[str]) -> TokenTable:
             f"{path}: has {size} bytes, its .idx says {count} tokens of {dtype}; it may be "
             "truncated; make the data again"
         )
-    tokens = np.memmap(path, dtype, mode="r") if count else np.empty(0, dtype)
+    tokens: Vectors = np.empty(0, dtype)
+    if count:
+        tokens = VectorFile.of(np.memmap(path, dtype, mode="r"))
     for start in range(0, count, CHUNK):
         part = tokens[start : start + CHUNK]
         if int(part.max()) < dim and int(part.min()) >= 0:
@@ -197,8 +205,8 @@ def _open_tokens(stem: Path, dim: int, ids: Sequence[str]) -> TokenTable:
         place = start + int(np.argmax((part >= dim) | (part < 0)))
         row = int(np.searchsorted(np.cumsum(lengths), place, side="right"))
         raise InputError(
-            f"{path}: row {ids[row]!r} holds the token {int(tokens[place])}, the dictionary has "
-            f"0 to {dim - 1}; make the tokens with this dictionary's tokenizer"
+            f"{path}: row {rows[row].id!r} holds the token {int(part[place - start])}, the "
+            f"dictionary has 0 to {dim - 1}; make the tokens with this dictionary's tokenizer"
         )
     return TokenTable(path, lengths, tokens)
 

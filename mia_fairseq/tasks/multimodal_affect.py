@@ -35,7 +35,7 @@ PAPER_DEFAULTS = {  # Sec. 4.3, as fairseq's command line names them
     "patience": 6,
 }
 OUR_DEFAULTS = {
-    # Batches are gathered from memory-mapped arrays faster than a worker could hand them over.
+    # Batches are read from the disk's cache faster than a worker could hand them over.
     "num_workers": 0,
     # One file an epoch would fill the disk; the best and the last one stay.
     "no_epoch_checkpoints": True,

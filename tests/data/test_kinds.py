@@ -17,6 +17,7 @@ from mia_fairseq.data.opening import open_split
 from mia_fairseq.data.perturbation import Perturbation
 from mia_fairseq.data.store import Split, Store, Utterance
 from mia_fairseq.data.store_writer import StoreWriter
+from mia_fairseq.data.vectors import VectorFile
 from mia_fairseq.errors import InputError
 from mia_fairseq.schema import Schema
 
@@ -49,7 +50,7 @@ def test_tokens_and_frames_come_back_and_fairseq_reads_the_tokens(data: Path) ->
             assert text[row][0] == START and text[row][-1] == END
         assert video[row].dtype == np.uint8
         assert video[row].shape == (video.lengths[row], 6, 6, 3)
-    assert isinstance(text.vectors, np.memmap) and isinstance(video.vectors, np.memmap)
+    assert isinstance(text.vectors, VectorFile) and isinstance(video.vectors, VectorFile)
 
 
 def test_a_batch_pads_tokens_with_their_padding_id(data: Path) -> None:

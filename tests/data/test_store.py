@@ -10,6 +10,7 @@ from harness import EMOTIONS, SCORES, make_store
 from mia_fairseq.data.labels import LabelSpec
 from mia_fairseq.data.store import ModalitySpec, Store, Utterance
 from mia_fairseq.data.store_writer import StoreWriter
+from mia_fairseq.data.vectors import VectorFile
 from mia_fairseq.errors import InputError
 
 DIMS = {"text": 3, "audio": 2}
@@ -43,7 +44,7 @@ def test_what_is_written_comes_back(tmp_path: Path, dtype: str) -> None:
     assert train.labels.tolist() == [-2.5, 3.0]
     text, audio = train.features["text"], train.features["audio"]
     assert np.array_equal(text[0], sequence) and np.array_equal(text[1], vector[None])
-    assert isinstance(text.vectors, np.memmap) and text.vectors.dtype == dtype
+    assert isinstance(text.vectors, VectorFile) and text.vectors.dtype == dtype
     assert audio.missing == 2 and audio[0].shape == (0, 2)
     assert list(test.features) == ["audio"] and test.features["audio"].lengths.tolist() == [2]
 
@@ -167,6 +168,10 @@ BROKEN = {
     "wrong dtype": (
         lambda p: np.save(p / "train.text.npy", np.zeros((9, 12), np.int64)),
         "holds int64",
+    ),
+    "columns first": (
+        lambda p: np.save(p / "train.text.npy", np.zeros((9, 12), np.float32, order="F")),
+        "column by column",
     ),
     "lengths do not add up": (
         lambda p: np.save(p / "train.text.npy", np.zeros((9, 12), np.float32)),
