@@ -107,15 +107,21 @@ class HFEncoder(Encoder):
 
     def layers(self) -> list[nn.Module]:
         blocks = self.blocks()
-        within = {id(module) for block in blocks for module in block.modules()}
         bottom, top = nn.ModuleList(), nn.ModuleList([blocks[-1]])
+        containers = [self.network] if self.network not in blocks else []
         seen = False
-        for module in self.network.modules():
-            if id(module) in within:
-                seen = True
-            elif any(True for _ in module.parameters(recurse=False)):
-                # Behind the blocks stands a last norm; position biases serve all of them.
-                (top if seen and "norm" in type(module).__name__.lower() else bottom).append(module)
+        while containers:
+            container = containers.pop(0)
+            bottom.append(nn.ParameterList(container.parameters(recurse=False)))
+            for child in container.children():
+                if any(module in blocks for module in child.modules()):
+                    seen = True
+                    if child not in blocks:
+                        containers.append(child)
+                else:
+                    # Behind the blocks stands a last norm; position biases serve all of them.
+                    is_norm = "norm" in type(child).__name__.lower()
+                    (top if seen and is_norm else bottom).append(child)
         return [bottom, *blocks[:-1], top]
 
 

@@ -89,6 +89,21 @@ def test_is_built_again_from_its_architecture_and_weights(name: str) -> None:
         assert torch.equal(encoder(*rows()), again(*rows()))
 
 
+def test_a_last_norm_belongs_to_the_top_layer() -> None:
+    transformers = require_transformers("this test")
+    config = transformers.ModernBertConfig(**SIZES, global_attn_every_n_layers=1, pad_token_id=0)
+    encoder = HFEncoder(transformers.ModernBertModel(config))
+    layers = encoder.layers()
+    held = [id(p) for layer in layers for p in layer.parameters()]
+    assert sorted(held) == sorted(id(p) for p in encoder.parameters())
+    assert encoder.network.final_norm in layers[-1].children()
+    assert encoder.network.embeddings in layers[0].children()
+    encoder.train_from(3)
+    assert (
+        encoder.network.final_norm.weight.requires_grad and not encoder.network.layers[1].training
+    )
+
+
 def test_a_batch_without_the_modality_is_zeros() -> None:
     encoder = HFEncoder(network("bert"))
     states = encoder(torch.zeros(3, 1, dtype=torch.int64), torch.zeros(3, dtype=torch.int64))

@@ -10,7 +10,12 @@ from harness import make_store, train
 from omegaconf import OmegaConf
 
 from mia_fairseq.errors import InputError
-from mia_fairseq.optim.adam_fused import FusedAdamOptimizer, norm_of, read_betas
+from mia_fairseq.optim.adam_fused import (
+    FusedAdamOptimizer,
+    check_learning_rates,
+    norm_of,
+    read_betas,
+)
 
 SHAPES = ((7, 5), (5,), ())
 
@@ -124,6 +129,68 @@ def test_goes_on_from_a_saved_state_bit_by_bit() -> None:
         update(one, whole, step, 1 / 7)
         update(second, halves, step, 1 / 7)
     assert all(torch.equal(a, b) for a, b in zip(whole, halves, strict=True))
+
+
+def slowed(*scales: float) -> list[torch.nn.Parameter]:
+    """Parameters marked with groups of their own learning rates, 1 meaning no mark."""
+    params = parameters()
+    for number, (param, scale) in enumerate(zip(params, scales, strict=True)):
+        if scale != 1:
+            param.param_group, param.optim_overrides = f"g{number}", {"lr_scale": scale}
+    return params
+
+
+def test_marked_parameters_learn_at_their_own_rates() -> None:
+    params, plain = slowed(0.5, 1, 0.25), parameters()
+    optimizer, other = made("adam_fused", params), made("adam_fused", plain)
+    assert optimizer.get_lr() == 0.1
+    assert [group["lr"] for group in optimizer.param_groups] == [0.05, 0.1, 0.025]
+    optimizer.set_lr(0.2), other.set_lr(0.2)
+    assert optimizer.get_lr() == 0.2 and optimizer.param_groups[2]["lr"] == 0.05
+    starts = [param.detach().clone() for param in params]
+    assert update(optimizer, params, 1, 1 / 3) == update(other, plain, 1, 1 / 3)  # the norm of all
+    for start, mine, theirs, scale in zip(starts, params, plain, (0.5, 1, 0.25), strict=True):
+        assert torch.allclose(mine - start, (theirs - start) * scale, atol=1e-6)
+
+
+def test_groups_go_on_from_a_saved_state_bit_by_bit() -> None:
+    whole, halves = slowed(0.5, 1, 0.25), slowed(0.5, 1, 0.25)
+    one, first = made("adam_fused", whole), made("adam_fused", halves)
+    for step in range(1, 4):
+        update(one, whole, step, 1 / 7)
+        update(first, halves, step, 1 / 7)
+    second = made("adam_fused", halves)
+    second.load_state_dict(first.state_dict(), second.optimizer_config)
+    assert [group["lr"] for group in second.param_groups] == [0.05, 0.1, 0.025]
+    for step in range(4, 7):
+        update(one, whole, step, 1 / 7)
+        update(second, halves, step, 1 / 7)
+    assert all(torch.equal(a, b) for a, b in zip(whole, halves, strict=True))
+
+
+def test_a_restart_heeds_the_scales_of_now_and_tells_other_groups() -> None:
+    saved = made("adam_fused", slowed(0.5, 1, 0.25)).state_dict()
+    now = made("adam_fused", slowed(0.4, 1, 0.2))
+    now.load_state_dict(saved)
+    assert [group["lr"] for group in now.param_groups] == pytest.approx([0.04, 0.1, 0.02])
+    with pytest.raises(InputError, match=r"groups of \[1, 1, 1\] parameters, this run's of \[3\]"):
+        made("adam_fused", parameters()).load_state_dict(saved)
+    before_scales = made("adam_fused", parameters())
+    state = before_scales.state_dict()
+    del state["param_groups"][0]["lr_scale"]  # a checkpoint of before there were any
+    before_scales.load_state_dict(state, {"lr": 0.3})
+    assert before_scales.get_lr() == 0.3
+
+
+def test_an_optimizer_that_does_not_heed_the_rates_is_told() -> None:
+    params = slowed(0.5, 1, 1)
+    check_learning_rates(made("adam_fused", params), params)
+    check_learning_rates(made("adam", parameters()), parameters())
+    with pytest.raises(InputError, match=r"need each .* FairseqAdam .*--optimizer adam_fused"):
+        check_learning_rates(made("adam", params), params)
+    flat = made("adam_fused", [torch.nn.Parameter(torch.zeros(5))])  # --fp16 joins parameters
+    with pytest.raises(InputError, match=r"--fp16-no-flatten-grads"):
+        check_learning_rates(flat, params)
 
 
 @pytest.mark.parametrize("scale", [1e-18, 1.0, 1e18, float("nan"), float("inf")])
