@@ -17,13 +17,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from examples.tables import CLASS_COLUMNS, REGRESSION_COLUMNS, summarize
+from examples.tables import CLASS_COLUMNS, COST_COLUMNS, REGRESSION_COLUMNS, summarize
 from mia_fairseq.command import run as run_command
 from mia_fairseq.errors import InputError
 
 README = Path(__file__).resolve().parents[1] / "README.md"
 RESULTS = Path(__file__).with_name("results")
-KEPT = ("n", "n_non0", *REGRESSION_COLUMNS, *CLASS_COLUMNS)
+KEPT = ("n", "n_non0", *REGRESSION_COLUMNS, *CLASS_COLUMNS, *COST_COLUMNS)
 PLACE = re.compile(r"(<!-- results: ([\w-]+) -->\n)(.*?)(<!-- /results -->)", flags=re.DOTALL)
 
 

@@ -1,12 +1,13 @@
-"""A small search for settings with Optuna; it reads validation only.
+"""A small search for settings, with Optuna or flag by flag; it reads validation only.
 
 The space is the experiment's own, or base.yaml's. Every trial is a run like any other, kept in
 ``all/`` and evaluated on the validation split alone, so that a search that is killed and started
-again goes on: the sampler is seeded, so it proposes the same trials, and those that are finished
-are not run again.
+again goes on: it proposes the same trials (Optuna's sampler is seeded), and those that are
+finished are not run again.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,15 @@ from examples.experiment import Flags, Row, as_arguments, train_flags
 from examples.plan import PlannedRow, run_name
 from examples.runner import VALID, Run, execute
 from mia_fairseq.errors import InputError
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Settings that were tried: the mean of their metric on validation, or why there is none."""
+
+    settings: Flags
+    value: float | None
+    refused: str = ""
 
 
 def search(
@@ -41,21 +51,19 @@ def search(
             "--search needs optuna, which is not installed; pip install optuna"
         ) from error
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    scores = entry.store.label.kind == "regression"
-    metric = "mae" if scores else "weighted_f1"
+    metric = metric_of(entry)
     space = {name: how for name, how in space.items() if name not in more}
 
     def objective(trial: Any) -> float:
         settings = {name: _propose(trial, name, how) for name, how in space.items()}
         trial.set_user_attr("settings", settings)
-        values = [run.results("valid")[metric] for run in _executed(entry, settings, more, out)]
-        print(
-            f"trial {trial.number}: {metric} {sum(values) / len(values):.4f} {settings}", flush=True
-        )
-        return float(sum(values) / len(values))
+        value = _on_validation(entry, settings, more, out)
+        print(f"trial {trial.number}: {metric} {value:.4f} {settings}", flush=True)
+        return value
 
     study = optuna.create_study(
-        direction="minimize" if scores else "maximize", sampler=optuna.samplers.TPESampler(seed=1)
+        direction="minimize" if metric == "mae" else "maximize",
+        sampler=optuna.samplers.TPESampler(seed=1),
     )
     study.optimize(objective, n_trials=trials)
     best = dict(study.best_trial.user_attrs["settings"])
@@ -64,7 +72,70 @@ def search(
     return best
 
 
-def _executed(entry: PlannedRow, settings: Flags, more: Flags, out: Path) -> list[Run]:
+def flag_by_flag(
+    entry: PlannedRow,
+    space: Mapping[str, Any],
+    *,
+    more: Flags,
+    out: Path,
+    check: Callable[[PlannedRow, Flags], None],
+) -> list[Trial]:
+    """Tries the values of one flag after another, keeping what is best on validation.
+
+    It begins with the first value of every flag and passes once over the flags in their order, so
+    each row of an experiment gets as many trials as another. A later value must be better, not
+    just as good.
+
+    Args:
+        entry: the row and its DATA folder; as many seeds a trial as it has runs.
+        space: flag -> ``{choices: [...]}``.
+        more: flags that stay as they are.
+        out: the folder for all experiments.
+        check: called with the row and the settings before they are tried; raises `InputError`
+            where they are not to be.
+
+    Returns:
+        All trials, the best of them first; those that `check` refused have no value.
+
+    Raises:
+        InputError: the space has something else than choices, or the start was refused.
+    """
+    for name, how in space.items():
+        if set(how) != {"choices"} or not how["choices"]:
+            raise InputError(f"search of {name} is {how}, expected choices to try one by one")
+    values = {name: how["choices"] for name, how in space.items() if name not in more}
+    start = {name: choices[0] for name, choices in values.items()}
+    check(entry, {**start, **more})
+    best = Trial(start, _on_validation(entry, start, more, out))
+    trials = [best]
+    for name, (_, *others) in values.items():
+        so_far = best.settings
+        for other in others:
+            settings = {**so_far, name: other}
+            try:
+                check(entry, {**settings, **more})
+            except InputError as refusal:
+                trials.append(Trial(settings, None, str(refusal)))
+                continue
+            trials.append(Trial(settings, _on_validation(entry, settings, more, out)))
+            if _better(entry, trials[-1], best):
+                best = trials[-1]
+    return [best, *(trial for trial in trials if trial is not best)]
+
+
+def metric_of(entry: PlannedRow) -> str:
+    """What a search looks at: MAE for scores, weighted F1 for classes."""
+    return "mae" if entry.store.label.kind == "regression" else "weighted_f1"
+
+
+def _better(entry: PlannedRow, one: Trial, other: Trial) -> bool:
+    if one.value is None or other.value is None:
+        return other.value is None
+    return one.value < other.value if metric_of(entry) == "mae" else one.value > other.value
+
+
+def _on_validation(entry: PlannedRow, settings: Flags, more: Flags, out: Path) -> float:
+    """The mean of the metric over the seeds, trained and evaluated where that is not done."""
     row = Row(entry.row.name, {**entry.row.flags, **settings})
     flags = train_flags(row, entry.store.label.kind, more)
     name = run_name(row, entry.store.path, flags)
@@ -74,7 +145,8 @@ def _executed(entry: PlannedRow, settings: Flags, more: Flags, out: Path) -> lis
     ]
     for run in runs:
         execute(run)
-    return runs
+    values = [run.results("valid")[metric_of(entry)] for run in runs]
+    return float(sum(values) / len(values))
 
 
 def _propose(trial: Any, name: str, how: Any) -> Any:

@@ -7,25 +7,30 @@ import numpy as np
 
 REGRESSION_COLUMNS = ("mae", "corr", "acc7", "acc2_has0", "f1_has0", "acc2_non0", "f1_non0")
 CLASS_COLUMNS = ("accuracy", "weighted_f1", "macro_f1")
+COST_COLUMNS = ("M parameters", "CPU s an epoch")  # of a model, so without a deviation
 
 
 def summarize(rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
     """A Markdown table.
 
     Args:
-        rows: for each row's name, one dictionary of metrics a seed.
+        rows: for each row's name, one dictionary of metrics a seed; costs, where it has them.
 
     Returns:
         The table; the deviation (n − 1) is there where a row has two seeds or more.
     """
     first = next(iter(rows.values()))[0]
-    columns = REGRESSION_COLUMNS if "mae" in first else CLASS_COLUMNS
+    metrics = REGRESSION_COLUMNS if "mae" in first else CLASS_COLUMNS
+    columns = (*metrics, *(column for column in COST_COLUMNS if column in first))
     lines = [
         "| model | seeds | n | " + " | ".join(columns) + " |",
         "| --- |" + " --- |" * (len(columns) + 2),
     ]
     for name, seeds in rows.items():
-        cells = [_cell([seed.get(column) for seed in seeds]) for column in columns]
+        cells = [
+            _cell([seed.get(column) for seed in seeds[: 1 if column in COST_COLUMNS else None]])
+            for column in columns
+        ]
         lines.append(f"| {name} | {len(seeds)} | {seeds[0]['n']} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 

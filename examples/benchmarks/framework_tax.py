@@ -83,16 +83,21 @@ def bare_step(data: Path, size: int, fused: bool, seed: int) -> Callable[[], Any
     return step
 
 
-def fairseq_train(flags: Sequence[str], stopwatch: Stopwatch) -> None:
-    """fairseq-train with these flags in this process."""
+def fairseq_train(flags: Sequence[str], after_update: Callable[[bool], Any]) -> None:
+    """fairseq-train with these flags in this process; nothing is validated or saved.
+
+    Args:
+        flags: of fairseq-train.
+        after_update: called after each update, with whether it ends an epoch.
+    """
     parser = options.get_training_parser()
     cfg = convert_namespace_to_omegaconf(options.parse_args_and_arch(parser, list(flags)))
     ask = fairseq_cli.train.validate_and_save
 
     def asked(*given: Any) -> Any:
         *_, end_of_epoch = given
-        answer = ([None], False) if end_of_epoch else ask(*given)  # nothing is validated or saved
-        stopwatch.between_steps(end_of_epoch)
+        answer = ([None], False) if end_of_epoch else ask(*given)
+        after_update(end_of_epoch)
         return answer
 
     with patch.object(fairseq_cli.train, "validate_and_save", asked):
@@ -116,7 +121,7 @@ def measure(args: argparse.Namespace) -> Report:
             bare = bare_step(data, size, FUSED[optimizer], args.seed)
             bare()
             stopwatch = Stopwatch(bare)
-            fairseq_train(flags, stopwatch)
+            fairseq_train(flags, stopwatch.between_steps)
             framework, loop = np.array(stopwatch.framework), np.array(stopwatch.loop)
             report.tables[f"--optimizer {optimizer}"] = [
                 {"step": "fairseq-train", "ms": milliseconds(framework), "steps": len(framework)},
