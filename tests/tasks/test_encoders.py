@@ -180,7 +180,7 @@ def test_bf16_trains_on_a_cpu(data: Path, releases: dict[str, Path], tmp_path: P
     flags = (*encoder_flags(releases), *FLAGS, "--channels", "2", "--encoder-lr-scale", "0.5")
     train(data, tmp_path, *flags, "--bf16", "--max-epoch", "1", "--gradient-checkpointing")
     state = weights(tmp_path / "checkpoint_last.pt")
-    for name, tensor in state.items():  # fairseq writes float32, of numbers that bf16 has
+    for tensor in state.values():  # fairseq writes float32, of numbers that bf16 has
         assert tensor.isfinite().all() and torch.equal(tensor.bfloat16().to(tensor.dtype), tensor)
     results = tmp_path / "results.json"
     validate(data, tmp_path / "checkpoint_last.pt", "--results-json", results)
