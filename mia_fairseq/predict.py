@@ -3,8 +3,10 @@
     python -m mia_fairseq.predict CKPT/checkpoint_best.pt clip.mp4 [more clips, folders, DATA]
 
 The features are those that the checkpoint was trained on, made by the same extractors with the
-same options: the checkpoint names them. Without ``--text``, the words come from speech
-recognition. What a clip lacks (no face, no speech) is told, and its modality taken as missing.
+same options: the checkpoint names them, and what its tokens were made with by its hash; files that
+have moved since are named by ``--option text.folder=FOLDER``. Without ``--text``, the words come
+from speech recognition. What a clip lacks (no face, no speech) is told, and its modality taken as
+missing.
 """
 
 import argparse
@@ -22,7 +24,9 @@ import numpy as np
 import torch
 from fairseq import checkpoint_utils
 from numpy.typing import NDArray
+from torch import Tensor
 
+from mia_fairseq.clip_inputs import ClipInputs, Options
 from mia_fairseq.command import run as run_command
 from mia_fairseq.data.dataset import AffectDataset, pad
 from mia_fairseq.data.opening import open_split
@@ -70,45 +74,47 @@ class Predictor:
 
     Args:
         checkpoint: a file of fairseq-train; read as tensors and settings only.
+        options: of extractors, by modality, instead of those that the checkpoint names.
 
     Raises:
         InputError: the file cannot be read, or was not trained with this task.
     """
 
-    def __init__(self, checkpoint: Path | str) -> None:
+    def __init__(self, checkpoint: Path | str, options: Options | None = None) -> None:
         models, _, task = checkpoint_utils.load_model_ensemble_and_task(
             [str(checkpoint)], arg_overrides={"data": ""}
         )
         self.checkpoint = Path(checkpoint)
         self.model = models[0].eval()
         self.schema: Schema = task.schema
+        self.inputs = ClipInputs(self.schema, self.checkpoint, options)
 
     @property
     def reads_words(self) -> bool:
-        """Whether some modality's features are made of the words."""
-        from preprocess.extractors.base import find_extractor
-
-        kinds = [
-            find_extractor(self._known_extractor(name, self.schema.modalities[name].extractor))
-            for name in self.schema.stored
-        ]
-        return any(kind.modality == "text" for kind in kinds)
+        """Whether some modality is made of the words."""
+        return self.inputs.reads_words
 
     def predict_arrays(self, features: Mapping[str, Sequence[NDArray[Any]]]) -> NDArray[np.float32]:
         """Outputs for a batch.
 
         Args:
-            features: for each modality, one (T, dim) array an utterance; T = 0 where missing.
+            features: for each modality, one array an utterance: (T, dim) features, (T,) tokens or
+                (T, side, side, 3) frames; T = 0 where missing.
 
         Returns:
             (n,) scores, or (n, k) probabilities.
         """
         tensors, lengths = {}, {}
         for name in self.schema.inputs:
-            padded, counts = pad(features[name])
+            padded, counts = pad(features[name], self.schema.modalities[name])
             tensors[name], lengths[name] = torch.from_numpy(padded), torch.from_numpy(counts)
+        return self._outputs(tensors, lengths)
+
+    def _outputs(
+        self, features: Mapping[str, Tensor], lengths: Mapping[str, Tensor]
+    ) -> NDArray[np.float32]:
         with torch.no_grad():
-            output = self.model(features=tensors, lengths=lengths).prediction
+            output = self.model(features=features, lengths=lengths).prediction
         if self.schema.label.kind == "classes":
             output = torch.softmax(output, dim=1)
         numbers: NDArray[np.float32] = output.numpy()
@@ -121,9 +127,8 @@ class Predictor:
         rows = AffectDataset(open_split(store, split, self.schema))
         for start in range(0, len(rows), BATCH):
             items = [rows[row] for row in range(start, min(start + BATCH, len(rows)))]
-            rows.collater(items)  # checks that every number is finite
-            features = {n: [item["features"][n] for item in items] for n in self.schema.inputs}
-            for item, output in zip(items, self.predict_arrays(features), strict=True):
+            outputs = self._outputs(**rows.collater(items)["net_input"])
+            for item, output in zip(items, outputs, strict=True):
                 row = rows.split.rows[item["row"]]
                 known = store.label.format(row.label)
                 prediction = self._prediction(row.id, output)
@@ -135,64 +140,19 @@ class Predictor:
         """Each clip, with whatever of its modalities can be had.
 
         Raises:
-            InputError: the checkpoint's features come from no extractor that is here.
+            InputError: the checkpoint's features come from no extractor that is here, or its
+                tokens from another tokenizer.
         """
-        features, missing = self._extract(clips)
-        outputs = self.predict_arrays(features)
+        features, missing = self.inputs.read(clips)
         predictions = []
-        for place, (clip, output) in enumerate(zip(clips, outputs, strict=True)):
-            prediction = self._prediction(clip.id, output)
-            prediction.text, prediction.missing = clip.text, missing[place]
-            predictions.append(prediction)
+        for start in range(0, len(clips), BATCH):
+            batch = slice(start, start + BATCH)
+            outputs = self.predict_arrays({name: features[name][batch] for name in features})
+            for clip, output, reasons in zip(clips[batch], outputs, missing[batch], strict=True):
+                prediction = self._prediction(clip.id, output)
+                prediction.text, prediction.missing = clip.text, reasons
+                predictions.append(prediction)
         return predictions
-
-    def _extract(
-        self, clips: Sequence["Clip"]
-    ) -> tuple[dict[str, list[NDArray[Any]]], list[dict[str, str]]]:
-        from preprocess.extractors.base import Failure
-        from preprocess.worker import Job, compute
-
-        features: dict[str, list[NDArray[Any]]] = {}
-        missing: list[dict[str, str]] = [{} for _ in clips]
-        for name in self.schema.inputs:
-            spec = self.schema.modalities[name]
-            if name in self.schema.contexts:  # a clip by itself has no neighbours
-                features[name] = [np.empty((0, spec.dim), np.float32)] * len(clips)
-                continue
-            options = dict(spec.extra.get("options", {}))
-            job = Job(
-                name,
-                self._known_extractor(name, spec.extractor),
-                Path(),
-                tuple(sorted(options.items())),
-                str(spec.extra.get("pool", "none")),
-                str(spec.extra.get("dtype", "float32")),
-            )
-            features[name] = []
-            for place, array in enumerate(compute(job, clips).arrays):
-                if isinstance(array, Failure):
-                    missing[place][name] = array.reason
-                    array = np.empty((0, spec.dim), np.float32)
-                elif array.shape[1] != spec.dim:
-                    raise InputError(
-                        f"{spec.extractor} gives {array.shape[1]} numbers for {name}, the "
-                        f"checkpoint was trained on {spec.dim}; install the extractor's version "
-                        "of then"
-                    )
-                features[name].append(array)
-        return features, missing
-
-    def _known_extractor(self, modality: str, extractor: str) -> str:
-        from preprocess.extractors.base import find_extractor
-
-        try:
-            find_extractor(extractor)
-        except InputError as error:
-            raise InputError(
-                f"{self.checkpoint}: its {modality} features were made by {extractor!r}, which is "
-                "no extractor here, so clips cannot be predicted; predict a split of a DATA folder"
-            ) from error
-        return extractor
 
     def _prediction(self, name: str, output: NDArray[np.float32]) -> Prediction:
         label = self.schema.label
@@ -272,6 +232,18 @@ def render(predictions: Sequence[Prediction], how: str) -> str:
     )
 
 
+def read_options(given: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Options of extractors by modality, of arguments ``MODALITY.KEY=VALUE``."""
+    options: dict[str, dict[str, str]] = {}
+    for item in given:
+        left, equals, value = item.partition("=")
+        modality, dot, key = left.partition(".")
+        if not (modality and dot and key and equals):
+            raise InputError(f"--option is {item!r}, expected the form MODALITY.KEY=VALUE")
+        options.setdefault(modality, {})[key] = value
+    return options
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Runs the command."""
     parser = argparse.ArgumentParser(
@@ -282,12 +254,19 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("inputs", type=Path, nargs="+", metavar="CLIP", help="or folder, or DATA")
     parser.add_argument("--text", help="the words of the one clip, instead of recognised ones")
+    parser.add_argument(
+        "--option",
+        action="append",
+        default=[],
+        metavar="MODALITY.KEY=VALUE",
+        help="of a modality's extractor, say text.folder=FOLDER for a tokenizer that has moved",
+    )
     parser.add_argument("--split", default="test", help="of a DATA folder (default: test)")
     shape = parser.add_mutually_exclusive_group()
     shape.add_argument("--format", choices=FORMATS, default="table")
     shape.add_argument("--json", dest="format", action="store_const", const="json")
     args = parser.parse_args(argv)
-    predictor = Predictor(args.checkpoint)
+    predictor = Predictor(args.checkpoint, read_options(args.option))
     predictions: list[Prediction] = []
     media = []
     for path in args.inputs:

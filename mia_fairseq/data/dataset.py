@@ -130,10 +130,11 @@ def pad(
     """
     lengths = np.array([len(array) for array in arrays])
     longest = max(1, int(lengths.max()))
-    dtype = np.float32 if spec is None else KINDS[spec.kind].batch
-    padded = np.zeros((len(arrays), longest, *arrays[0].shape[1:]), dtype)
-    if spec is not None and spec.pad:
-        padded.fill(spec.pad)
+    shape = (len(arrays), longest, *arrays[0].shape[1:])
+    if spec is None or spec.kind == "features":
+        padded: NDArray[Any] = np.zeros(shape, np.float32)
+    else:
+        padded = np.full(shape, spec.pad, KINDS[spec.kind].batch)
     for target, array in zip(padded, arrays, strict=True):
         target[: len(array)] = array
     return padded, lengths

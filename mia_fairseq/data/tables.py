@@ -77,11 +77,7 @@ class TokenTable(VectorTable):
 
 
 class CutTable(VectorTable):
-    """A table whose rows have at most ``limit`` items.
-
-    A longer row loses what lies before its last item, which stays: a token row ends with its end
-    symbol.
-    """
+    """A table whose rows have at most ``limit`` items (see `cut_row`)."""
 
     def __init__(self, table: VectorTable, limit: int) -> None:
         lengths = np.minimum(table.lengths, limit)
@@ -89,10 +85,17 @@ class CutTable(VectorTable):
         self.whole, self.limit = table, limit
 
     def __getitem__(self, row: int) -> NDArray[Any]:
-        items = self.whole[row]
-        if len(items) <= self.limit:
-            return items
-        return np.concatenate([items[: self.limit - 1], items[-1:]])
+        return cut_row(self.whole[row], self.limit)
+
+
+def cut_row(items: NDArray[Any], limit: int) -> NDArray[Any]:
+    """At most ``limit`` items of a row: its first ones and its last.
+
+    A token row ends with its end symbol, which so stays.
+    """
+    if len(items) <= limit:
+        return items
+    return np.concatenate([items[: limit - 1], items[-1:]])
 
 
 def tell_cut(split: str, modality: str, lengths: NDArray[np.int64], limit: int | None) -> None:

@@ -11,9 +11,10 @@ from harness import WholePicture
 from released import CONVOLUTIONS, NORMS, fabnet_state
 from torch.nn import functional as F
 
+from mia_fairseq.encoders.fabnet import FabNetEncoder, load_fabnet
 from mia_fairseq.errors import InputError
 from preprocess.extractors.base import Clip, Failure, build_extractor, find_extractor
-from preprocess.extractors.fabnet import FabNetEncoder, find_weights, load_fabnet
+from preprocess.extractors.fabnet import find_weights
 
 
 @pytest.fixture(scope="module")
