@@ -1,4 +1,4 @@
-"""Four mends of fairseq 0.12 that a plugin cannot make through its interfaces.
+"""Six mends of fairseq 0.12 that a plugin cannot make through its interfaces.
 
 1. fairseq copies one checkpoint file onto the other in place; a process killed meanwhile leaves
    half a ``checkpoint_last.pt``, and training cannot go on. We copy beside it and move.
@@ -8,6 +8,9 @@
 3. fairseq gathers what cannot be summed through a CUDA buffer, also where there is no CUDA. We
    use torch's own gathering of objects there.
 4. fairseq reads a checkpoint without saying which file it could not read. We say it in a sentence.
+5. fairseq hides why weights could not be loaded behind a sentence about architectures. Where we
+   have told the user why, that stays the last word.
+6. ``--bf16`` on fairseq's command line means a TPU. Where there is none it means what it says.
 
 Also silenced: the warnings that fairseq's old calls to Hydra and torch draw at every start.
 """
@@ -23,6 +26,7 @@ from typing import Any
 
 import torch
 from fairseq import checkpoint_utils
+from fairseq import utils as fairseq_utils
 from fairseq.distributed import utils as distributed_utils
 from fairseq.file_io import PathManager
 
@@ -43,6 +47,12 @@ def apply() -> None:
     checkpoint_utils.load_checkpoint_to_cpu = _read_or_say_why(
         checkpoint_utils.load_checkpoint_to_cpu
     )
+    for command in ("fairseq_cli.train", "__main__"):
+        module = sys.modules.get(command)
+        if hasattr(module, "convert_namespace_to_omegaconf"):
+            module.convert_namespace_to_omegaconf = _bf16_without_tpu(  # type: ignore[union-attr]
+                module.convert_namespace_to_omegaconf  # type: ignore[union-attr]
+            )
     distributed_utils.all_gather_list = _gather_on_any_device(distributed_utils.all_gather_list)
     warnings.filterwarnings("ignore", module="hydra")
     warnings.filterwarnings("ignore", message=r"\s*'config' is validated against ConfigStore")
@@ -81,7 +91,12 @@ def _copy_atomically(original: Callable[..., Any]) -> Callable[..., Any]:
 
 def _load_and_restore_patience(original: Callable[..., Any]) -> Callable[..., Any]:
     def load_checkpoint(cfg: Any, trainer: Any, **passthrough: Any) -> Any:
-        extra_state, epoch_itr = original(cfg, trainer, **passthrough)
+        try:
+            extra_state, epoch_itr = original(cfg, trainer, **passthrough)
+        except Exception as error:
+            if isinstance(error.__context__, InputError):
+                raise error.__context__ from None
+            raise
         if extra_state and not (cfg.reset_meters or cfg.reset_optimizer or cfg.reset_dataloader):
             _restore_patience(extra_state.get(STATE_KEY), cfg)
         return extra_state, epoch_itr
@@ -113,6 +128,15 @@ def _read_or_say_why(original: Callable[..., Any]) -> Callable[..., Any]:
             raise refused_pickle(path, error) from error
 
     return load_checkpoint_to_cpu
+
+
+def _bf16_without_tpu(original: Callable[..., Any]) -> Callable[..., Any]:
+    def convert_namespace_to_omegaconf(args: Any) -> Any:
+        if getattr(args, "bf16", False) and fairseq_utils.xm is None:
+            args.tpu = False
+        return original(args)
+
+    return convert_namespace_to_omegaconf
 
 
 def _gather_on_any_device(original: Callable[..., Any]) -> Callable[..., Any]:
