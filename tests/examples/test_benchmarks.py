@@ -17,6 +17,7 @@ QUICK = {
     "growth": "R² of a line, M operations over auxiliary dims",
     "corpus_size": "most private MiB, the last against the first",
     "fusions": None,
+    "gradient_checkpointing": "peak memory saved",
 }
 
 

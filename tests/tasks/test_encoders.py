@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from harness import SCORES, train, validate
+from harness import SCORES, run_cli, train, validate
 from released import fabnet_state, small_roberta
 
 from mia_fairseq.data.store import ModalitySpec, Utterance
@@ -143,6 +143,20 @@ def test_a_checkpoint_is_evaluated_without_the_releases(
     finally:
         away.rename(releases["text"].parent)
     assert json.loads(results.read_text())["n"] == ROWS["test"]
+
+
+def test_predict_agrees_with_the_evaluation(
+    trained: tuple[Path, str], data: Path, tmp_path: Path
+) -> None:
+    checkpoint, table = trained[0] / "checkpoint_last.pt", tmp_path / "predictions.tsv"
+    validate(data, checkpoint, "--predictions", table)
+    lines = [line.split("\t") for line in table.read_text().splitlines()]
+    place = lines[0].index("prediction")
+    evaluated = {line[0]: float(line[place]) for line in lines[1:]}
+    told = run_cli("python", "-m", "mia_fairseq.predict", checkpoint, data, "--json")
+    predicted = {row["id"]: row["prediction"] for row in json.loads(told.stdout)}
+    assert len(predicted) == ROWS["test"]
+    assert predicted == pytest.approx(evaluated, abs=1e-5)
 
 
 def test_frozen_encoders_may_stay_out_of_checkpoints(
