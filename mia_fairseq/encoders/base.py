@@ -90,7 +90,15 @@ class Encoder(nn.Module):
         """(B, T, ...) → (B, T, d), zeros behind each length (B,).
 
         A row of length 0 never goes through the network.
+
+        Raises:
+            InputError: the sequences are longer than the network has positions for.
         """
+        if self.max_positions is not None and inputs.shape[1] > self.max_positions:
+            raise InputError(
+                f"a sequence of {inputs.shape[1]} {self.kind} is longer than the encoder's "
+                f"{self.max_positions} positions; cut it, as opening a split of DATA does"
+            )
         present = torch.nonzero(lengths > 0).squeeze(1)  # (P,)
         everywhere = len(present) == len(lengths)
         if not everywhere:

@@ -76,7 +76,11 @@ def test_layers_hold_each_parameter_once_and_positions_are_known(name: str) -> N
     assert encoder.max_positions == most
     with torch.no_grad():
         encoder(torch.full((1, most), 7), torch.tensor([most]))
-        with pytest.raises((IndexError, RuntimeError)):
+        with pytest.raises((IndexError, RuntimeError)):  # there really are no more
+            encoder.encode(torch.full((1, most + 1), 7), torch.tensor([most + 1]))
+        with pytest.raises(
+            InputError, match=rf"sequence of {most + 1} tokens is longer than .*{most}"
+        ):
             encoder(torch.full((1, most + 1), 7), torch.tensor([most + 1]))
 
 

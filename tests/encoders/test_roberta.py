@@ -123,6 +123,13 @@ def test_a_checkpoint_that_would_run_code_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "ran").exists()
 
 
+def test_a_sequence_beyond_the_positions_is_told(release: tuple[Path, RobertaModel]) -> None:
+    encoder, _ = RobertaEncoder.pretrained(str(release[0]))
+    assert encoder(torch.full((1, 12), 7), torch.tensor([12])).isfinite().all()
+    with pytest.raises(InputError, match=r"sequence of 13 tokens is longer than .* 12 positions"):
+        encoder(torch.full((1, 13), 7), torch.tensor([13]))
+
+
 def test_tokens_of_another_dictionary_are_told(release: tuple[Path, RobertaModel]) -> None:
     encoder, _ = RobertaEncoder.pretrained(str(release[0]))  # 20 words, 4 symbols and <mask>
     encoder.check_fits("audio", ModalitySpec(25, "codes", "tokens", {"pad": 1}))
