@@ -20,6 +20,9 @@ def segment_means(sequence: Tensor, lengths: Tensor, segments: int) -> Tensor:
     Returns:
         (B, segments, d); zeros where the length is 0.
     """
+    if sequence.shape[1] == 1:
+        there = (lengths > 0).to(sequence)[:, None, None]
+        return (sequence * there).expand(-1, segments, -1)
     part = torch.arange(segments, device=sequence.device)
     n = lengths.to(sequence.device)[:, None]
     start = part * n // segments  # (B, segments)

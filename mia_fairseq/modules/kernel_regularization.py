@@ -19,8 +19,9 @@ def kernel_regularization(kernel: Tensor) -> Tensor:
     if kernel.ndim != 2 or kernel.shape[0] != kernel.shape[1]:
         raise ValueError(f"kernel has shape {tuple(kernel.shape)}, expected (c, c)")
     w = kernel if kernel.dtype == torch.float64 else kernel.float()
+    if len(w) == 1:  # symmetric, and its own eigenvalue
+        return 2 * torch.relu(-w).sum()
     asymmetry = (w.mT - w).abs().sum()
     symmetric = (w + w.mT) / 2
-    # One number is its own eigenvalue; no decomposition is needed.
-    eigenvalues = symmetric[0] if len(w) == 1 else torch.linalg.eigvalsh(symmetric)
+    eigenvalues = torch.linalg.eigvalsh(symmetric)
     return asymmetry + (eigenvalues - eigenvalues.abs()).abs().sum()

@@ -79,10 +79,10 @@ def convolve(layer: nn.Conv1d, rows: Tensor) -> Tensor:
         output: Tensor = layer(rows)
         return output
     width = layer.kernel_size[0]
-    padding = width // 2
-    padded = F.pad(rows, (padding, padding)) if padding else rows
-    length = padded.shape[2] - width + 1
-    shifted = torch.cat([padded[:, :, k : k + length] for k in range(width)], dim=1)
+    shifted = rows
+    if width > 1:
+        padded, length = F.pad(rows, (width // 2, width // 2)), rows.shape[2]
+        shifted = torch.cat([padded[:, :, k : k + length] for k in range(width)], dim=1)
     weight = layer.weight.transpose(1, 2).flatten(1)  # (c_out, width · c_in)
     return torch.baddbmm(layer.bias[:, None], weight.expand(len(rows), -1, -1), shifted)
 

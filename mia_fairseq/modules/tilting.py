@@ -19,9 +19,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-# Entries of the table made at a time: half a megabyte of float32, so that the steps from one
+# Entries of the table made at a time: a megabyte of float32, so that the steps from one
 # table to its sums stay in a core's cache; elsewhere, enough to fill the device.
-CPU_PORTION = 1 << 17
+CPU_PORTION = 1 << 18
 DEVICE_PORTION = 1 << 24
 
 
@@ -43,12 +43,12 @@ def tilt(queries: Tensor, aux: Tensor, *, want_variance: bool) -> Tilted:
     upward = queries >= 0
     top, bottom = _extremes(aux)
     centre = torch.where(upward, top, bottom)
-    columns = torch.stack([aux, top - aux, bottom - aux], dim=2)
+    columns = torch.stack([aux, top - aux, bottom - aux], dim=1)
     tensors = (queries, centre, aux, columns)
     split = zip(*(tensor.split(rows) for tensor in tensors), strict=True)
     sums = [_sums(t, c, a, column, want_variance) for t, c, a, column in split]
     total, products, variance = (torch.cat(part) for part in zip(*sums, strict=True))
-    direct, below_top, above_bottom = (products / total[:, :, None]).unbind(2)
+    direct, below_top, above_bottom = (products / total[:, None]).unbind(1)
     excess = torch.where(upward, below_top, above_bottom)
     # Where c outweighs all else, a running sum loses the many small terms beside it.
     mean = torch.where(2 * excess.abs() < centre.abs(), centre - excess, direct)
@@ -114,17 +114,17 @@ def _table(queries: Tensor, centre: Tensor, aux: Tensor) -> Tensor:
 def _sums(
     queries: Tensor, centre: Tensor, aux: Tensor, columns: Tensor, want_variance: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Sums of one table: of itself, by each of `columns`, (b, d_a, 3), and of squares.
+    """Sums of one table: of itself, by each of `columns`, (b, 3, d_a), and of squares.
 
     The squares are of a_i less the first column's mean, or zeros where they are not wanted.
 
     Returns:
-        (b, q), (b, q, 3) and (b, q).
+        (b, q), (b, 3, q) and (b, q).
     """
     table = _table(queries, centre, aux)
     total = table.sum(2)
-    products = torch.bmm(table, columns)
+    products = torch.bmm(columns, table.mT)  # the few columns first: much faster on a CPU
     if not want_variance:
         return total, products, torch.zeros_like(total)
-    deviations = aux[:, None] - products[:, :, :1] / total[:, :, None]
+    deviations = aux[:, None] - (products[:, 0] / total)[:, :, None]
     return total, products, deviations.square_().mul_(table).sum(2)

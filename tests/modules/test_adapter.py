@@ -22,8 +22,12 @@ def test_segments_equal_a_loop(segments: int) -> None:
 
 
 def test_one_vector_fills_every_segment() -> None:
-    vector = torch.randn(2, 1, 4)
-    assert torch.equal(segment_means(vector, torch.tensor([1, 1]), 3), vector.expand(2, 3, 4))
+    vector = torch.randn(3, 1, 4, requires_grad=True)
+    filled = segment_means(vector, torch.tensor([1, 0, 1]), 3)
+    expected = (vector * torch.tensor([1.0, 0.0, 1.0])[:, None, None]).expand(3, 3, 4)
+    assert torch.equal(filled, expected)
+    (gradient,) = torch.autograd.grad(filled.sum(), vector)
+    assert gradient[:, 0].tolist() == [[3.0] * 4, [0.0] * 4, [3.0] * 4]
 
 
 def test_each_channel_has_its_map() -> None:

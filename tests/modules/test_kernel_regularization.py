@@ -54,6 +54,13 @@ def test_gradient_is_right_where_it_exists() -> None:
     assert torch.autograd.gradcheck(kernel_regularization, (kernel,))
 
 
+@pytest.mark.parametrize(("number", "slope"), [(-1.5, -2.0), (1.5, 0.0), (0.0, 0.0)])
+def test_gradient_of_one_number_by_hand(number: float, slope: float) -> None:
+    kernel = torch.tensor([[number]], requires_grad=True)
+    (gradient,) = torch.autograd.grad(kernel_regularization(kernel), kernel)
+    assert gradient.item() == slope
+
+
 def test_half_precision_is_computed_in_single() -> None:
     value = kernel_regularization(torch.eye(3, dtype=torch.bfloat16))
     assert value.dtype == torch.float32 and value.item() == 0
