@@ -10,7 +10,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -204,20 +204,16 @@ def _heads_anew(
     if experiment.transfer is None:
         return []
     heads = []
-    user_dir = as_arguments({"user-dir": experiment.transfer.get("user-dir")})
-    evaluations = tuple(replace(evaluation, flags=user_dir) for evaluation in (VALID, TEST))
     for entry in planned:
         for other in stores:
             if other.label == entry.store.label:
                 continue
             run = entry.runs[0]
             checkpoint = run.folder.with_name("seed{seed}") / "checkpoint_best.pt"
-            own = {**entry.row.flags, **experiment.transfer, "transferred-from": checkpoint}
+            own = {**entry.row.flags, **experiment.transfer, "init-from": checkpoint}
             row = Row(entry.row.name, own)
-            # What the head's training does not know of the model's settings is left out.
-            kept = {k: v for k, v in more.items() if own.get(k, "") is not None}
-            flags = train_flags(row, other.label.kind, kept)
-            runs = _runs(row, other, flags, seeds, run.root, evaluations)
+            flags = train_flags(row, other.label.kind, more)
+            runs = _runs(row, other, flags, seeds, run.root, (VALID, TEST))
             place = _transferred(row, entry.store, other, ", head trained anew")
             heads.append(PlannedRow(row, other, runs, (place, place), later=True))
     return heads

@@ -126,6 +126,11 @@ def _read_or_say_why(original: Callable[..., Any]) -> Callable[..., Any]:
             raise InputError(f"{path}: no such checkpoint; train one with fairseq-train") from error
         except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
             raise refused_pickle(path, error) from error
+        except (KeyError, IndexError, TypeError, AttributeError) as error:
+            raise InputError(
+                f"{path}: is no checkpoint of fairseq-train ({type(error).__name__}: {error}); "
+                "give one that it wrote"
+            ) from error
 
     return load_checkpoint_to_cpu
 

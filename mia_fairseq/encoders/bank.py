@@ -4,16 +4,14 @@ B batch, T time, d the encoder's output dim.
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from torch import Tensor, nn
 
 from mia_fairseq.encoders.base import Encoder
 from mia_fairseq.encoders.features import FeatureEncoder
 from mia_fairseq.encoders.linear_copy import EncodedCopy, LinearCopyEncoder
-
-if TYPE_CHECKING:
-    from mia_fairseq.models.affect_model import FusionShape
+from mia_fairseq.models.fusion import FusionShape
 
 
 class Encoded(NamedTuple):
@@ -35,7 +33,7 @@ class EncoderBank(nn.ModuleDict):
         pretrained: the encoders of those that are no features.
     """
 
-    def __init__(self, shape: "FusionShape", pretrained: Mapping[str, Encoder]) -> None:
+    def __init__(self, shape: FusionShape, pretrained: Mapping[str, Encoder]) -> None:
         modules: dict[str, nn.Module] = {}
         for name in (shape.main, *shape.auxiliaries):
             owner = shape.encoded_by(name)

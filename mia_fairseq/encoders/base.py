@@ -167,18 +167,19 @@ class Encoder(nn.Module):
 
     # Checkpoints ------------------------------------------------------------------------------
 
-    def leave_out_of_checkpoints(self, source: str, sha256: str) -> None:
-        """Keeps the weights out of `state_dict`; their hash stands in for them.
+    def knows_weights(self, source: str, sha256: str, *, leave_out: bool) -> None:
+        """Lets checkpoints hold the hash of unchanged weights in place of the weights.
 
-        Loading such a state keeps the weights that are here, if they are the same.
+        A state that does so loads where the weights are here already.
 
         Args:
             source: where the weights come from, for messages.
             sha256: of their file.
+            leave_out: whether `state_dict` is to leave the weights out.
         """
         own = torch.tensor(list(bytes.fromhex(sha256)), dtype=torch.uint8)
 
-        def leave_out(_: nn.Module, state: Any, prefix: str, *__: Any) -> None:
+        def remove(_: nn.Module, state: Any, prefix: str, *__: Any) -> None:
             for key in [key for key in state if key.startswith(prefix)]:
                 del state[key]
             state[prefix + HASH] = own
@@ -194,7 +195,8 @@ class Encoder(nn.Module):
                 )
             state.update(module.network.state_dict(prefix=f"{prefix}network."))
 
-        self.register_state_dict_post_hook(leave_out)
+        if leave_out:
+            self.register_state_dict_post_hook(remove)
         self.register_load_state_dict_pre_hook(fill_in)
 
 

@@ -44,10 +44,11 @@ def build_encoders(
             _set_learning(encoder, name, chosen)
             if cfg.gradient_checkpointing:
                 encoder.checkpoint_gradients()
-            if known is None:
-                states[name]["stored"] = not (cfg.leave_out_frozen and encoder.is_frozen)
-            if not states[name]["stored"]:
-                encoder.leave_out_of_checkpoints(states[name]["source"], states[name]["sha256"])
+            state = states[name]
+            if not state["stored"]:  # its weights are those of the pretrained file
+                leave_out = cfg.leave_out_frozen and encoder.is_frozen
+                encoder.knows_weights(state["source"], state["sha256"], leave_out=leave_out)
+                state["stored"] = not leave_out
             encoders[name] = encoder
     return encoders, states
 
@@ -63,7 +64,8 @@ def _new(name: str, settings: EncoderSettings) -> tuple[Encoder, dict[str, Any]]
     kind, where = find_encoder(source)
     encoder, sha256 = kind.pretrained(where)
     logger.info("%s: encoder %s, sha256 %s", name, source, sha256)
-    return encoder, {"source": source, "sha256": sha256, "architecture": encoder.architecture()}
+    about = {"source": source, "sha256": sha256, "architecture": encoder.architecture()}
+    return encoder, {**about, "stored": False}
 
 
 def _from_checkpoint(
@@ -75,6 +77,10 @@ def _from_checkpoint(
         return None
     kind, where = find_encoder(saved["source"])
     if saved["stored"]:
+        if settings.source not in ("", saved["source"]):
+            logger.info(
+                "%s: encoder %s of the checkpoint, not the one named", name, saved["source"]
+            )
         return kind.untrained(saved["architecture"]), dict(saved)
     if settings.source:  # as the checkpoint has it, unless overridden
         kind, where = find_encoder(settings.source)

@@ -4,10 +4,8 @@ B batch, T time, c channels, d a modality's dim, d_m the main modality's, k outp
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from fairseq.dataclass import ChoiceEnum
 from fairseq.models import BaseFairseqModel
 from torch import Tensor, nn
 
@@ -16,34 +14,26 @@ from mia_fairseq.encoders.bank import EncoderBank
 from mia_fairseq.encoders.base import Encoder, inside
 from mia_fairseq.encoders.build import build_encoders
 from mia_fairseq.encoders.features import FeatureEncoder
-from mia_fairseq.encoders.settings import EncoderConfig
 from mia_fairseq.errors import InputError
+from mia_fairseq.models.affect_settings import AffectModelConfig
+from mia_fairseq.models.fusion import Fusion, FusionOutput, FusionShape, ModalityInput
 from mia_fairseq.modules.adapter import Adapter, segment_means
 from mia_fairseq.modules.dual_residual import DualResidual
 from mia_fairseq.modules.modality_dropout import ModalityDropout
 
 if TYPE_CHECKING:
     from mia_fairseq.data.store import Split
-    from mia_fairseq.schema import Schema
     from mia_fairseq.tasks.multimodal_affect import MultimodalAffectTask
 
-NORMALIZATIONS = ChoiceEnum(["standard", "none"])
-POOLINGS = ChoiceEnum(["mean", "first"])
-
-
-class ModalityInput(NamedTuple):
-    """What a fusion sees of one modality."""
-
-    pooled: Tensor  # (B, c, d), adapted
-    sequence: Tensor  # (B, T, d), as the encoder puts it out, zeros behind each end
-    mask: Tensor  # (B, T), True where there is data
-
-
-class FusionOutput(NamedTuple):
-    """What a fusion returns."""
-
-    fused: Tensor  # (B, c, d_m), added to the main modality in Eq. 11
-    penalty: Tensor | None = None  # a scalar for the criterion's second loss
+__all__ = [
+    "AffectModel",
+    "AffectModelConfig",
+    "AffectOutput",
+    "Fusion",
+    "FusionOutput",
+    "FusionShape",
+    "ModalityInput",
+]
 
 
 class AffectOutput(NamedTuple):
@@ -51,100 +41,6 @@ class AffectOutput(NamedTuple):
 
     prediction: Tensor  # (B,) scores or (B, k) logits
     penalty: Tensor | None = None  # L_KRL, or what else the fusion wants kept small
-
-
-class Fusion(nn.Module):
-    """Base of fusions: ``forward({modality: ModalityInput}) -> FusionOutput``."""
-
-    def forward(self, inputs: Mapping[str, ModalityInput]) -> FusionOutput:
-        raise NotImplementedError(f"{type(self).__name__} must implement forward")
-
-
-@dataclass(frozen=True)
-class FusionShape:
-    """All that a fusion needs to know to be built.
-
-    Attributes:
-        main: name of the main modality.
-        auxiliaries: names of the others, in the order in which they are fused.
-        dims: d of each modality.
-        channels: c.
-        copies: modalities that are learned linear maps of others, and of which.
-        shared: modalities that the encoder of another one reads (contexts), and of which.
-    """
-
-    main: str
-    auxiliaries: tuple[str, ...]
-    dims: Mapping[str, int]
-    channels: int
-    copies: Mapping[str, str] = field(default_factory=dict)
-    shared: Mapping[str, str] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, schema: "Schema", channels: int, encoders: Mapping[str, Encoder]) -> "FusionShape":
-        """The shape of a schema's modalities; `encoders` are of those that are no features."""
-        shared = {name: c.source for name, c in schema.contexts.items() if c.source in encoders}
-        dims = {}
-        for name in schema.used:
-            owner = shared.get(name, schema.copies.get(name, name))
-            known = encoders.get(owner)
-            dims[name] = known.output_dim if known else schema.modalities[name].dim
-        return cls(schema.main, schema.auxiliaries, dims, channels, schema.copies, shared)
-
-    def source(self, name: str) -> str:
-        """Under what name the data holds a modality."""
-        return self.copies.get(name, name)
-
-    def encoded_by(self, name: str) -> str:
-        """Whose encoder reads a modality."""
-        return self.shared.get(name, self.source(name))
-
-
-@dataclass
-class AffectModelConfig(EncoderConfig):
-    """Settings that every fusion shares."""
-
-    channels: int = field(
-        default=1,
-        metadata={"help": "c, rows of the matrices that fusion works on; the paper leaves it open"},
-    )
-    no_adapters: bool = field(
-        default=False,
-        metadata={"help": "no learned linear map in front of each modality: the bare paper"},
-    )
-    normalize: NORMALIZATIONS = field(  # type: ignore[valid-type]
-        default="standard",
-        metadata={"help": "scale features by the training split's mean and deviation, or not"},
-    )
-    pooling: POOLINGS = field(  # type: ignore[valid-type]
-        default="mean",
-        metadata={
-            "help": "what of an encoder's sequence is fused: the means of as many equal parts as "
-            "there are channels, or its first vector, as the paper's ancestors have it"
-        },
-    )
-    ffn_dim: int = field(
-        default=0,
-        metadata={"help": "hidden width of the FFN of Eq. 12; 0 means four times the main dim"},
-    )
-    dropout: float = field(
-        default=0.1, metadata={"help": "share of units dropped in the FFN and before the head"}
-    )
-    feature_dropout: float = field(
-        default=0.0, metadata={"help": "share of input features dropped in training"}
-    )
-    modality_dropout: float = field(
-        default=0.0,
-        metadata={
-            "help": "probability with which each auxiliary is missing for a whole row in training"
-        },
-    )
-    main_dropout: float = field(
-        default=0.0,
-        metadata={
-            "help": "the same for the main modality; a row that would lose all it has loses nothing"
-        },
-    )
 
 
 class AffectModel(BaseFairseqModel):
@@ -184,7 +80,7 @@ class AffectModel(BaseFairseqModel):
                 f"--arch {cfg._name} fuses a main modality with auxiliary ones, got none; "
                 "give --aux-modalities or use --arch unimodal"
             )
-        self.shape, self.outputs = shape, outputs
+        self.shape, self.outputs, self.trains_only_head = shape, outputs, False
         used = (shape.main, *shape.auxiliaries)
         self.encoders = EncoderBank(shape, pretrained or {})
         self.adapters = nn.ModuleDict(
@@ -253,6 +149,16 @@ class AffectModel(BaseFairseqModel):
             present = (lengths > 0)[:, None, None].to(pooled.dtype)
             pooled = self.adapters[name](pooled) * present  # a missing modality stays zeros
         return ModalityInput(pooled, sequence, inside(lengths, sequence.shape[1]))
+
+    def train_only_head(self) -> None:
+        """Freezes all but the last fully-connected layer; dropout and batch norms stand still."""
+        self.requires_grad_(False)
+        self.head.requires_grad_(True)
+        self.trains_only_head = True
+
+    def train(self, mode: bool = True) -> "AffectModel":
+        super().train(mode and not self.trains_only_head)
+        return self
 
     def max_positions(self) -> None:
         """No limit: sequences of any length are pooled."""

@@ -169,7 +169,7 @@ def check_learning_rates(optimizer: Any, params: Iterable[Tensor]) -> None:
         optimizer: fairseq's, which may be wrapped for 16 bits.
         params: what the model learns.
     """
-    if all(lr_scale_of(parameter) == 1 for parameter in params):
+    if all(lr_scale_of(p) == 1 for p in params if p.requires_grad):
         return
     inner = getattr(optimizer, "fp32_optimizer", getattr(optimizer, "wrapped_optimizer", optimizer))
     kept = [group.get(SCALE, 1) for group in optimizer.param_groups]

@@ -3,14 +3,11 @@
 import argparse
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Optional
+from typing import Any
 
 import torch
-from fairseq.dataclass import FairseqDataclass
 from fairseq.logging import metrics
 from fairseq.tasks import FairseqTask, register_task
-from omegaconf import MISSING
 
 from mia_fairseq.data.dataset import AffectDataset
 from mia_fairseq.data.derived import parse_derived
@@ -24,79 +21,12 @@ from mia_fairseq.meter import BatchRows, WholeSplitMeter
 from mia_fairseq.models.affect_model import AffectModel, AffectOutput
 from mia_fairseq.optim.adam_fused import check_learning_rates
 from mia_fairseq.schema import Schema
+from mia_fairseq.tasks.task_settings import OUR_DEFAULTS, PAPER_DEFAULTS, MultimodalAffectConfig
+from mia_fairseq.transfer import Trained
 
 logger = logging.getLogger(__name__)
 
 TEST_SPLIT = "test"
-PAPER_DEFAULTS = {  # Sec. 4.3, as fairseq's command line names them
-    "lr": "1.7e-5",
-    "batch_size": 18,
-    "max_epoch": 50,
-    "patience": 6,
-}
-OUR_DEFAULTS = {
-    # Batches are read from the disk's cache faster than a worker could hand them over.
-    "num_workers": 0,
-    # One file an epoch would fill the disk; the best and the last one stay.
-    "no_epoch_checkpoints": True,
-    "keep_interval_updates": 1,
-    # Otherwise rank 1 gets the checkpoint as a pickle that torch >= 2.6 refuses.
-    "load_checkpoint_on_all_dp_ranks": True,
-    # Room for a whole split's predictions on one rank, in bytes.
-    "all_gather_list_size": 1 << 20,
-}
-
-
-@dataclass
-class MultimodalAffectConfig(FairseqDataclass):
-    """Settings of the task."""
-
-    data: str = field(default=MISSING, metadata={"help": "DATA folder, made by preprocess"})
-    main_modality: str = field(
-        default="text", metadata={"help": "the modality that the others improve"}
-    )
-    aux_modalities: str = field(
-        default="audio,video",
-        metadata={"help": "the others, by commas, in the order in which they are fused"},
-    )
-    derive: str = field(
-        default="",
-        metadata={
-            "help": "further auxiliaries that are learned linear maps of modalities (Table 7), "
-            "such as audio2=linear(audio),video2=linear(video)"
-        },
-    )
-    context: str = field(
-        default="",
-        metadata={
-            "help": "further auxiliaries that are means over the neighbours in a video or "
-            "dialogue: text[-3:-1] the three utterances before, text[+1:+3] those after, "
-            "text[group] all; for live use give only ranges that lie before"
-        },
-    )
-    drop: str = field(
-        default="", metadata={"help": "fairseq-validate: take these modalities from every row"}
-    )
-    noise: str = field(
-        default="",
-        metadata={
-            "help": "fairseq-validate: add Gaussian noise to modalities, in standard deviations "
-            "of each column in the training split, such as audio=1.0,video=0.5"
-        },
-    )
-    misalign: str = field(
-        default="",
-        metadata={"help": "fairseq-validate: give each row these modalities of another row"},
-    )
-    perturbation_seed: int = field(
-        default=1, metadata={"help": "fairseq-validate: seed of --noise and --misalign"}
-    )
-    results_json: Optional[str] = field(
-        default=None, metadata={"help": "fairseq-validate: write the split's metrics here"}
-    )
-    predictions: Optional[str] = field(
-        default=None, metadata={"help": "fairseq-validate: write each row's prediction here (TSV)"}
-    )
 
 
 @register_task("multimodal_affect", dataclass=MultimodalAffectConfig)
@@ -208,8 +138,16 @@ class MultimodalAffectTask(FairseqTask):
         return early_stopping_state()
 
     def build_model(self, cfg: Any, from_checkpoint: bool = False) -> AffectModel:
+        if from_checkpoint:
+            model: AffectModel = super().build_model(cfg, from_checkpoint)
+            return model
+        trained = Trained.chosen(cfg)
+        if trained is not None:
+            self.encoder_states = trained.encoders
         model = super().build_model(cfg, from_checkpoint)
-        if not from_checkpoint and str(cfg.normalize) != "none":
+        if trained is not None:
+            trained.hand_over(model, self.schema, self._opened_store(), cfg)
+        elif str(cfg.normalize) != "none":
             model.fit_normalization(self._open_split("train"))
         return model
 

@@ -1,0 +1,79 @@
+"""The settings that models of every fusion share."""
+
+from dataclasses import dataclass, field
+from typing import Optional
+
+from fairseq.dataclass import ChoiceEnum
+
+from mia_fairseq.encoders.settings import EncoderConfig
+
+NORMALIZATIONS = ChoiceEnum(["standard", "none"])
+POOLINGS = ChoiceEnum(["mean", "first"])
+TRAINED_PARTS = ChoiceEnum(["all", "head"])
+
+
+@dataclass
+class AffectModelConfig(EncoderConfig):
+    """Settings that every fusion shares."""
+
+    channels: int = field(
+        default=1,
+        metadata={"help": "c, rows of the matrices that fusion works on; the paper leaves it open"},
+    )
+    no_adapters: bool = field(
+        default=False,
+        metadata={"help": "no learned linear map in front of each modality: the bare paper"},
+    )
+    normalize: NORMALIZATIONS = field(  # type: ignore[valid-type]
+        default="standard",
+        metadata={"help": "scale features by the training split's mean and deviation, or not"},
+    )
+    pooling: POOLINGS = field(  # type: ignore[valid-type]
+        default="mean",
+        metadata={
+            "help": "what of an encoder's sequence is fused: the means of as many equal parts as "
+            "there are channels, or its first vector, as the paper's ancestors have it"
+        },
+    )
+    ffn_dim: int = field(
+        default=0,
+        metadata={"help": "hidden width of the FFN of Eq. 12; 0 means four times the main dim"},
+    )
+    dropout: float = field(
+        default=0.1, metadata={"help": "share of units dropped in the FFN and before the head"}
+    )
+    feature_dropout: float = field(
+        default=0.0, metadata={"help": "share of input features dropped in training"}
+    )
+    modality_dropout: float = field(
+        default=0.0,
+        metadata={
+            "help": "probability with which each auxiliary is missing for a whole row in training"
+        },
+    )
+    main_dropout: float = field(
+        default=0.0,
+        metadata={
+            "help": "the same for the main modality; a row that would lose all it has loses nothing"
+        },
+    )
+    init_from: Optional[str] = field(
+        default=None,
+        metadata={
+            "help": "start from the weights of this checkpoint, trained on another corpus or task "
+            "with the same modalities and settings"
+        },
+    )
+    reset_head: bool = field(
+        default=False,
+        metadata={
+            "help": "with --init-from: start the last fully-connected layer anew, for other labels"
+        },
+    )
+    train_only: TRAINED_PARTS = field(  # type: ignore[valid-type]
+        default="all",
+        metadata={
+            "help": "with --init-from: train the whole model, or the head alone (the last "
+            "fully-connected layer, Sec. 5.2) while all else works as in evaluation"
+        },
+    )

@@ -1,0 +1,77 @@
+"""The task's settings, and the defaults that it gives fairseq's own."""
+
+from dataclasses import dataclass, field
+from typing import Optional
+
+from fairseq.dataclass import FairseqDataclass
+from omegaconf import MISSING
+
+PAPER_DEFAULTS = {  # Sec. 4.3, as fairseq's command line names them
+    "lr": "1.7e-5",
+    "batch_size": 18,
+    "max_epoch": 50,
+    "patience": 6,
+}
+OUR_DEFAULTS = {
+    # Batches are read from the disk's cache faster than a worker could hand them over.
+    "num_workers": 0,
+    # One file an epoch would fill the disk; the best and the last one stay.
+    "no_epoch_checkpoints": True,
+    "keep_interval_updates": 1,
+    # Otherwise rank 1 gets the checkpoint as a pickle that torch >= 2.6 refuses.
+    "load_checkpoint_on_all_dp_ranks": True,
+    # Room for a whole split's predictions on one rank, in bytes.
+    "all_gather_list_size": 1 << 20,
+}
+
+
+@dataclass
+class MultimodalAffectConfig(FairseqDataclass):
+    """Settings of the task."""
+
+    data: str = field(default=MISSING, metadata={"help": "DATA folder, made by preprocess"})
+    main_modality: str = field(
+        default="text", metadata={"help": "the modality that the others improve"}
+    )
+    aux_modalities: str = field(
+        default="audio,video",
+        metadata={"help": "the others, by commas, in the order in which they are fused"},
+    )
+    derive: str = field(
+        default="",
+        metadata={
+            "help": "further auxiliaries that are learned linear maps of modalities (Table 7), "
+            "such as audio2=linear(audio),video2=linear(video)"
+        },
+    )
+    context: str = field(
+        default="",
+        metadata={
+            "help": "further auxiliaries that are means over the neighbours in a video or "
+            "dialogue: text[-3:-1] the three utterances before, text[+1:+3] those after, "
+            "text[group] all; for live use give only ranges that lie before"
+        },
+    )
+    drop: str = field(
+        default="", metadata={"help": "fairseq-validate: take these modalities from every row"}
+    )
+    noise: str = field(
+        default="",
+        metadata={
+            "help": "fairseq-validate: add Gaussian noise to modalities, in standard deviations "
+            "of each column in the training split, such as audio=1.0,video=0.5"
+        },
+    )
+    misalign: str = field(
+        default="",
+        metadata={"help": "fairseq-validate: give each row these modalities of another row"},
+    )
+    perturbation_seed: int = field(
+        default=1, metadata={"help": "fairseq-validate: seed of --noise and --misalign"}
+    )
+    results_json: Optional[str] = field(
+        default=None, metadata={"help": "fairseq-validate: write the split's metrics here"}
+    )
+    predictions: Optional[str] = field(
+        default=None, metadata={"help": "fairseq-validate: write each row's prediction here (TSV)"}
+    )
