@@ -29,8 +29,8 @@ def test_the_shared_parts_by_hand() -> None:
     # Two residual sums and a ReLU.
     assert operations["ffn"] == Operations(160, 8 + 8 + 10, 0)
     assert operations["head"] == Operations(24, 0, 0)
-    # One vector is its own mean; mean, deviation, mask, presence of its 8 numbers.
-    assert operations["input"] == Operations(0, 4 * 8, 0)
+    # One vector is its own segment; mean, deviation, mask, and presence in pooling and adapter.
+    assert operations["input"] == Operations(0, 5 * 8, 0)
 
 
 def test_concat_by_hand() -> None:
