@@ -1,6 +1,6 @@
 """DATA folders of CMU-MOSI and MELD for the recipes: transcripts, and MOSI's audio vectors."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +12,30 @@ from preprocess.manifest import Row, write_manifest
 
 MEAN = ("--pool", "mean")  # one vector a transcript
 
+Extractors = Mapping[str, str]  # modality made of the transcripts -> name of the extractor
 
-def prepare_mosi(file: Path, folder: Path, text: str, flags: Sequence[str] = ()) -> Path:
+
+def tokens_and_sentences(encoder: str) -> Extractors:
+    """``text``, an encoder's tokens; ``sentence``, the same encoder's vectors, frozen.
+
+    The neighbours' sentences are auxiliaries that cost next to nothing, while the encoder that
+    learns along reads the utterance alone.
+    """
+    return {"text": f"{encoder}_tokens", "sentence": encoder}
+
+
+POOL_SENTENCES = ("--pool", "sentence=mean")
+
+
+def prepare_mosi(
+    file: Path, folder: Path, extractors: Extractors, flags: Sequence[str] = ()
+) -> Path:
     """MOSI's official split: audio vectors out of the .npz, the transcripts through an extractor.
 
     Args:
         file: the .npz with arrays id, video_id, split_official, label, transcript and audio.
         folder: what is made goes here; what is there already is not made again.
-        text: name of the extractor.
+        extractors: of the transcripts.
         flags: of preprocess.extract.
 
     Returns:
@@ -34,6 +50,7 @@ def prepare_mosi(file: Path, folder: Path, text: str, flags: Sequence[str] = ())
                 label=f"{arrays['label'][place]:.9g}",
                 text=str(arrays["transcript"][place]).lower(),  # MOSI's is upper case
                 group=str(arrays["video_id"][place]),
+                position=int(str(arrays["id"][place]).rpartition("_")[2]),
             )
             for place in range(len(audio))
         ]
@@ -43,18 +60,23 @@ def prepare_mosi(file: Path, folder: Path, text: str, flags: Sequence[str] = ())
             with atomic_path(path) as partial, partial.open("wb") as written:
                 np.save(written, vector[None].astype(np.float32))
     write_manifest(folder / "manifest.tsv", rows)
-    return extract_and_binarize(folder, "CMU-MOSI", text, flags)
+    return extract_and_binarize(folder, "CMU-MOSI", extractors, flags)
 
 
 def prepare_meld(
-    tables: Path, folder: Path, text: str, flags: Sequence[str] = (), *, partial: bool = False
+    tables: Path,
+    folder: Path,
+    extractors: Extractors,
+    flags: Sequence[str] = (),
+    *,
+    partial: bool = False,
 ) -> Path:
     """MELD's transcripts through an extractor; its clips are not needed.
 
     Args:
         tables: the folder of MELD's .csv files.
         folder: what is made goes here; what is there already is not made again.
-        text: name of the extractor.
+        extractors: of the transcripts.
         flags: of preprocess.extract.
         partial: go on where rows are missing.
 
@@ -70,14 +92,17 @@ def prepare_meld(
         ],
         folder / "manifest.log",
     )
-    return extract_and_binarize(folder, "MELD", text, flags)
+    return extract_and_binarize(folder, "MELD", extractors, flags)
 
 
-def extract_and_binarize(folder: Path, corpus: str, text: str, flags: Sequence[str]) -> Path:
-    """A manifest's transcripts through an extractor, then DATA; nothing is done twice."""
+def extract_and_binarize(
+    folder: Path, corpus: str, extractors: Extractors, flags: Sequence[str]
+) -> Path:
+    """A manifest's transcripts through extractors, then DATA; nothing is done twice."""
     manifest, features, data = (str(folder / n) for n in ("manifest.tsv", "features", "DATA"))
     if not (folder / "DATA" / "meta.json").is_file():
-        extract = ("preprocess.extract", manifest, "--out", features, "--modality", f"text={text}")
+        modalities = [f"--modality={name}={made_by}" for name, made_by in extractors.items()]
+        extract = ("preprocess.extract", manifest, "--out", features, *modalities)
         binarize = ("preprocess.binarize", manifest, "--features", features, "--out", data)
         for step in ((*extract, *flags), (*binarize, "--corpus", corpus)):
             call(["python", "-m", *step], folder / f"{step[0]}.log")

@@ -22,6 +22,8 @@ from typing import Any
 
 from tqdm import tqdm
 
+from examples.warm import run_warm
+
 ROOT = Path(__file__).resolve().parents[1]
 PLUGIN = ("--user-dir", "mia_fairseq", "--task", "multimodal_affect")
 
@@ -152,10 +154,9 @@ def _execute(run: Run, lock: int) -> None:
             shutil.rmtree(run.folder)  # begun with other flags
         run.folder.mkdir(parents=True, exist_ok=True)
         _write(begun, run.describe())
-        call(train_command(run), run.folder / "train.log", lock)
-    commands = run.folder / "evaluations.json"
-    _write(commands, [validate_command(run, evaluation) for evaluation in run.open_evaluations()])
-    call(["python", "-m", "examples.evaluate", str(commands)], run.folder / "evaluate.log", lock)
+        _call_warm([train_command(run)], run.folder / "train.log", lock)
+    commands = [validate_command(run, evaluation) for evaluation in run.open_evaluations()]
+    _call_warm(commands, run.folder / "evaluate.log", lock)
     _write(run.folder / "run.json", run.describe())
     (run.folder / "checkpoint_last.pt").unlink(missing_ok=True)
 
@@ -198,16 +199,18 @@ def execute_all(runs: Sequence[Run], *, jobs: int = 1) -> None:
         raise SystemExit("\n".join([f"{len(failures)} of {total} runs failed:", *failures]))
 
 
-def call(
-    command: Sequence[str], log: Path, lock: int | None = None, *, capture: bool = False
-) -> str:
+def _call_warm(commands: Sequence[Sequence[str]], log: Path, lock: int) -> None:
+    """Runs fairseq's commands; they outlive a killed runner, and so does the lock."""
+    if run_warm(commands, log, ROOT, lock):
+        raise _failed(" && ".join(map(shlex.join, commands)), log)
+
+
+def call(command: Sequence[str], log: Path, *, capture: bool = False) -> str:
     """Runs a command of this environment, its output into a log as it comes.
 
     Args:
         command: and its arguments.
         log: added to.
-        lock: kept by the command too, so that it ends with the last of the two processes; the
-            command outlives a killed runner.
         capture: give what it prints to standard output back; the log gets it in the end.
 
     Returns:
@@ -228,13 +231,16 @@ def call(
             stdout=subprocess.PIPE if capture else file,
             stderr=file,
             text=True,
-            pass_fds=() if lock is None else (lock,),
         )
         file.write(result.stdout or "")
     if result.returncode != 0:
-        end = "\n".join(log.read_text().splitlines()[-5:])
-        raise RunError(f"{shlex.join(command)}\nfailed; the end of {log}:\n{end}")
+        raise _failed(shlex.join(command), log)
     return result.stdout or ""
+
+
+def _failed(command: str, log: Path) -> RunError:
+    end = "\n".join(log.read_text().splitlines()[-5:])
+    return RunError(f"{command}\nfailed; the end of {log}:\n{end}")
 
 
 @contextmanager

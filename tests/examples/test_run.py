@@ -99,7 +99,7 @@ def test_killed_and_started_again_the_report_is_the_same(
     while not (lost / "train.log").is_file() and time.monotonic() < deadline:
         time.sleep(0.02)
     runner.send_signal(signal.SIGKILL)
-    runner.communicate()
+    runner.wait()
     assert not (lost / "test.json").exists()
     with locked(lost, wait=False) as lock:
         assert lock is None, "the training holds the lock of its dead runner"
