@@ -21,8 +21,11 @@ COMMANDS = {  # what is forked -> the module whose function it is
     "fairseq-validate": "fairseq_cli.validate",
 }
 
+# torch's optimizers import _dynamo when the first one is built, a second's work.
+IMPORTED = (*COMMANDS.values(), "mia_fairseq", "torch._dynamo", __name__)
+
 _server = multiprocessing.get_context("forkserver")
-_server.set_forkserver_preload([*COMMANDS.values(), "mia_fairseq", __name__])
+_server.set_forkserver_preload(list(IMPORTED))
 _starting = threading.Lock()
 
 

@@ -21,7 +21,7 @@ warm-up of a tenth, linear decay, batches of 16. The branch of an auxiliary star
 from collections.abc import Sequence
 from pathlib import Path
 
-from examples.corpora import prepare_mosi
+from examples.corpora import POOL_SENTENCES, prepare_mosi, tokens_and_sentences
 from examples.recipe import Models, Table, recipe_parser, run_tables
 from mia_fairseq.command import run as run_command
 
@@ -59,7 +59,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     args.out = args.out / args.encoder
     folder = args.out.resolve()
-    data = prepare_mosi(args.features.resolve(), folder, f"{args.encoder}_tokens")
+    extractors = tokens_and_sentences(args.encoder)
+    data = prepare_mosi(args.features.resolve(), folder, extractors, POOL_SENTENCES)
     title = "MOSI, test rows of the official split"
     run_tables([Table("MOSI", title, data, models(args.encoder), folder)], args)
 
