@@ -12,7 +12,7 @@ from preprocess.manifest import Row, write_manifest
 
 MEAN = ("--pool", "mean")  # one vector a transcript
 
-Extractors = Mapping[str, str]  # modality made of the transcripts -> name of the extractor
+Extractors = Mapping[str, str]  # modality -> name of the extractor
 
 
 def tokens_and_sentences(encoder: str) -> Extractors:
@@ -96,14 +96,20 @@ def prepare_meld(
 
 
 def extract_and_binarize(
-    folder: Path, corpus: str, extractors: Extractors, flags: Sequence[str]
+    folder: Path,
+    corpus: str,
+    extractors: Extractors,
+    flags: Sequence[str],
+    *,
+    manifest: Path | None = None,
 ) -> Path:
-    """A manifest's transcripts through extractors, then DATA; nothing is done twice."""
-    manifest, features, data = (str(folder / n) for n in ("manifest.tsv", "features", "DATA"))
+    """A manifest (``folder/manifest.tsv``) through extractors, then DATA; nothing is done twice."""
+    table = str(manifest or folder / "manifest.tsv")
+    features, data = str(folder / "features"), str(folder / "DATA")
     if not (folder / "DATA" / "meta.json").is_file():
         modalities = [f"--modality={name}={made_by}" for name, made_by in extractors.items()]
-        extract = ("preprocess.extract", manifest, "--out", features, *modalities)
-        binarize = ("preprocess.binarize", manifest, "--features", features, "--out", data)
+        extract = ("preprocess.extract", table, "--out", features, *modalities)
+        binarize = ("preprocess.binarize", table, "--features", features, "--out", data)
         for step in ((*extract, *flags), (*binarize, "--corpus", corpus)):
             call(["python", "-m", *step], folder / f"{step[0]}.log")
     return folder / "DATA"

@@ -66,7 +66,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         tables.append(Table("MOSI", f"MOSI, {where}", data, MOSI_MODELS, folder))
     if args.meld is not None:
         folder = out / "MELD"
-        data = prepare_meld(args.meld.resolve(), folder, {"text": "minilm"}, flags, partial=args.partial)
+        data = prepare_meld(
+            args.meld.resolve(), folder, {"text": "minilm"}, flags, partial=args.partial
+        )
         tables.append(Table("MELD", f"MELD, {where}", data, MELD_MODELS, folder))
     run_tables(tables, args)
 

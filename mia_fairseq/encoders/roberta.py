@@ -125,11 +125,16 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             "checkpoint of fairseq's roberta; give that, or choose another encoder"
         )
     given = vars(given) if isinstance(given, argparse.Namespace) else dict(given)
+    return state, settings_of(given, len(tables[0]))
+
+
+def settings_of(given: Mapping[str, Any], vocabulary: int) -> dict[str, Any]:
+    """All settings that decide an architecture: those given, RoBERTa-base's for the rest."""
     known = argparse.Namespace()
     base_architecture(known)
     settings = {name: given.get(name, default) for name, default in vars(known).items()}
     settings["max_positions"] = given.get("max_positions") or given["tokens_per_sample"]
-    return state, {**settings, "vocabulary": len(tables[0])}
+    return {**settings, "vocabulary": vocabulary}
 
 
 class _Dictionary(SimpleNamespace):

@@ -5,6 +5,7 @@ codes a second. A pair is a word, "17-301"; the speech RoBERTa's own dictionary 
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -29,6 +30,16 @@ CODES, ROBERTA, WORDS = "vq-wav2vec_kmeans.pt", "bert_kmeans.pt", "dict.txt"
 SHORTEST = 465  # samples: what the convolutions see at once (kernels 10, 8, 4, 4, 4)
 
 
+def find_speech(folder: str | None, *needed: str) -> Path:
+    """The folder of vq-wav2vec and the speech RoBERTa, the user's own or fetched.
+
+    Args:
+        folder: the user's, searched at any depth; None: fetch.
+        needed: file names; by default all three.
+    """
+    return released_folder(folder, "vq-wav2vec", URLS, needed or (CODES, ROBERTA, WORDS))
+
+
 class SpeechCodes(Extractor):
     """What both extractors here do first: a clip's sound to the numbers of its codes."""
 
@@ -38,7 +49,7 @@ class SpeechCodes(Extractor):
 
     def __init__(self, folder: str | None, device: str, needed: Sequence[str]) -> None:
         """``needed``: the files that must be in the folder; it is fetched where none is named."""
-        self.folder = released_folder(folder, "vq-wav2vec", URLS, needed)
+        self.folder = find_speech(folder, *needed)
         self.device = device
         self.wav2vec = load_wav2vec(self.folder / CODES).to(device)
         self.words = load_dictionary(self.folder / WORDS)

@@ -1,0 +1,102 @@
+"""The recipes whose encoders learn along, in short: real tables cut to a few rows, generated clips
+with small checkpoints of the released formats."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from released import fabnet_state, small_roberta, small_vq_wav2vec
+
+from examples.meld_text import recipe as meld_text
+from examples.mosi_text_audio import recipe as mosi_text_audio
+from examples.paper_encoders import estimate
+from examples.paper_encoders import recipe as paper_encoders
+from mia_fairseq.data.store import Store
+from preprocess.corpora import folder as folder_corpus
+from preprocess.demo_corpus import make_corpus
+
+SHORT = ("--seeds", "1", "--max-epoch", "1")
+
+
+def rows_of(file: Path) -> dict[str, int]:
+    """Rows of a table, and on how many utterances each was tested."""
+    return {name: seeds[0]["n"] for name, seeds in json.loads(file.read_text()).items()}
+
+
+def test_mosi_with_neighbours(
+    shared_data: Path, stored_model: Callable[[str], Path], tmp_path: Path
+) -> None:
+    stored_model("minilm")
+    with np.load(shared_data / "mosi" / "mosi_utterance_trimodal.npz") as arrays:
+        splits = arrays["split_official"]
+        kept = np.concatenate([np.flatnonzero(splits == s)[:20] for s in ("train", "val", "test")])
+        np.savez(tmp_path / "few.npz", **{name: arrays[name][kept] for name in arrays})
+    mosi_text_audio.main([str(tmp_path / "few.npz"), "--out", str(tmp_path / "out"), *SHORT])
+    folder = tmp_path / "out" / "minilm"
+    names = {"constant", *mosi_text_audio.models("minilm")}
+    assert rows_of(folder / "MOSI.json") == dict.fromkeys(names, 20)
+    row = Store(folder / "DATA").split("train", ()).rows[0]
+    assert row.id == f"{row.group}_{row.position}"
+
+
+def test_meld_with_what_was_said_before(
+    shared_data: Path, stored_model: Callable[[str], Path], tmp_path: Path
+) -> None:
+    stored_model("minilm")
+    meld = tmp_path / "meld"
+    meld.mkdir()
+    for table in (shared_data / "meld").glob("*.csv"):
+        lines = table.read_text(encoding="utf-8").splitlines()[:40]
+        (meld / table.name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    meld_text.main([str(meld), "--out", str(tmp_path / "out"), "--partial", *SHORT])
+    found = rows_of(tmp_path / "out" / "minilm" / "MELD.json")
+    assert set(found) == {"constant", *meld_text.models("minilm")} and len(set(found.values())) == 1
+
+
+def test_the_papers_encoders_from_clips_to_the_table(
+    stored_model: Callable[[str], Path], tmp_path: Path
+) -> None:
+    for name in ("retinaface", "gpt2_bpe"):
+        stored_model(name)
+    table = make_corpus(tmp_path, clips=12, seed=1, size=96)
+    manifest = tmp_path / "manifest.tsv"
+    folder_corpus.main([str(tmp_path), "--table", str(table), "--out", str(manifest)])
+    for name in ("text", "audio"):
+        (tmp_path / name).mkdir()
+    small_roberta(tmp_path / "text", "model.pt", ["40", "262"], 64)
+    codes = [f"{one}-{other}" for one in range(5) for other in range(5)]
+    small_roberta(tmp_path / "audio", "bert_kmeans.pt", codes, 400)
+    small_vq_wav2vec(tmp_path / "audio")
+    torch.save({"state_dict_model": fabnet_state()}, tmp_path / "affectnet_4views.pth")
+    sources = [f"--{name}={tmp_path / name}" for name in ("text", "audio")]
+    sources += [f"--video={tmp_path / 'affectnet_4views.pth'}", "--detector=mobilenet"]
+    flags = (
+        "--keyframes",
+        "2",
+        "--floats",
+        "fp32",
+        "--corpus",
+        "toy",
+        "--out",
+        str(tmp_path / "o"),
+    )
+    paper_encoders.main([str(manifest), *sources, *flags, *SHORT])
+    tested = len(Store(tmp_path / "o" / "DATA").split("test", ()).rows)
+    names = {"constant", *paper_encoders.ROWS}
+    assert rows_of(tmp_path / "o" / "toy.json") == dict.fromkeys(names, tested)
+
+
+def test_estimates_count_what_they_say() -> None:
+    """A layer's operations by hand: 24 d² and 4 T d for each token and layer."""
+    from mia_fairseq.encoders.roberta import RobertaEncoder, settings_of
+
+    small = {"encoder_layers": 2, "encoder_embed_dim": 32, "encoder_ffn_embed_dim": 128}
+    small |= {"encoder_attention_heads": 4, "max_positions": 64}
+    part = estimate.Part(RobertaEncoder.untrained(settings_of(small, 100)), 2, 4)
+    assert part.forward_flops(10) == 2 * 10 * (24 * 32**2 + 4 * 10 * 32)
+    assert part.activation_bytes(3, 10) == 2 * 3 * 10 * 32 * 2 + 3 * 10 * (34 * 32 + 5 * 4 * 10)
+    steps = estimate.steps_of(estimate.CORPORA["CMU-MOSI"])
+    assert steps == {"text": 18, "audio": 422, "video": 126}
