@@ -5,7 +5,8 @@
 How the figures come about
     parameters   counted on the very modules, with random weights
     operations   of a forward pass, counted by torch's FlopCounterMode on these modules, two for a
-                 multiply-accumulate; backward twice as many, gradient checkpointing one more forward
+                 multiply-accumulate; backward twice as many, and one more forward for gradient
+                 checkpointing
     weights      16 bytes a parameter: a 16-bit weight and gradient, and Adam's float32 copy and two
                  means (float32 training: weight, gradient and two means, 16 as well)
     activations  with gradient checkpointing: the 16-bit input of each Transformer layer, and one

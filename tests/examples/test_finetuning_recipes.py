@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pytest
 import torch
 from released import fabnet_state, small_roberta, small_vq_wav2vec
 
