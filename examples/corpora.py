@@ -63,6 +63,36 @@ def prepare_mosi(
     return extract_and_binarize(folder, "CMU-MOSI", extractors, flags)
 
 
+def add_sentences(file: Path, folder: Path, encoder: str = "minilm") -> Path:
+    """The .npz with one more array, ``sentence``: a frozen encoder's vectors of the transcripts.
+
+    Args:
+        file: has arrays id and transcript.
+        folder: what is made goes here.
+        encoder: name of the extractor.
+
+    Returns:
+        ``folder/sentences.npz``.
+    """
+    with np.load(file, allow_pickle=False) as opened:
+        arrays = dict(opened)
+    rows = [
+        Row(id=str(name), split="train", label="0", text=str(transcript).lower())
+        for name, transcript in zip(arrays["id"], arrays["transcript"], strict=True)
+    ]
+    manifest, features, made = (
+        folder / name for name in ("sentences.tsv", "sentences", "sentences.npz")
+    )
+    write_manifest(manifest, rows)
+    extract = (str(manifest), "--out", str(features), "--modality", f"sentence={encoder}", *MEAN)
+    call(["python", "-m", "preprocess.extract", *extract], folder / "sentences.log")
+    vectors = [np.load(features / "sentence" / f"{row.id}.npy") for row in rows]
+    arrays["sentence"] = np.concatenate(vectors)
+    with atomic_path(made) as partial, partial.open("wb") as written:
+        np.savez(written, **arrays)
+    return made
+
+
 def prepare_meld(
     tables: Path,
     folder: Path,

@@ -23,6 +23,9 @@ look far better than test scores and are a weak guide. So the settings are plain
 channels, both dropouts 0.3, Adam at 1e-3 with warm-up of one epoch and
 linear decay over 20. The epoch is chosen by validation.
 
+``--sentences`` also writes DATA_S, with MiniLM's vectors of the transcripts as a fourth modality, for
+``examples.run context_sentences``.
+
 With context, auxiliaries are the mean text of the three utterances before, of the three after, and
 of the whole video. It has settings of its own, for there validation does discriminate: 0.58.
 """
@@ -30,6 +33,7 @@ of the whole video. It has settings of its own, for there validation does discri
 from collections.abc import Sequence
 from pathlib import Path
 
+from examples.corpora import add_sentences
 from examples.recipe import Table, recipe_parser, run_tables
 from examples.runner import call
 from mia_fairseq.command import run as run_command
@@ -63,11 +67,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Runs the recipe."""
     parser = recipe_parser(__doc__, "runs/mosi_utterance")
     parser.add_argument("features", type=Path, metavar="FILE.npz")
+    parser.add_argument("--sentences", action="store_true", help="write DATA_S too")
     args = parser.parse_args(argv)
     out, file = args.out.resolve(), args.features.resolve()
     out.mkdir(parents=True, exist_ok=True)
     scores = import_features(file, out / "DATA", ())
     classes = import_features(file, out / "DATA7", ("--round-labels",))
+    if args.sentences:
+        more = ("--extractor", "bc-LSTM's features; sentence: MiniLM, frozen")
+        import_features(add_sentences(file, out), out / "DATA_S", more, ("sentence",))
     where = "test rows of bc-LSTM's split"
     run_tables(
         [
@@ -78,13 +86,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
 
 
-def import_features(file: Path, data: Path, flags: Sequence[str]) -> Path:
+def import_features(
+    file: Path, data: Path, flags: Sequence[str], more_modalities: Sequence[str] = ()
+) -> Path:
     """Imports the features, unless that is done."""
     if not (data / "meta.json").is_file():
         call(
             [
                 *("python", "-m", "preprocess.import_arrays", str(file)),
-                *("--modalities", "text", "audio", "video", "--label", "label"),
+                *("--modalities", "text", "audio", "video", *more_modalities, "--label", "label"),
                 *("--split", "split_bclstm", "--group", "video_id", "--id", "id"),
                 *("--text", "transcript", "--valid-fraction", "0.12", "--valid-seed", "1"),
                 *("--corpus", "CMU-MOSI", "--extractor", "bc-LSTM", "--out", str(data), *flags),

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from released import fabnet_state, small_roberta, small_vq_wav2vec
 
+from examples.corpora import add_sentences
 from examples.meld_text import recipe as meld_text
 from examples.mosi_text_audio import recipe as mosi_text_audio
 from examples.paper_encoders import estimate
@@ -16,6 +17,7 @@ from examples.paper_encoders import recipe as paper_encoders
 from mia_fairseq.data.store import Store
 from preprocess.corpora import folder as folder_corpus
 from preprocess.demo_corpus import make_corpus
+from preprocess.extractors.base import Clip, build_extractor
 
 SHORT = ("--seeds", "1", "--max-epoch", "1")
 
@@ -39,6 +41,18 @@ def test_mosi_with_neighbours(
     assert rows_of(folder / "MOSI.json") == dict.fromkeys(names, 20)
     row = Store(folder / "DATA").split("train", ()).rows[0]
     assert row.id == f"{row.group}_{row.position}"
+
+
+def test_sentences_stand_beside_the_arrays_they_belong_to(
+    stored_model: Callable[[str], Path], tmp_path: Path
+) -> None:
+    stored_model("minilm")
+    words = ["a long one, for once, about this and that", "SHORT", "a"]
+    np.savez(tmp_path / "few.npz", id=np.array(["c", "a", "b"]), transcript=np.array(words))
+    with np.load(add_sentences(tmp_path / "few.npz", tmp_path)) as made:
+        alone = build_extractor("minilm").extract([Clip("a", text="short")])[0]
+        assert made["sentence"].shape == (3, 384) and list(made["id"]) == ["c", "a", "b"]
+        np.testing.assert_allclose(made["sentence"][1], alone.mean(axis=0), atol=1e-5)
 
 
 def test_meld_with_what_was_said_before(
