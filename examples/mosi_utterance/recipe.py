@@ -23,8 +23,8 @@ look far better than test scores and are a weak guide. So the settings are plain
 channels, both dropouts 0.3, Adam at 1e-3 with warm-up of one epoch and
 linear decay over 20. The epoch is chosen by validation.
 
-``--sentences`` also writes DATA_S, with MiniLM's vectors of the transcripts as a fourth modality, for
-``examples.run context_sentences``.
+``--sentences`` also writes DATA_S, with MiniLM's vectors of the transcripts as a fourth modality,
+for ``examples.run context_sentences``.
 
 With context, auxiliaries are the mean text of the three utterances before, of the three after, and
 of the whole video. It has settings of its own, for there validation does discriminate: 0.58.

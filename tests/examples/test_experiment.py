@@ -30,7 +30,7 @@ def is_ours(arch: str) -> bool:
 
 
 def test_every_table_and_figure_of_the_paper_has_a_file() -> None:
-    ours = {"which_main", "context", "robustness", "channels_gamma", "fusions"}
+    ours = {"which_main", "context", "context_sentences", "robustness", "channels_gamma", "fusions"}
     papers = {f"table{number}" for number in range(1, 11)} | {"fig2", "fig3", "fig4"}
     assert set(NAMES) == ours | papers
 
