@@ -11,6 +11,7 @@ import numpy as np
 from examples.runner import Run, execute_all
 from examples.tables import summarize
 from mia_fairseq.data.store import Store
+from mia_fairseq.errors import InputError
 from mia_fairseq.metrics import classification_metrics, regression_metrics
 
 Models = Mapping[str, tuple[str, ...]]  # row of the table -> flags of fairseq-train
@@ -44,6 +45,7 @@ def recipe_parser(doc: str | None, out: str, *, seeds: int = 5) -> argparse.Argu
     parser.add_argument("--seeds", type=int, default=seeds)
     parser.add_argument("--max-epoch", type=int, help="fewer for a trial")
     parser.add_argument("--jobs", type=int, default=1, help="processes at a time")
+    parser.add_argument("--rows", nargs="+", metavar="NAME", help="of the tables (default: all)")
     return parser
 
 
@@ -56,10 +58,18 @@ def run_tables(tables: Sequence[Table], args: argparse.Namespace) -> None:
     """
     cap = () if args.max_epoch is None else ("--max-epoch", str(args.max_epoch))
     seeds = range(1, args.seeds + 1)
+    known = [name for table in tables for name in table.models]
+    chosen = args.rows or known
+    unknown = [name for name in chosen if name not in known]
+    if unknown:
+        raise InputError(
+            f"--rows names {unknown[0]!r}, expected some of {', '.join(map(repr, known))}"
+        )
     runs = {
         table.name: [
             Run(name, table.data, (*flags, *cap), seed, table.folder)
             for name, flags in table.models.items()
+            if name in chosen
             for seed in seeds
         ]
         for table in tables

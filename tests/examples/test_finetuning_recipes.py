@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from released import fabnet_state, small_roberta, small_vq_wav2vec
 
@@ -15,6 +16,7 @@ from examples.mosi_text_audio import recipe as mosi_text_audio
 from examples.paper_encoders import estimate
 from examples.paper_encoders import recipe as paper_encoders
 from mia_fairseq.data.store import Store
+from mia_fairseq.errors import InputError
 from preprocess.corpora import folder as folder_corpus
 from preprocess.demo_corpus import make_corpus
 from preprocess.extractors.base import Clip, build_extractor
@@ -35,9 +37,12 @@ def test_mosi_with_neighbours(
         splits = arrays["split_official"]
         kept = np.concatenate([np.flatnonzero(splits == s)[:20] for s in ("train", "val", "test")])
         np.savez(tmp_path / "few.npz", **{name: arrays[name][kept] for name in arrays})
-    mosi_text_audio.main([str(tmp_path / "few.npz"), "--out", str(tmp_path / "out"), *SHORT])
-    folder = tmp_path / "out" / "minilm"
-    names = {"constant", *mosi_text_audio.models("minilm")}
+    chosen = ["text, minilm frozen", "text, audio and neighbours, minilm fine-tuned"]
+    flags = ["--out", str(tmp_path / "out"), *SHORT, "--rows"]
+    with pytest.raises(InputError, match=r"--rows names 'text', expected some of 'text, minilm f"):
+        mosi_text_audio.main([str(tmp_path / "few.npz"), *flags, "text"])
+    mosi_text_audio.main([str(tmp_path / "few.npz"), *flags, *chosen])
+    folder, names = tmp_path / "out" / "minilm", {"constant", *chosen}
     assert rows_of(folder / "MOSI.json") == dict.fromkeys(names, 20)
     row = Store(folder / "DATA").split("train", ()).rows[0]
     assert row.id == f"{row.group}_{row.position}"
