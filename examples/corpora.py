@@ -1,12 +1,17 @@
 """DATA folders of CMU-MOSI and MELD for the recipes: transcripts, and MOSI's audio vectors."""
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from examples.runner import call
-from preprocess.files import atomic_path
+from examples.readme_table import write
+from examples.runner import call, locked
+from mia_fairseq.errors import InputError
+from preprocess.files import atomic_path, sha256_of
 from preprocess.labelling import split_name
 from preprocess.manifest import Row, write_manifest
 
@@ -28,7 +33,7 @@ POOL_SENTENCES = ("--pool", "sentence=mean")
 
 
 def prepare_mosi(
-    file: Path, folder: Path, extractors: Extractors, flags: Sequence[str] = ()
+    file: Path, folder: Path, extractors: Extractors, flags: Sequence[str] = (), *, jobs: int = 1
 ) -> Path:
     """MOSI's official split: audio vectors out of the .npz, the transcripts through an extractor.
 
@@ -37,6 +42,7 @@ def prepare_mosi(
         folder: what is made goes here; what is there already is not made again.
         extractors: of the transcripts.
         flags: of preprocess.extract.
+        jobs: processes of the extraction.
 
     Returns:
         The DATA folder.
@@ -60,7 +66,7 @@ def prepare_mosi(
             with atomic_path(path) as partial, partial.open("wb") as written:
                 np.save(written, vector[None].astype(np.float32))
     write_manifest(folder / "manifest.tsv", rows)
-    return extract_and_binarize(folder, "CMU-MOSI", extractors, flags)
+    return extract_and_binarize(folder, "CMU-MOSI", extractors, flags, jobs=jobs)
 
 
 def add_sentences(file: Path, folder: Path, encoder: str = "minilm") -> Path:
@@ -68,21 +74,23 @@ def add_sentences(file: Path, folder: Path, encoder: str = "minilm") -> Path:
 
     Args:
         file: has arrays id and transcript.
-        folder: what is made goes here.
+        folder: what is made goes here; what is there already is not made again.
         encoder: name of the extractor.
 
     Returns:
         ``folder/sentences.npz``.
     """
+    manifest, features, made = (
+        folder / name for name in ("sentences.tsv", "sentences", "sentences.npz")
+    )
+    if made.is_file():
+        return made
     with np.load(file, allow_pickle=False) as opened:
         arrays = dict(opened)
     rows = [
         Row(id=str(name), split="train", label="0", text=str(transcript).lower())
         for name, transcript in zip(arrays["id"], arrays["transcript"], strict=True)
     ]
-    manifest, features, made = (
-        folder / name for name in ("sentences.tsv", "sentences", "sentences.npz")
-    )
     write_manifest(manifest, rows)
     extract = (str(manifest), "--out", str(features), "--modality", f"sentence={encoder}", *MEAN)
     call(["python", "-m", "preprocess.extract", *extract], folder / "sentences.log")
@@ -100,6 +108,7 @@ def prepare_meld(
     flags: Sequence[str] = (),
     *,
     partial: bool = False,
+    jobs: int = 1,
 ) -> Path:
     """MELD's transcripts through an extractor; its clips are not needed.
 
@@ -109,6 +118,7 @@ def prepare_meld(
         extractors: of the transcripts.
         flags: of preprocess.extract.
         partial: go on where rows are missing.
+        jobs: processes of the extraction.
 
     Returns:
         The DATA folder.
@@ -122,7 +132,7 @@ def prepare_meld(
         ],
         folder / "manifest.log",
     )
-    return extract_and_binarize(folder, "MELD", extractors, flags)
+    return extract_and_binarize(folder, "MELD", extractors, flags, jobs=jobs)
 
 
 def extract_and_binarize(
@@ -132,14 +142,50 @@ def extract_and_binarize(
     flags: Sequence[str],
     *,
     manifest: Path | None = None,
+    jobs: int = 1,
 ) -> Path:
-    """A manifest (``folder/manifest.tsv``) through extractors, then DATA; nothing is done twice."""
-    table = str(manifest or folder / "manifest.tsv")
-    features, data = str(folder / "features"), str(folder / "DATA")
-    if not (folder / "DATA" / "meta.json").is_file():
-        modalities = [f"--modality={name}={made_by}" for name, made_by in extractors.items()]
-        extract = ("preprocess.extract", table, "--out", features, *modalities)
-        binarize = ("preprocess.binarize", table, "--features", features, "--out", data)
-        for step in ((*extract, *flags), (*binarize, "--corpus", corpus)):
-            call(["python", "-m", *step], folder / f"{step[0]}.log")
-    return folder / "DATA"
+    """A manifest (``folder/manifest.tsv``) through extractors, then DATA; nothing is done twice.
+
+    Raises:
+        InputError: DATA is there, and was made of something else.
+    """
+    table = manifest or folder / "manifest.tsv"
+    features, data = str(folder / "features"), folder / "DATA"
+    made_of = {"corpus": corpus, "manifest": sha256_of(table), "flags": list(flags)}
+    with made_once(data, {**made_of, "extractors": dict(extractors)}) as there:
+        if not there:
+            modalities = [f"--modality={name}={made_by}" for name, made_by in extractors.items()]
+            extract = ("preprocess.extract", str(table), "--out", features, *modalities, *flags)
+            binarize = ("preprocess.binarize", str(table), "--features", features)
+            for step in (
+                (*extract, "--jobs", str(jobs)),
+                (*binarize, "--out", str(data), "--corpus", corpus),
+            ):
+                call(["python", "-m", *step], folder / f"{step[0]}.log")
+    return data
+
+
+@contextmanager
+def made_once(data: Path, made_of: Mapping[str, Any]) -> Iterator[bool]:
+    """Holds a DATA folder for the one process that makes it; yields whether it is made.
+
+    Args:
+        data: the folder; what it is made of is kept beside it.
+        made_of: in plain containers.
+
+    Raises:
+        InputError: it was made of something else.
+    """
+    record = data.with_name(f"{data.name}.made_of.json")
+    with locked(data, wait=True):
+        if record.is_file():
+            then = json.loads(record.read_text())
+            different = sorted(key for key in made_of if then.get(key) != made_of[key])
+            if different:
+                raise InputError(
+                    f"{data} was made of another {' and '.join(different)} ({record.name} says "
+                    "which); name another --out, or remove that folder"
+                )
+        else:
+            write(record, json.dumps(made_of, indent=1))
+        yield (data / "meta.json").is_file()

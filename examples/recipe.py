@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from examples.readme_table import write
 from examples.runner import Run, execute_all
 from examples.tables import summarize
 from mia_fairseq.data.store import Store
@@ -45,7 +46,7 @@ def recipe_parser(doc: str | None, out: str, *, seeds: int = 5) -> argparse.Argu
     parser.add_argument("--seeds", type=int, default=seeds)
     parser.add_argument("--max-epoch", type=int, help="fewer for a trial")
     parser.add_argument("--jobs", type=int, default=1, help="processes at a time")
-    parser.add_argument("--rows", nargs="+", metavar="NAME", help="of the tables (default: all)")
+    parser.add_argument("--rows", nargs="+", metavar="NAME", help="to run (default: all)")
     return parser
 
 
@@ -69,22 +70,25 @@ def run_tables(tables: Sequence[Table], args: argparse.Namespace) -> None:
         table.name: [
             Run(name, table.data, (*flags, *cap), seed, table.folder)
             for name, flags in table.models.items()
-            if name in chosen
             for seed in seeds
         ]
         for table in tables
     }
-    execute_all([run for several in runs.values() for run in several], jobs=args.jobs)
+    execute_all(
+        [run for several in runs.values() for run in several if run.name in chosen], jobs=args.jobs
+    )
     out = args.out.resolve()
     texts = []
     for table in tables:
         rows = {"constant": [constant_baseline(table.data)]}
-        for run in runs[table.name]:
-            rows.setdefault(run.name, []).append(run.results("test"))
-        (out / f"{table.name}.json").write_text(json.dumps(rows, indent=1))
+        for name in table.models:  # also what was finished before
+            seeds_of = [run for run in runs[table.name] if run.name == name]
+            if all(run.finished for run in seeds_of):
+                rows[name] = [run.results("test") for run in seeds_of]
+        write(out / f"{table.name}.json", json.dumps(rows, indent=1))
         texts.append(f"{table.title}:\n\n{summarize(rows)}\n")
     text = "\n".join(texts)
-    (out / "results.md").write_text(text)
+    write(out / "results.md", text)
     print(f"{text}\nwritten to {out / 'results.md'}")
 
 

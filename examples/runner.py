@@ -201,8 +201,9 @@ def execute_all(runs: Sequence[Run], *, jobs: int = 1) -> None:
 
 def _call_warm(commands: Sequence[Sequence[str]], log: Path, lock: int) -> None:
     """Runs fairseq's commands; they outlive a killed runner, and so does the lock."""
-    if run_warm(commands, log, ROOT, lock):
-        raise _failed(" && ".join(map(shlex.join, commands)), log)
+    status = run_warm(commands, log, ROOT, lock)
+    if status:
+        raise _failed(" && ".join(map(shlex.join, commands)), log, status)
 
 
 def call(command: Sequence[str], log: Path, *, capture: bool = False) -> str:
@@ -234,13 +235,14 @@ def call(command: Sequence[str], log: Path, *, capture: bool = False) -> str:
         )
         file.write(result.stdout or "")
     if result.returncode != 0:
-        raise _failed(shlex.join(command), log)
+        raise _failed(shlex.join(command), log, result.returncode)
     return result.stdout or ""
 
 
-def _failed(command: str, log: Path) -> RunError:
+def _failed(command: str, log: Path, status: int) -> RunError:
+    how = f"was killed by signal {-status}" if status < 0 else "failed"
     end = "\n".join(log.read_text().splitlines()[-5:])
-    return RunError(f"{command}\nfailed; the end of {log}:\n{end}")
+    return RunError(f"{command}\n{how}; the end of {log}:\n{end}")
 
 
 @contextmanager

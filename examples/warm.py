@@ -41,10 +41,11 @@ def run_warm(
         lock: a descriptor that the process keeps open until it ends, with this one or without.
 
     Returns:
-        Its exit status: 0 when all went well.
+        Its exit status: 0 when all went well, less than 0 by the signal that killed it.
     """
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("PYTHONWARNINGS", "ignore")
+    log.touch()
     with _starting:  # starting one process asks all others whether they have ended
         kept = None if lock is None else DupFd(lock)
         process = _server.Process(target=_run, args=(commands, log, folder, kept))

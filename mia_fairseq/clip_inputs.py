@@ -4,7 +4,7 @@ The checkpoint names the extractor of each modality with its options, and the ha
 its tokens; the same extractors run here.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,13 +30,22 @@ class ClipInputs:
         schema: of the checkpoint.
         checkpoint: its path, for messages.
         options: of the user, instead of those that the checkpoint names: where files lie now.
+        allowed: extractors outside this project, ``module:Class``, that may be imported although it
+            is the checkpoint that names them.
 
     Raises:
         InputError: an option is of a modality that the checkpoint does not have.
     """
 
-    def __init__(self, schema: Schema, checkpoint: Path, options: Options | None = None) -> None:
+    def __init__(
+        self,
+        schema: Schema,
+        checkpoint: Path,
+        options: Options | None = None,
+        allowed: Collection[str] = (),
+    ) -> None:
         self.schema, self.checkpoint, self.options = schema, checkpoint, dict(options or {})
+        self.allowed = allowed
         for name in self.options:
             if name not in schema.stored:
                 raise InputError(
@@ -44,9 +53,14 @@ class ClipInputs:
                 )
 
     @property
+    def made(self) -> tuple[str, ...]:
+        """The modalities that are made of a clip: all but contexts, for it has no neighbours."""
+        return tuple(name for name in self.schema.inputs if name not in self.schema.contexts)
+
+    @property
     def reads_words(self) -> bool:
         """Whether some modality is made of the words."""
-        return any(self._extractor(name).modality == "text" for name in self.schema.stored)
+        return any(self._extractor(name).modality == "text" for name in self.made)
 
     def read(
         self, clips: Sequence["Clip"]
@@ -64,7 +78,7 @@ class ClipInputs:
         missing: list[dict[str, str]] = [{} for _ in clips]
         for name in self.schema.inputs:
             spec = self.schema.modalities[name]
-            if name in self.schema.contexts:  # a clip by itself has no neighbours
+            if name not in self.made:
                 arrays[name] = [spec.absent()] * len(clips)
                 continue
             arrays[name] = self._extract(name, spec, clips, missing)
@@ -92,11 +106,14 @@ class ClipInputs:
         )
         if spec.kind == "tokens" or name in self.options:
             self._check_same(name, spec, job)
-        arrays = []
-        for place, array in enumerate(compute(job, clips).arrays):
+        arrays, computed = [], compute(job, clips)
+        notes = dict(computed.notes)
+        for place, array in enumerate(computed.arrays):
             if isinstance(array, Failure):
                 missing[place][name] = array.reason
                 array = spec.absent()
+            elif not len(array):
+                missing[place][name] = notes.get(clips[place].id, "there is nothing in it")
             elif array.shape[1:] != spec.item_shape:
                 raise InputError(
                     f"{spec.extractor} gives {array.shape[1:]} a moment for {name}, the checkpoint "
@@ -109,6 +126,11 @@ class ClipInputs:
         from preprocess.extractors.base import find_extractor
 
         extractor = self.schema.modalities[modality].extractor
+        if ":" in extractor and extractor not in self.allowed:
+            raise InputError(
+                f"{self.checkpoint}: its {modality} features were made by {extractor}, code from "
+                f"outside that only you can vouch for; add --extractor {extractor} if you do"
+            )
         try:
             return find_extractor(extractor)
         except InputError as error:

@@ -15,7 +15,7 @@ import io
 import json
 import logging
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from fairseq import checkpoint_utils
+from fairseq.utils import import_user_module
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -75,19 +76,25 @@ class Predictor:
     Args:
         checkpoint: a file of fairseq-train; read as tensors and settings only.
         options: of extractors, by modality, instead of those that the checkpoint names.
+        allowed: extractors ``module:Class`` that it may name.
 
     Raises:
         InputError: the file cannot be read, or was not trained with this task.
     """
 
-    def __init__(self, checkpoint: Path | str, options: Options | None = None) -> None:
+    def __init__(
+        self,
+        checkpoint: Path | str,
+        options: Options | None = None,
+        allowed: Collection[str] = (),
+    ) -> None:
         models, _, task = checkpoint_utils.load_model_ensemble_and_task(
             [str(checkpoint)], arg_overrides={"data": ""}
         )
         self.checkpoint = Path(checkpoint)
         self.model = models[0].eval()
         self.schema: Schema = task.schema
-        self.inputs = ClipInputs(self.schema, self.checkpoint, options)
+        self.inputs = ClipInputs(self.schema, self.checkpoint, options, allowed)
 
     @property
     def reads_words(self) -> bool:
@@ -261,12 +268,22 @@ def main(argv: Sequence[str] | None = None) -> None:
         metavar="MODALITY.KEY=VALUE",
         help="of a modality's extractor, say text.folder=FOLDER for a tokenizer that has moved",
     )
+    parser.add_argument(
+        *("--extractor",),
+        action="append",
+        default=[],
+        metavar="MODULE:CLASS",
+        help="an extractor of your own that the checkpoint names and may import",
+    )
+    parser.add_argument("--user-dir", metavar="FOLDER", help="of the checkpoint's own fusion")
     parser.add_argument("--split", default="test", help="of a DATA folder (default: test)")
     shape = parser.add_mutually_exclusive_group()
     shape.add_argument("--format", choices=FORMATS, default="table")
     shape.add_argument("--json", dest="format", action="store_const", const="json")
     args = parser.parse_args(argv)
-    predictor = Predictor(args.checkpoint, read_options(args.option))
+    if args.user_dir is not None:
+        import_user_module(args)
+    predictor = Predictor(args.checkpoint, read_options(args.option), args.extractor)
     predictions: list[Prediction] = []
     media = []
     for path in args.inputs:
@@ -281,7 +298,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         predictions += predictor.predict_clips(clips)
     sys.stdout.write(render(predictions, args.format) + "\n")
     for prediction in predictions:
-        if len(prediction.missing) == len(predictor.schema.stored):
+        if set(predictor.inputs.made) <= set(prediction.missing):
             raise InputError(
                 f"{prediction.id}: nothing could be made of it, so its prediction means nothing: "
                 + "; ".join(prediction.missing.values())

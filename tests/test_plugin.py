@@ -41,6 +41,9 @@ def test_a_users_folder_brings_a_fusion_and_a_criterion(corpus: Path, tmp_path: 
         *("--path", tmp_path / "checkpoint_best.pt", "--results-json", out),
     )
     assert json.loads(out.read_text())["n"] == 23
+    predict = ("python", "-m", "mia_fairseq.predict", tmp_path / "checkpoint_best.pt", corpus)
+    printed = run_cli(*predict, "--user-dir", "examples/custom", "--json").stdout
+    assert len(json.loads(printed)) == 23
 
 
 def test_hydra_trains_from_a_configuration_file(corpus: Path, tmp_path: Path) -> None:

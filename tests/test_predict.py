@@ -3,12 +3,14 @@
 import csv
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from harness import EMOTIONS, make_store, run_cli, train, validate
 
+from mia_fairseq.clip_inputs import ClipInputs
 from mia_fairseq.data.labels import LabelSpec
 from mia_fairseq.data.store import ModalitySpec, Utterance
 from mia_fairseq.data.store_writer import StoreWriter
@@ -27,7 +29,11 @@ class WordCount(Extractor):
         self.scale = float(scale)
 
     def extract(self, clips):
-        return [np.full((1, 2), self.scale * len((c.text or "").split())) for c in clips]
+        counts = [len((clip.text or "").split()) for clip in clips]
+        for clip, count in zip(clips, counts, strict=True):
+            if not count:
+                self.note(clip, "no words, so no count")
+        return [np.full((min(count, 1), 2), self.scale * count) for count in counts]
 
 
 @register_extractor("file_size")
@@ -124,6 +130,21 @@ def test_what_a_clip_lacks_is_told(trained: Path, tmp_path: Path, capsys) -> Non
     main([str(trained), str(empty), "--text", "one two three"])
     printed = capsys.readouterr().out
     assert "video: it is empty" in printed and "one two three" in printed
+    assert "text: " not in printed
+    with pytest.raises(InputError, match="its prediction means nothing: no words, so no count; it"):
+        main([str(trained), str(empty), "--text", " "])
+    assert "text: no words, so no count" in capsys.readouterr().out
+
+
+def test_code_that_a_checkpoint_names_needs_a_word_from_the_user(trained: Path) -> None:
+    schema = Predictor(trained).schema
+    name = f"{WordCount.__module__}:WordCount"
+    text = replace(schema.modalities["text"], extractor=name)
+    schema = replace(schema, modalities={**schema.modalities, "text": text})
+    with pytest.raises(InputError, match=rf"code from outside .* add --extractor {name} if you do"):
+        ClipInputs(schema, trained).read([Clip("c", None, "a b")])
+    arrays, _ = ClipInputs(schema, trained, allowed=[name]).read([Clip("c", None, "a b")])
+    assert arrays["text"][0].tolist() == [[1, 1]]
 
 
 def test_several_clips_and_folders_keep_their_order(tmp_path: Path) -> None:

@@ -57,17 +57,21 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     args = parser.parse_args(argv)
     out = args.out.resolve()
-    flags = (*MEAN, "--jobs", str(args.jobs))
     where = "test rows of the official split"
     tables = []
     if args.mosi is not None:
         folder = out / "MOSI"
-        data = prepare_mosi(args.mosi.resolve(), folder, {"text": "minilm"}, flags)
+        data = prepare_mosi(args.mosi.resolve(), folder, {"text": "minilm"}, MEAN, jobs=args.jobs)
         tables.append(Table("MOSI", f"MOSI, {where}", data, MOSI_MODELS, folder))
     if args.meld is not None:
         folder = out / "MELD"
         data = prepare_meld(
-            args.meld.resolve(), folder, {"text": "minilm"}, flags, partial=args.partial
+            args.meld.resolve(),
+            folder,
+            {"text": "minilm"},
+            MEAN,
+            partial=args.partial,
+            jobs=args.jobs,
         )
         tables.append(Table("MELD", f"MELD, {where}", data, MELD_MODELS, folder))
     run_tables(tables, args)

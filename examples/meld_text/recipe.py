@@ -64,6 +64,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         tokens_and_sentences(args.encoder),
         POOL_SENTENCES,
         partial=args.partial,
+        jobs=args.jobs,
     )
     title = "MELD, test rows of the official split"
     run_tables([Table("MELD", title, data, models(args.encoder), folder)], args)

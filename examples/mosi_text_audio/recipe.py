@@ -73,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args.out = args.out / args.encoder
     folder = args.out.resolve()
     extractors = tokens_and_sentences(args.encoder)
-    data = prepare_mosi(args.features.resolve(), folder, extractors, POOL_SENTENCES)
+    data = prepare_mosi(args.features.resolve(), folder, extractors, POOL_SENTENCES, jobs=args.jobs)
     title = "MOSI, test rows of the official split"
     run_tables([Table("MOSI", title, data, models(args.encoder), folder)], args)
 

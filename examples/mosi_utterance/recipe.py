@@ -33,10 +33,11 @@ of the whole video. It has settings of its own, for there validation does discri
 from collections.abc import Sequence
 from pathlib import Path
 
-from examples.corpora import add_sentences
+from examples.corpora import add_sentences, made_once
 from examples.recipe import Table, recipe_parser, run_tables
 from examples.runner import call
 from mia_fairseq.command import run as run_command
+from preprocess.files import sha256_of
 
 UPDATES = 1420  # 20 epochs of 71 batches
 SHARED = (
@@ -90,17 +91,19 @@ def import_features(
     file: Path, data: Path, flags: Sequence[str], more_modalities: Sequence[str] = ()
 ) -> Path:
     """Imports the features, unless that is done."""
-    if not (data / "meta.json").is_file():
-        call(
-            [
-                *("python", "-m", "preprocess.import_arrays", str(file)),
-                *("--modalities", "text", "audio", "video", *more_modalities, "--label", "label"),
-                *("--split", "split_bclstm", "--group", "video_id", "--id", "id"),
-                *("--text", "transcript", "--valid-fraction", "0.12", "--valid-seed", "1"),
-                *("--corpus", "CMU-MOSI", "--extractor", "bc-LSTM", "--out", str(data), *flags),
-            ],
-            data.with_name(f"{data.name}.log"),
-        )
+    modalities = ("text", "audio", "video", *more_modalities)
+    with made_once(data, {"file": sha256_of(file), "flags": list(flags)}) as there:
+        if not there:
+            call(
+                [
+                    *("python", "-m", "preprocess.import_arrays", str(file)),
+                    *("--modalities", *modalities, "--label", "label"),
+                    *("--split", "split_bclstm", "--group", "video_id", "--id", "id"),
+                    *("--text", "transcript", "--valid-fraction", "0.12", "--valid-seed", "1"),
+                    *("--corpus", "CMU-MOSI", "--extractor", "bc-LSTM", "--out", str(data), *flags),
+                ],
+                data.with_name(f"{data.name}.log"),
+            )
     return data
 
 

@@ -7,8 +7,8 @@ How the figures come about
     operations   of a forward pass, counted by torch's FlopCounterMode on these modules, two for a
                  multiply-accumulate; backward twice as many, and one more forward for gradient
                  checkpointing
-    weights      16 bytes a parameter: a 16-bit weight and gradient, and Adam's float32 copy and two
-                 means (float32 training: weight, gradient and two means, 16 as well)
+    weights      20 bytes a parameter: a 16-bit weight and gradient, fairseq's float32 copies of
+                 both, and Adam's two means (training in float32: 16)
     activations  with gradient checkpointing: the 16-bit input of each Transformer layer, and one
                  layer's inside, B·T·(34·d + 5·heads·T) bytes (Korthikanti et al., "Reducing
                  Activation Recomputation in Large Transformer Models", 2022, Eq. 1)
@@ -34,7 +34,7 @@ from mia_fairseq.encoders.roberta import RobertaEncoder, settings_of
 
 CODES_A_SECOND, FRAMES_A_SECOND, TOKENS_A_WORD = 100, 30, 1.3
 LONGEST = {"text": 512, "audio": 2048}  # positions of the encoders
-ADAM_BYTES, HALF = 16, 2
+ADAM_BYTES, HALF = 20, 2
 WORD = 5  # any token but padding
 GIB = 2**30
 

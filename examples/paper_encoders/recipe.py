@@ -96,8 +96,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         folder,
         args.corpus,
         EXTRACTORS,
-        (*flags, "--jobs", str(args.jobs)),
+        flags,
         manifest=args.manifest.resolve(),
+        jobs=args.jobs,
     )
     criterion = "mae_krl" if Store(data).label.kind == "regression" else "ce_krl"
     title = f"{args.corpus}, test rows"

@@ -10,7 +10,7 @@ import pytest
 import torch
 from released import fabnet_state, small_roberta, small_vq_wav2vec
 
-from examples.corpora import add_sentences
+from examples.corpora import add_sentences, made_once
 from examples.meld_text import recipe as meld_text
 from examples.mosi_text_audio import recipe as mosi_text_audio
 from examples.paper_encoders import estimate
@@ -58,6 +58,18 @@ def test_sentences_stand_beside_the_arrays_they_belong_to(
         alone = build_extractor("minilm").extract([Clip("a", text="short")])[0]
         assert made["sentence"].shape == (3, 384) and list(made["id"]) == ["c", "a", "b"]
         np.testing.assert_allclose(made["sentence"][1], alone.mean(axis=0), atol=1e-5)
+
+
+def test_data_is_made_once_and_of_one_thing(tmp_path: Path) -> None:
+    data = tmp_path / "DATA"
+    with made_once(data, {"file": "a", "flags": []}) as there:
+        assert not there
+    data.mkdir()
+    (data / "meta.json").write_text("{}")
+    with made_once(data, {"file": "a", "flags": []}) as there:
+        assert there
+    with pytest.raises(InputError, match=r"DATA was made of another file .* name another --out"):
+        made_once(data, {"file": "b", "flags": []}).__enter__()
 
 
 def test_meld_with_what_was_said_before(
