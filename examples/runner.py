@@ -24,7 +24,8 @@ from tqdm import tqdm
 
 from examples.warm import run_warm
 
-ROOT = Path(__file__).resolve().parents[1]
+# Not resolved: --user-dir must lead to the plugin by the path that it is imported by.
+ROOT = Path(__file__).absolute().parents[1]
 PLUGIN = ("--user-dir", "mia_fairseq", "--task", "multimodal_affect")
 
 
