@@ -20,7 +20,10 @@ class CeKrlConfig(JointLossConfig):
 
     class_weights: str = field(
         default="none",
-        metadata={"help": "weights of classes in the loss: none, balanced, or numbers by commas"},
+        metadata={
+            "help": "weights of classes in the loss: none, balanced, root (the square roots of "
+            "balanced ones), or numbers by commas"
+        },
     )
 
 

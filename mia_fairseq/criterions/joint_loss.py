@@ -13,6 +13,8 @@ from torch import Tensor
 
 from mia_fairseq.errors import InputError
 
+BALANCING = {"balanced": 1.0, "root": 0.5}  # weights are counts to the power of minus this
+
 
 @dataclass
 class JointLossConfig(FairseqDataclass):
@@ -88,7 +90,8 @@ def weights_of_classes(choice: str, names: Sequence[str], counts: Sequence[int])
     """Weights of the cross-entropy, (k,), with mean 1 over the training rows.
 
     Args:
-        choice: ``none``; ``balanced``, each class as heavy as any other; or k numbers by commas.
+        choice: ``none``; ``balanced``, each class as heavy as any other; ``root``, the square
+            roots of those weights, between the two; or k numbers by commas.
         names: the k classes.
         counts: the training rows of each.
 
@@ -97,14 +100,14 @@ def weights_of_classes(choice: str, names: Sequence[str], counts: Sequence[int])
     """
     if choice == "none":
         return None
-    if choice == "balanced":
+    if choice in BALANCING:
         absent = [name for name, count in zip(names, counts, strict=True) if not count]
         if absent:
             raise InputError(
-                f"--class-weights balanced: no training row is of class {absent[0]!r}; "
+                f"--class-weights {choice}: no training row is of class {absent[0]!r}; "
                 "give the weights as numbers"
             )
-        weights = 1 / torch.tensor(counts, dtype=torch.float64)
+        weights = torch.tensor(counts, dtype=torch.float64) ** -BALANCING[choice]
     else:
         try:
             weights = torch.tensor([float(part) for part in choice.split(",")]).double()
@@ -112,7 +115,7 @@ def weights_of_classes(choice: str, names: Sequence[str], counts: Sequence[int])
             weights = torch.empty(0)
         if len(weights) != len(names) or not (weights > 0).all():
             raise InputError(
-                f"--class-weights is {choice!r}, expected none, balanced, or {len(names)} "
+                f"--class-weights is {choice!r}, expected none, balanced, root, or {len(names)} "
                 f"positive numbers by commas, for {', '.join(names)}"
             )
     shares = torch.tensor(counts, dtype=torch.float64) / max(sum(counts), 1)

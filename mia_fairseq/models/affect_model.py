@@ -81,12 +81,11 @@ class AffectModel(BaseFairseqModel):
                 "give --aux-modalities or use --arch unimodal"
             )
         self.shape, self.outputs, self.trains_only_head = shape, outputs, False
-        used = (shape.main, *shape.auxiliaries)
         self.encoders = EncoderBank(shape, pretrained or {})
+        adapted = [] if cfg.no_main_adapter else [shape.main]
+        adapted = [] if cfg.no_adapters else [*adapted, *shape.auxiliaries]
         self.adapters = nn.ModuleDict(
-            {}
-            if cfg.no_adapters
-            else {name: Adapter(shape.dims[name], shape.channels) for name in used}
+            {name: Adapter(shape.dims[name], shape.channels) for name in adapted}
         )
         self.modality_dropout = ModalityDropout(shape.main, cfg.modality_dropout, cfg.main_dropout)
         self.feature_dropout = nn.Dropout(cfg.feature_dropout)

@@ -24,6 +24,13 @@ class AffectModelConfig(EncoderConfig):
         default=False,
         metadata={"help": "no learned linear map in front of each modality: the bare paper"},
     )
+    no_main_adapter: bool = field(
+        default=False,
+        metadata={
+            "help": "no learned linear map in front of the main modality, for an encoder that "
+            "learns along and plays its part"
+        },
+    )
     normalize: NORMALIZATIONS = field(  # type: ignore[valid-type]
         default="standard",
         metadata={"help": "scale features by the training split's mean and deviation, or not"},

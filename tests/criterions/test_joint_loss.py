@@ -74,6 +74,9 @@ def test_balanced_weights_make_classes_equal_and_keep_the_mean() -> None:
     assert weights is not None
     shares = torch.tensor([0.1, 0.3, 0.6])
     assert torch.allclose(weights * shares, torch.full((3,), 1 / 3))
+    root = weights_of_classes("root", NAMES, (10, 30, 60))
+    assert torch.allclose(root / root[0], (weights / weights[0]).sqrt())
+    assert (root * shares).sum().item() == pytest.approx(1)
     given = weights_of_classes("1,2,3", NAMES, (10, 30, 60))
     assert torch.allclose(given[1] / given[0], torch.tensor(2.0))
     assert weights_of_classes("none", NAMES, (10, 30, 60)) is None
@@ -81,13 +84,14 @@ def test_balanced_weights_make_classes_equal_and_keep_the_mean() -> None:
 
 @pytest.mark.parametrize("choice", ["heavy", "1,2", "1,2,-3", "1,2,x"])
 def test_weights_that_cannot_be_read_are_refused(choice: str) -> None:
-    with pytest.raises(InputError, match="expected none, balanced, or 3 positive numbers"):
+    with pytest.raises(InputError, match="expected none, balanced, root, or 3 positive numbers"):
         weights_of_classes(choice, NAMES, (1, 1, 1))
 
 
-def test_a_class_without_rows_cannot_be_balanced() -> None:
-    with pytest.raises(InputError, match="no training row is of class 'b'"):
-        weights_of_classes("balanced", NAMES, (5, 0, 5))
+@pytest.mark.parametrize("choice", ["balanced", "root"])
+def test_a_class_without_rows_cannot_be_balanced(choice: str) -> None:
+    with pytest.raises(InputError, match=f"{choice}: no training row is of class 'b'"):
+        weights_of_classes(choice, NAMES, (5, 0, 5))
 
 
 @pytest.mark.parametrize("gamma", [-0.1, 1.0, float("nan")])

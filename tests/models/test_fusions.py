@@ -180,6 +180,13 @@ def test_without_adapters_there_are_none() -> None:
     assert len(model.adapters) == 0 and model(*batch(3)).prediction.shape == (3,)
 
 
+def test_the_main_modality_may_go_without_an_adapter() -> None:
+    model = build("mia_net", 3, no_main_adapter=True)
+    auxiliaries = model.shape.auxiliaries
+    assert tuple(model.adapters) == auxiliaries and len(auxiliaries) == 2
+    assert model(*batch(3)).prediction.shape == (3,)
+
+
 def test_a_main_modality_alone_cannot_be_fused() -> None:
     with pytest.raises(InputError, match="--arch unimodal"):
         build("mia_net", 1)
