@@ -6,6 +6,7 @@ checkpoint, and one that is finished is not touched. A lock on each folder keeps
 from running the same; the system frees it when its process and the command it runs are dead.
 """
 
+import contextlib
 import fcntl
 import json
 import os
@@ -15,7 +16,6 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from examples.warm import run_warm
 
 # Not resolved: --user-dir must lead to the plugin by the path that it is imported by.
 ROOT = Path(__file__).absolute().parents[1]
+CONTENT = "content_sha256"  # of a DATA folder's rows, in its meta.json
 PLUGIN = ("--user-dir", "mia_fairseq", "--task", "multimodal_affect")
 
 
@@ -96,7 +97,12 @@ class Run:
 
     def describe(self) -> dict[str, Any]:
         """What makes this run: a run of other flags or data is another run."""
-        return {"data": str(self.data), "flags": list(self.flags), "seed": self.seed}
+        description: dict[str, Any] = {"data": str(self.data), "flags": list(self.flags)}
+        description["seed"] = self.seed
+        with contextlib.suppress(OSError, ValueError, KeyError):  # training tells what is amiss
+            meta = json.loads((self.data / "meta.json").read_text())
+            description[CONTENT] = meta[CONTENT]
+        return description
 
     def results(self, evaluation: str) -> dict[str, Any]:
         """The metrics of a finished run."""
@@ -246,7 +252,7 @@ def _failed(command: str, log: Path, status: int) -> RunError:
     return RunError(f"{command}\n{how}; the end of {log}:\n{end}")
 
 
-@contextmanager
+@contextlib.contextmanager
 def locked(folder: Path, *, wait: bool) -> Iterator[int | None]:
     """Holds the lock beside a run's folder; yields its descriptor, or None where it is taken."""
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -259,12 +265,21 @@ def locked(folder: Path, *, wait: bool) -> Iterator[int | None]:
             yield file.fileno()
 
 
-def _holds(file: Path, content: dict[str, Any]) -> bool:
-    """Whether a JSON file is there, whole, and holds this."""
+def _holds(file: Path, description: dict[str, Any]) -> bool:
+    """Whether a JSON file is there, whole, and describes this run.
+
+    What DATA holds counts where both tell it: older runs, and older DATA, do not.
+    """
     try:
-        return bool(json.loads(file.read_text()) == content)
+        written = json.loads(file.read_text())
     except (OSError, ValueError):
         return False
+    if not isinstance(written, dict):
+        return False
+    compared = written.keys() | description.keys()
+    if not {CONTENT} <= written.keys() & description.keys():
+        compared -= {CONTENT}
+    return all(written.get(key) == description.get(key) for key in compared)
 
 
 def _write(file: Path, content: object) -> None:

@@ -9,6 +9,8 @@ a modality (kinds.py), its rows lie in
 - tokens: fairseq's ``{split}.{modality}.bin`` and ``.idx`` (`MMapIndexedDataset`, one entry a row)
   and ``dict.{modality}.txt`` (see dictionary.py); dim is the size of that dictionary.
 
+``meta.json`` also has ``content_sha256``, of all rows in the order in which they were added.
+
 A row that lacks a modality has length 0. Rows and items are read when they are asked for, so
 memory hardly grows with the corpus.
 """

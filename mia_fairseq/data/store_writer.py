@@ -1,6 +1,7 @@
 """Writes ``DATA/``, the format that store.py describes and reads."""
 
 import csv
+import hashlib
 import json
 import logging
 import shutil
@@ -73,6 +74,7 @@ class StoreWriter:
             )
         self._partial = self.path.with_name(self.path.name + ".partial")
         self._splits: dict[str, _SplitWriter] = {}
+        self.content = hashlib.sha256()  # of all rows, as they come
 
     def __enter__(self) -> "StoreWriter":
         shutil.rmtree(self._partial, ignore_errors=True)  # what a killed run left
@@ -137,6 +139,7 @@ class StoreWriter:
             "label": self.label.to_json(),
             "modalities": {name: spec.to_json() for name, spec in self.modalities.items()},
             "splits": {name: len(split.ids) for name, split in self._splits.items()},
+            "content_sha256": self.content.hexdigest(),
         }
         (self._partial / "meta.json").write_text(json.dumps(meta, indent=2) + "\n")
         for modality, text in self.dictionaries.items():
@@ -185,10 +188,14 @@ class _SplitWriter:
             for name, spec in self.store.modalities.items()
         }
         cells = (row.id, self.store.label.format(row.label), row.text, row.group, row.position)
-        self._rows.writerow("" if cell is None else " ".join(str(cell).split()) for cell in cells)
+        line = ["" if cell is None else " ".join(str(cell).split()) for cell in cells]
+        self._rows.writerow(line)
         self.ids.add(row.id)
+        lengths = [len(array) for array in arrays.values()]
+        self.store.content.update(json.dumps([self.split, *line, *lengths]).encode())
         for name, array in arrays.items():
             self._files[name].append(array)
+            self.store.content.update(array.tobytes())
             self.missing[name] += not len(array)
 
     def close(self) -> None:

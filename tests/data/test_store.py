@@ -49,6 +49,17 @@ def test_what_is_written_comes_back(tmp_path: Path, dtype: str) -> None:
     assert list(test.features) == ["audio"] and test.features["audio"].lengths.tolist() == [2]
 
 
+def test_the_hash_in_meta_json_is_that_of_the_rows(tmp_path: Path) -> None:
+    def told(path: str, vector: list[float], split: str = "train", label: float = 1.0) -> str:
+        write(tmp_path / path, [(split, Utterance("a", label), {"text": np.array(vector)})])
+        return json.loads((tmp_path / path / "meta.json").read_text())["content_sha256"]
+
+    first = told("A", [1, 2, 3])
+    assert told("B", [1, 2, 3]) == first and len(first) == 64
+    others = [told("C", [1, 2, 4]), told("D", [1, 2, 3], "test"), told("E", [1, 2, 3], label=2)]
+    assert len({first, *others}) == 4
+
+
 def test_class_labels_come_back(tmp_path: Path) -> None:
     store = write(
         tmp_path / "DATA", [("train", Utterance("a", 2.0), {"text": np.ones(3)})], label=EMOTIONS

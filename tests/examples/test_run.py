@@ -16,7 +16,7 @@ from harness import EMOTIONS, ROOT, make_store
 from examples import report as report_module
 from examples import run as run_module
 from examples.plan import plan
-from examples.runner import RunError, locked
+from examples.runner import Run, RunError, locked
 from examples.search import search
 from examples.slurm import execute_on_slurm
 from examples.which_main import recommend
@@ -178,6 +178,20 @@ def test_flags_or_data_that_differ_make_another_run(experiment: Path, tmp_path: 
     )
     other_flags = plan(chosen, stores[:1], seeds=1, out=tmp_path, more={"lr": "1"})[0].runs[0]
     assert len({run.folder for run in (first, other_data, other_flags)}) == 3
+
+
+def test_other_rows_at_the_same_path_make_another_run(tmp_path: Path) -> None:
+    data = make_store(tmp_path / "DATA", {"text": 3, "audio": 2})
+    run = Run("x", data, (), 1, tmp_path, evaluations=())
+    run.folder.mkdir(parents=True)
+    written = run.folder / "run.json"
+    written.write_text(json.dumps(run.describe()))
+    assert run.finished
+    make_store(data, {"text": 3, "audio": 2}, seed=7)
+    assert not run.finished
+    older = {k: v for k, v in run.describe().items() if k != "content_sha256"}
+    written.write_text(json.dumps(older))  # from before DATA told what it holds
+    assert run.finished
 
 
 def test_which_main_ranks_by_validation(tmp_path: Path) -> None:
