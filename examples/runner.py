@@ -3,7 +3,8 @@
 A run is a folder: checkpoints while it trains, and in the end ``valid.json``, ``test.json``,
 ``test.tsv`` and ``tensorboard/``. Started again, a run that was cut off goes on from its last
 checkpoint, and one that is finished is not touched. A lock on each folder keeps several runners
-from running the same; the system frees it when its process and the command it runs are dead.
+from running the same; the system frees it when the runner and its command, which ends with it, are
+dead.
 """
 
 import contextlib

@@ -8,6 +8,7 @@ memory, output and fate of its own.
 import importlib
 import multiprocessing
 import os
+import signal
 import sys
 import threading
 from collections.abc import Sequence
@@ -30,18 +31,29 @@ _starting = threading.Lock()
 
 
 def run_warm(
-    commands: Sequence[Sequence[str]], log: Path, folder: Path, lock: int | None = None
+    commands: Sequence[Sequence[str]],
+    log: Path,
+    folder: Path,
+    lock: int | None = None,
+    *,
+    timeout: float | None = None,
 ) -> int:
     """Runs commands one after another in one process, up to the first that fails.
+
+    That process ends with this one, however this one ends.
 
     Args:
         commands: each a list of words that begins with a name of `COMMANDS`.
         log: gets their output, as it comes.
         folder: they run in.
-        lock: a descriptor that the process keeps open until it ends, with this one or without.
+        lock: a descriptor that the process keeps open until it ends.
+        timeout: seconds after which the process is killed; None: never.
 
     Returns:
         Its exit status: 0 when all went well, less than 0 by the signal that killed it.
+
+    Raises:
+        TimeoutError: the process was killed for its time.
     """
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("PYTHONWARNINGS", "ignore")
@@ -50,14 +62,19 @@ def run_warm(
         kept = None if lock is None else DupFd(lock)
         process = _server.Process(target=_run, args=(commands, log, folder, kept))
         process.start()
-    wait([process.sentinel])
+    in_time = wait([process.sentinel], timeout)
+    if not in_time:
+        process.kill()
     with _starting:
         process.join()
+    if not in_time:
+        raise TimeoutError(f"{commands} took more than {timeout} s")
     return process.exitcode or 0
 
 
 def _run(commands: Sequence[Sequence[str]], log: Path, folder: Path, kept: Any) -> None:
     """What the forked process does."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     if kept is not None:
         kept.detach()  # open until this process ends
     file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
@@ -71,3 +88,10 @@ def _run(commands: Sequence[Sequence[str]], log: Path, folder: Path, kept: Any) 
     except Exception:
         sys.excepthook(*sys.exc_info())  # the plugin's, which tells bad input in a sentence
         raise SystemExit(1) from None
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os.kill(os.getpid(), signal.SIGKILL)  # as sudden as the parent's end may have been

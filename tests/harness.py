@@ -33,7 +33,7 @@ def run_cli(*command: str | Path, check: bool = True) -> "subprocess.CompletedPr
     if tool in COMMANDS:
         with tempfile.TemporaryDirectory() as folder:
             log = Path(folder) / "log"
-            status = run_warm([words], log, ROOT)
+            status = run_warm([words], log, ROOT, timeout=300)
             printed = log.read_text()
         if check and status != 0:
             raise AssertionError(f"{command}\n{printed[-6000:]}")
