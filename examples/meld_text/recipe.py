@@ -42,8 +42,10 @@ def models(encoder: str) -> Models:
         *("--best-checkpoint-metric", "weighted_f1", "--maximize-best-checkpoint-metric"),
     )
     text = ("--arch", "unimodal")
-    tuned = ("--encoder-lr-scale", SCALES[encoder], "--unfreeze-from", "text=1")
-    tuned = (*tuned, "--no-main-adapter")
+    tuned = (
+        *("--encoder-lr-scale", SCALES[encoder]),
+        *("--unfreeze-from", "text=1", "--no-main-adapter"),
+    )
     context = ("--arch", "mia_net", "--aux-modalities", "", "--context", BEFORE)
     return {
         f"text, {encoder} frozen": (*text, *shared, "--freeze", "text"),
