@@ -99,9 +99,9 @@ def _look_at(model: Any, task: Any, dataset: Any, place: int) -> Utterance:
 
     stack = model.fusion.stack
     hooks = [module.register_forward_hook(remember(name)) for name, module in stack.items()]
-    features, lengths = _inputs(dataset, place)
+    net_input = dataset.collater([dataset[place]])["net_input"]
     try:
-        output = model(features, lengths).prediction
+        output = model(**net_input).prediction
     finally:
         for hook in hooks:
             hook.remove()
@@ -118,7 +118,7 @@ def _look_at(model: Any, task: Any, dataset: Any, place: int) -> Utterance:
             of_columns=aux.shape[1],
             gate=reduced(gate, len(gate), CELLS),
             change=float((after - main).norm()) / total if total else 0.0,
-            without=_without(name, model, features, lengths, chosen),
+            without=_without(name, model, net_input, chosen),
         )
     row, label = dataset.split.rows[place], task.schema.label
     value = _answer(output, chosen)
@@ -142,22 +142,17 @@ def reduced(values: Tensor, rows: int, columns: int) -> NDArray[np.float64]:
     return found
 
 
-def _inputs(dataset: Any, place: int) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    net_input = dataset.collater([dataset[place]])["net_input"]
-    return dict(net_input["features"]), dict(net_input["lengths"])
-
-
 def _without(
     name: str,
     model: Any,
-    features: dict[str, Tensor],
-    lengths: dict[str, Tensor],
+    net_input: dict[str, Any],
     chosen: int | None,
 ) -> float | None:
+    lengths = net_input["lengths"]
     if name not in lengths:
         return None
     missing = {**lengths, name: torch.zeros_like(lengths[name])}
-    return _answer(model(features, missing).prediction, chosen)
+    return _answer(model(**{**net_input, "lengths": missing}).prediction, chosen)
 
 
 def _answer(output: Tensor, chosen: int | None) -> float:

@@ -115,13 +115,11 @@ class Predictor:
         for name in self.schema.inputs:
             padded, counts = pad(features[name], self.schema.modalities[name])
             tensors[name], lengths[name] = torch.from_numpy(padded), torch.from_numpy(counts)
-        return self._outputs(tensors, lengths)
+        return self._outputs(features=tensors, lengths=lengths)
 
-    def _outputs(
-        self, features: Mapping[str, Tensor], lengths: Mapping[str, Tensor]
-    ) -> NDArray[np.float32]:
+    def _outputs(self, **net_input: Mapping[str, Tensor]) -> NDArray[np.float32]:
         with torch.no_grad():
-            output = self.model(features=features, lengths=lengths).prediction
+            output = self.model(**net_input).prediction
         if self.schema.label.kind == "classes":
             output = torch.softmax(output, dim=1)
         numbers: NDArray[np.float32] = output.numpy()

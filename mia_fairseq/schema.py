@@ -6,7 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from mia_fairseq.data.derived import Context, Derived, LinearCopy, parse_definition
+from mia_fairseq.data.derived import (
+    Context,
+    Derived,
+    LinearCopy,
+    parse_definition,
+    parse_surroundings,
+)
 from mia_fairseq.data.labels import LabelSpec
 from mia_fairseq.data.store import ModalitySpec, Store
 from mia_fairseq.errors import InputError
@@ -26,6 +32,7 @@ class Schema:
         derived: how auxiliaries that the data does not hold are computed from others.
         limits: positions of the encoders that have a limit, by stored modality; longer rows are
             cut when a split is opened, contexts like their source.
+        surroundings: which neighbours an encoder reads together with a row, by modality.
     """
 
     corpus: str
@@ -36,10 +43,16 @@ class Schema:
     class_counts: tuple[int, ...] = ()
     derived: Mapping[str, Derived] = field(default_factory=dict)
     limits: Mapping[str, int] = field(default_factory=dict)
+    surroundings: Mapping[str, Context] = field(default_factory=dict)
 
     @classmethod
     def choose(
-        cls, store: Store, main: str, auxiliaries: tuple[str, ...], derived: Mapping[str, Derived]
+        cls,
+        store: Store,
+        main: str,
+        auxiliaries: tuple[str, ...],
+        derived: Mapping[str, Derived],
+        surroundings: Mapping[str, Context] | None = None,
     ) -> "Schema":
         """The schema of a model that is to be trained on a store.
 
@@ -76,8 +89,11 @@ class Schema:
         specs = {name: store.modalities[name] for name, _ in named}
         for name, definition in derived.items():
             specs[name] = _derived_spec(name, definition, specs[definition.source])
+        for name, window in (surroundings or {}).items():
+            _check_surrounded(name, window, (main, *auxiliaries), store)
         behind = (*auxiliaries, *derived)
-        return cls(store.corpus, store.label, main, behind, specs, counts, derived)
+        schema = cls(store.corpus, store.label, main, behind, specs, counts, derived)
+        return replace(schema, surroundings=dict(surroundings or {}))
 
     def with_limits(self, limits: Mapping[str, int]) -> "Schema":
         """The schema with the positions of a model's encoders; those of contexts are left out."""
@@ -114,6 +130,11 @@ class Schema:
         """The modalities that a batch holds."""
         return tuple(dict.fromkeys(self.copies.get(name, name) for name in self.used))
 
+    @property
+    def surroundings_told(self) -> dict[str, str]:
+        """``surroundings`` as the command line writes them."""
+        return {name: str(window) for name, window in self.surroundings.items()}
+
     def to_state(self) -> dict[str, Any]:
         """Plain containers, so that a checkpoint loads without free unpickling."""
         return {
@@ -125,6 +146,7 @@ class Schema:
             "class_counts": list(self.class_counts),
             "derived": {name: str(definition) for name, definition in self.derived.items()},
             **({"limits": dict(self.limits)} if self.limits else {}),
+            **({"surroundings": self.surroundings_told} if self.surroundings else {}),
         }
 
     @classmethod
@@ -144,6 +166,7 @@ class Schema:
                 name: parse_definition(text) for name, text in state.get("derived", {}).items()
             },
             limits=dict(state.get("limits", {})),
+            surroundings=parse_surroundings(",".join(state.get("surroundings", {}).values())),
         )
 
     def check_fits(self, store: Store) -> None:
@@ -179,6 +202,21 @@ class Schema:
                 f"{store.path}: labels are {store.label.to_json()}, the checkpoint was trained on "
                 f"{self.label.to_json()}; evaluate on data with the same labels"
             )
+
+
+def _check_surrounded(name: str, window: Context, used: tuple[str, ...], store: Store) -> None:
+    """Raises `InputError` unless a modality's rows can be read among their neighbours."""
+    if name not in used:
+        raise InputError(
+            f"--surroundings {window}: {name!r} is not in use, expected one of {', '.join(used)}; "
+            "mend --surroundings, --main-modality or --aux-modalities"
+        )
+    kind = store.modalities[name].kind
+    if kind != "tokens":
+        raise InputError(
+            f"--surroundings {window}: {name} holds {kind}, expected tokens, which an encoder "
+            "reads; neighbours' features can be modalities of their own, by --context"
+        )
 
 
 def _derived_spec(name: str, definition: Derived, source: ModalitySpec) -> ModalitySpec:

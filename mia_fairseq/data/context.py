@@ -66,8 +66,21 @@ def context_tables(
     return tables
 
 
-def group_order(split: Split, contexts: Sequence[Context]) -> GroupOrder:
-    """Sorts a split's rows by group and, where a context is a range, by position."""
+def group_order(
+    split: Split,
+    contexts: Sequence[Context],
+    flag: str = "--context",
+    *,
+    by_position: bool = False,
+) -> GroupOrder:
+    """Sorts a split's rows by group and, where a context is a range, by position.
+
+    Args:
+        split: has the rows.
+        contexts: what the order is needed for.
+        flag: which gave them, for messages.
+        by_position: whether whole groups need positions, too.
+    """
     where = f"{split.store.path}, split {split.name!r}"
     codes: dict[str, int] = {}
     grouped, code, known, placed = array("q"), array("q"), array("q"), array("b")
@@ -79,20 +92,20 @@ def group_order(split: Split, contexts: Sequence[Context]) -> GroupOrder:
             placed.append(utterance.position is not None)
     if not grouped:
         raise InputError(
-            f"{where}: the rows have no group (video or dialogue), which --context "
+            f"{where}: the rows have no group (video or dialogue), which {flag} "
             f"{contexts[0]} needs; import the data again with groups"
         )
     rows, group, position = np.array(grouped), np.array(code), np.array(known)
     size = np.bincount(group)
-    ranges = [context for context in contexts if context.window is not None]
+    ranges = [context for context in contexts if by_position or context.window is not None]
     if ranges:
         lost = np.flatnonzero((np.array(placed) == 0) & (size[group] > 1))
         if len(lost):
             row = split.rows[int(rows[lost[0]])]
             raise InputError(
                 f"{where}: row {row.id!r} of group {row.group!r} has "
-                f"no position, which --context {ranges[0]} needs; import the data again with "
-                f"positions, or use {ranges[0].source}[group]"
+                f"no position, which {flag} {ranges[0]} needs; import the data again with "
+                f"positions" + ("" if by_position else f", or use {ranges[0].source}[group]")
             )
     else:
         position = np.zeros_like(position)
@@ -104,7 +117,7 @@ def group_order(split: Split, contexts: Sequence[Context]) -> GroupOrder:
             one, other = (split.rows[row] for row in rows[same[0] : same[0] + 2])
             raise InputError(
                 f"{where}: rows {one.id!r} and {other.id!r} of group {one.group!r} share the "
-                f"position {one.position}, so --context {ranges[0]} cannot tell which comes "
+                f"position {one.position}, so {flag} {ranges[0]} cannot tell which comes "
                 "first; give each a position of its own"
             )
     end = np.cumsum(size)
@@ -149,12 +162,12 @@ def distinct_windows(
         one is each place's.
     """
     before = np.concatenate([[0], np.cumsum(present)])  # how many are present before each place
-    windows = before[_windows(order, context)].T
-    different, which = np.unique(windows, axis=0, return_inverse=True)
+    found = before[windows(order, context)].T
+    different, which = np.unique(found, axis=0, return_inverse=True)
     return different, which.ravel()
 
 
-def _windows(order: GroupOrder, context: Context) -> Integers:
+def windows(order: GroupOrder, context: Context) -> Integers:
     """(2, M): where each place's neighbours begin and end among the M."""
     begin, end = order.begin, order.end
     if context.window is not None:

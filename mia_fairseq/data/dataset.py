@@ -50,7 +50,8 @@ class AffectDataset(FairseqDataset):
         Returns:
             ``id`` (B,) row numbers; ``split`` the split's name; ``net_input``: ``features``
             {modality: what `pad` makes of the rows} and ``lengths`` {modality: (B,)}, 0 where the
-            modality is missing; ``target`` (B,) float32 scores or int64 classes. An empty
+            modality is missing, and where rows are read among neighbours ``own`` {modality:
+            (B, 2)}, as `VectorTable.own`; ``target`` (B,) float32 scores or int64 classes. An empty
             dictionary for no items, as fairseq's last shards have it.
 
         Raises:
@@ -65,14 +66,24 @@ class AffectDataset(FairseqDataset):
             if padded.dtype == np.float32 and not np.isfinite(padded).all():
                 self._name_bad_row(name, samples)
             features[name], lengths[name] = torch.from_numpy(padded), torch.from_numpy(counts)
+        rows = [sample["row"] for sample in samples]
+        own = {
+            name: torch.from_numpy(table.own[rows])
+            for name, table in self.split.features.items()
+            if table.own is not None
+        }
         classes = self.split.store.label.kind == "classes"
         labels = np.array([sample["label"] for sample in samples])
         return {
-            "id": torch.tensor([sample["row"] for sample in samples]),
+            "id": torch.tensor(rows),
             "split": self.split.name,
             "nsentences": len(samples),
             "ntokens": int(sum(counts.sum() for counts in lengths.values())),
-            "net_input": {"features": features, "lengths": lengths},
+            "net_input": {
+                "features": features,
+                "lengths": lengths,
+                **({"own": own} if own else {}),
+            },
             "target": torch.from_numpy(labels.astype(np.int64 if classes else np.float32)),
         }
 

@@ -2,6 +2,7 @@
 
 ``--derive audio2=linear(audio)``: a learned linear map of a modality (Table 7).
 ``--context "text[-3:-1],text[+1:+3],text[group]"``: the mean of neighbouring utterances.
+``--surroundings "text[-2:+2]"``: no modality, but what an encoder reads around an utterance.
 """
 
 import re
@@ -68,6 +69,34 @@ def parse_derived(derive: str, context: str) -> dict[str, Derived]:
     return dict(named)
 
 
+def parse_surroundings(text: str) -> dict[str, Context]:
+    """Reads ``--surroundings``: which utterances an encoder reads together, by modality.
+
+    Raises:
+        InputError: a window cannot be read, leaves the utterance itself out or is nothing else,
+            or a modality stands there twice.
+    """
+    found: dict[str, Context] = {}
+    for part in _parts(text):
+        window = _window(part, "--surroundings", "text[-2:+2]")
+        if window.window is not None and not window.window[0] <= 0 <= window.window[1]:
+            raise InputError(
+                f"--surroundings {part!r} leaves out 0, the utterance itself, which is read among "
+                f"its neighbours; write such as {window.source}[-2:+2] or {window.source}[-2:0]"
+            )
+        if window.window == (0, 0):
+            raise InputError(
+                f"--surroundings {part!r} has no neighbour in it; leave it out, or write such as "
+                f"{window.source}[-2:+2]"
+            )
+        if window.source in found:
+            raise InputError(
+                f"--surroundings names {window.source!r} twice; give each modality one window"
+            )
+        found[window.source] = window
+    return found
+
+
 def parse_definition(text: str) -> Derived:
     """Reads back what ``str`` made of a definition, as a checkpoint keeps it."""
     return _linear(f"name={text}")[1] if text.startswith("linear(") else _context(text)
@@ -87,24 +116,30 @@ def _linear(text: str) -> tuple[str, Derived]:
     return match["name"], LinearCopy(match["source"])
 
 
-def _context(text: str) -> Context:
+def _window(text: str, flag: str, example: str) -> Context:
     match = CONTEXT.fullmatch(text)
     if match is None:
         raise InputError(
-            f"--context {text!r} cannot be read, expected MODALITY[FIRST:LAST] or "
-            "MODALITY[group], for instance text[-3:-1], text[+1:+3] or text[group]"
+            f"{flag} {text!r} cannot be read, expected MODALITY[FIRST:LAST] or "
+            f"MODALITY[group], for instance {example} or text[group]"
         )
     if match["first"] is None:
         return Context(match["source"])
     first, last = int(match["first"]), int(match["last"])
     if first > last:
         raise InputError(
-            f"--context {text!r} is an empty range, since {first:+d} comes after {last:+d}; "
+            f"{flag} {text!r} is an empty range, since {first:+d} comes after {last:+d}; "
             f"write {match['source']}[{last:+d}:{first:+d}]"
         )
-    if first <= 0 <= last:
+    return Context(match["source"], (first, last))
+
+
+def _context(text: str) -> Context:
+    found = _window(text, "--context", "text[-3:-1], text[+1:+3]")
+    if found.window is not None and found.window[0] <= 0 <= found.window[1]:
         raise InputError(
             f"--context {text!r} includes 0, the utterance itself, which is no neighbour of its "
-            "own; give what lies before and after as two ranges, or use [group]"
+            "own; give what lies before and after as two ranges, or use [group]; --surroundings "
+            "lets an encoder read it together with them"
         )
-    return Context(match["source"], (first, last))
+    return found

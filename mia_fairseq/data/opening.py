@@ -10,6 +10,7 @@ from mia_fairseq.data.derived import Context
 from mia_fairseq.data.perturbation import Perturbation
 from mia_fairseq.data.statistics import column_moments, in_chunks
 from mia_fairseq.data.store import Split, Store
+from mia_fairseq.data.surroundings import surrounded_table
 from mia_fairseq.data.tables import CutTable, VectorTable, tell_cut
 from mia_fairseq.data.token_context import token_context_tables
 from mia_fairseq.errors import InputError
@@ -26,8 +27,10 @@ def open_split(
     """Opens one split with the modalities that the schema's model reads.
 
     A context is computed from what the perturbation left of its source, so a dropped modality's
-    contexts are gone too; a context may also be perturbed by its own name. Rows that are longer
-    than their encoder's positions (``schema.limits``) are cut, and counted in the log.
+    contexts are gone too; a context may also be perturbed by its own name. What an encoder reads
+    around a row (``schema.surroundings``) is what the perturbation left of the neighbours. Rows
+    that are longer than their encoder's positions (``schema.limits``) are cut, and counted in the
+    log.
 
     Args:
         store: the DATA folder.
@@ -85,7 +88,11 @@ def _tables(
             made = context_tables(split, tables[source], contexts)
         for name, table in made.items():
             tables[name] = done.apply(name, table, deviations.get(name))
+    for name, window in schema.surroundings.items():
+        tables[name] = surrounded_table(split, tables[name], window, schema.limits.get(name))
     for name, limit in schema.limits.items():
+        if name in schema.surroundings:
+            continue  # is cut already
         tell_cut(split.name, name, tables[name].lengths, limit)
         tables[name] = CutTable(tables[name], limit)
     return tables

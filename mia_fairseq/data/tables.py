@@ -38,7 +38,11 @@ class VectorTable:
         lengths: (rows,) items of each row; 0 where the modality is missing.
         offsets: (rows,) where each row starts.
         vectors: (V, dim) features or (V, side, side, 3) frames, read when they are asked for.
+        own: (rows, 2) where a row is read among its neighbours (surroundings.py): the place of
+            its second item, and how many of the items are its own; None where it stands alone.
     """
+
+    own: NDArray[np.int64] | None = None
 
     def __init__(
         self,

@@ -6,9 +6,10 @@ B batch, T time, d the encoder's output dim.
 from collections.abc import Mapping
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 
-from mia_fairseq.encoders.base import Encoder
+from mia_fairseq.encoders.base import Encoder, inside
 from mia_fairseq.encoders.features import FeatureEncoder
 from mia_fairseq.encoders.linear_copy import EncodedCopy, LinearCopyEncoder
 from mia_fairseq.models.fusion import FusionShape
@@ -49,15 +50,19 @@ class EncoderBank(nn.ModuleDict):
         self.shape = shape
 
     def forward(
-        self, features: Mapping[str, Tensor], lengths: Mapping[str, Tensor]
+        self,
+        features: Mapping[str, Tensor],
+        lengths: Mapping[str, Tensor],
+        own: Mapping[str, Tensor] | None = None,
     ) -> dict[str, Encoded]:
         """The sequence of each modality in use, the main one first.
 
         Args:
             features: what the batch holds of each input, (B, T, ...).
             lengths: (B,) of each; 0 where it is missing.
+            own: (B, 2) of those that are read among neighbours, see `own_part`.
         """
-        states: dict[str, Tensor] = {}
+        states: dict[str, Encoded] = {}
         found = {}
         for name in (self.shape.main, *self.shape.auxiliaries):
             held, owner = self.shape.source(name), self.shape.encoded_by(name)
@@ -66,8 +71,32 @@ class EncoderBank(nn.ModuleDict):
                 found[name] = Encoded(self[name](given, length), length)
                 continue
             if held not in states:
-                states[held] = self[owner](given, length)
-            copied = name in self.shape.copies
-            sequence = self[name](states[held], length) if copied else states[held]
+                read = Encoded(self[owner](given, length), length)
+                states[held] = own_part(read, own[held]) if own and held in own else read
+            sequence, length = states[held]
+            if name in self.shape.copies:
+                sequence = self[name](sequence, length)
             found[name] = Encoded(sequence, length)
         return found
+
+
+def own_part(read: Encoded, own: Tensor) -> Encoded:
+    """Of rows that were read among their neighbours, the vectors of their own items.
+
+    Args:
+        read: the vectors of all items, (B, T, d).
+        own: (B, 2) the place of the row's second item, and how many items are its own; the first
+            one, the start symbol, is the sequence's.
+
+    Returns:
+        (B, T', d) with T' the longest own row, zeros behind each end.
+    """
+    start, count = own.unbind(1)
+    lengths = torch.where(read.lengths > 0, count, 0)  # none where the modality was taken away
+    steps = torch.arange(max(1, int(lengths.max())), device=own.device)
+    places = (start[:, None] + steps - 1).clamp(0, read.sequence.shape[1] - 1)
+    places[:, 0] = 0
+    index = places[..., None].expand(-1, -1, read.sequence.shape[2])
+    sequence = read.sequence.gather(1, index)  # (B, T', d)
+    kept = inside(lengths, len(steps))[..., None].to(sequence.dtype)
+    return Encoded(sequence * kept, lengths)

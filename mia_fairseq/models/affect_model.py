@@ -120,7 +120,10 @@ class AffectModel(BaseFairseqModel):
                 encoder.fit(in_chunks(split.features[self.shape.source(name)].vectors))
 
     def forward(
-        self, features: Mapping[str, Tensor], lengths: Mapping[str, Tensor]
+        self,
+        features: Mapping[str, Tensor],
+        lengths: Mapping[str, Tensor],
+        own: Mapping[str, Tensor] | None = None,
     ) -> AffectOutput:
         """Scores or logits of a batch.
 
@@ -128,8 +131,9 @@ class AffectModel(BaseFairseqModel):
             features: of each modality that the data holds, (B, T, d) vectors, (B, T) tokens or
                 (B, T, side, side, 3) bytes; T may differ between them.
             lengths: (B,) of each; 0 where it is missing.
+            own: (B, 2) of those whose rows are read among neighbours: which items are their own.
         """
-        encoded = self.encoders(features, self.modality_dropout(lengths))
+        encoded = self.encoders(features, self.modality_dropout(lengths), own)
         inputs = {name: self.embed(name, *found) for name, found in encoded.items()}
         main = inputs[self.shape.main].pooled  # M¹
         fused, penalty = self.fusion(inputs)  # M_MIAs

@@ -10,7 +10,7 @@ from fairseq.logging import metrics
 from fairseq.tasks import FairseqTask, register_task
 
 from mia_fairseq.data.dataset import AffectDataset
-from mia_fairseq.data.derived import parse_derived
+from mia_fairseq.data.derived import parse_derived, parse_surroundings
 from mia_fairseq.data.opening import open_split
 from mia_fairseq.data.perturbation import Perturbation
 from mia_fairseq.data.store import Split, Store
@@ -96,10 +96,13 @@ class MultimodalAffectTask(FairseqTask):
         if not self.evaluating:
             auxiliaries = tuple(name for name in self.cfg.aux_modalities.split(",") if name)
             derived = parse_derived(self.cfg.derive, self.cfg.context)
+            around = parse_surroundings(self.cfg.surroundings)
+            main = self.cfg.main_modality
             if not fuses:
                 auxiliaries, derived = (), {}
+                around = {name: around[name] for name in around if name == main}
             store = self._opened_store()
-            self._schema = Schema.choose(store, self.cfg.main_modality, auxiliaries, derived)
+            self._schema = Schema.choose(store, main, auxiliaries, derived, around)
         return self.schema
 
     def note_encoders(
@@ -272,6 +275,7 @@ class MultimodalAffectTask(FairseqTask):
         if torch.distributed.is_initialized() and torch.distributed.get_rank() != 0:
             return
         derived = {name: str(how) for name, how in self.schema.derived.items()}
+        around = self.schema.surroundings_told
         if self.cfg.results_json:
             meter.write_results(
                 self.cfg.results_json,
@@ -279,6 +283,7 @@ class MultimodalAffectTask(FairseqTask):
                     "corpus": self.schema.corpus,
                     "modalities": list(self.schema.used),
                     **({"derived": derived} if derived else {}),
+                    **({"surroundings": around} if around else {}),
                     **self.perturbation.to_json(),
                 },
             )

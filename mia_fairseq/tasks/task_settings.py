@@ -52,6 +52,14 @@ class MultimodalAffectConfig(FairseqDataclass):
             "text[group] all; for live use give only ranges that lie before"
         },
     )
+    surroundings: str = field(
+        default="",
+        metadata={
+            "help": "what an encoder reads around each utterance of a token modality, whose own "
+            "vectors then go on: text[-2:+2] two utterances before and two after; for live use "
+            "such as text[-2:0]"
+        },
+    )
     drop: str = field(
         default="", metadata={"help": "fairseq-validate: take these modalities from every row"}
     )
