@@ -99,6 +99,25 @@ def test_a_context_is_read_by_its_sources_encoder(folder: Path) -> None:
     assert model.shape.dims == {"text": 16, "audio": 5, "copy": 16, CONTEXT: 16}
 
 
+def test_of_rows_among_neighbours_their_own_vectors_go_on(folder: Path) -> None:
+    model = build(folder).eval()
+    features, lengths = batch()
+    own = {"text": torch.tensor([[2, 3], [1, 3], [3, 2]])}  # the second one stands alone
+    lengths["text"] = torch.tensor([5, 3, 0])  # the third was taken away
+    encoded = model.encoders(features, lengths, own)
+    read = model.encoders["text"](features["text"], lengths["text"])
+    found, counts = encoded["text"]
+    assert counts.tolist() == [3, 3, 0] and found.shape == (3, 3, 16)
+    assert torch.equal(found[0], read[0, [0, 2, 3]]) and torch.equal(found[1], read[1, :3])
+    assert not found[2].any() and read[0, 4].any()
+    copied = model.encoders["copy"].linear(found[:2])
+    assert torch.allclose(encoded["copy"].sequence[:2], copied)
+    assert torch.equal(encoded[CONTEXT].lengths, lengths[CONTEXT])
+    alone = {"text": torch.tensor([[1, 5], [1, 3], [1, 0]])}
+    same, plain = (model(features, lengths, given).prediction for given in (alone, None))
+    assert torch.equal(same, plain)
+
+
 def test_pooling_by_the_first_vector(folder: Path) -> None:
     model = build(folder, pooling="first", no_adapters=True).eval()
     features, lengths = batch()
