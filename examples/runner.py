@@ -208,7 +208,7 @@ def execute_all(runs: Sequence[Run], *, jobs: int = 1) -> None:
 
 
 def _call_warm(commands: Sequence[Sequence[str]], log: Path, lock: int) -> None:
-    """Runs fairseq's commands; they outlive a killed runner, and so does the lock."""
+    """Runs fairseq's commands, which end with this process; they hold the lock as well."""
     status = run_warm(commands, log, ROOT, lock)
     if status:
         raise _failed(" && ".join(map(shlex.join, commands)), log, status)

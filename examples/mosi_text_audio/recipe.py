@@ -46,10 +46,11 @@ class Settings(NamedTuple):
     lr_scale: str  # its learning rate as a share of 1e-3
     shared: tuple[str, ...] = ()  # flags of all rows
     learning: tuple[str, ...] = ()  # and of those whose encoder learns
+    among: tuple[str, ...] = ()  # and of those that it reads among their neighbours
 
 
 ENCODERS = {
-    "minilm": Settings(epochs=10, lr_scale="0.05"),
+    "minilm": Settings(epochs=10, lr_scale="0.05", among=("--bf16",)),
     "mpnet": Settings(
         epochs=5,
         lr_scale="0.03",
@@ -58,6 +59,7 @@ ENCODERS = {
     ),
 }
 MIA_NET = ("--arch", "mia_net", "--fusion-scale-init", "0")
+AMONG = ("--surroundings", "text[-2:+2]")
 NEIGHBOURS = ("--context", "sentence[-3:-1],sentence[+1:+3],sentence[group]")
 FUSIONS = {  # what is fused -> flags
     "text": ("--arch", "unimodal"),
@@ -68,8 +70,9 @@ FUSIONS = {  # what is fused -> flags
 
 
 def models(encoder: str) -> Models:
-    """Rows of the table: each fusion with the encoder learning along, the first two frozen too."""
-    epochs, lr_scale, more, learning = ENCODERS[encoder]
+    """Rows of the table: each fusion with the encoder learning along, and the first two also with
+    the encoder frozen, and with one that reads an utterance among its neighbours."""
+    epochs, lr_scale, more, learning, reading = ENCODERS[encoder]
     shared = (
         *("--criterion", "mae_krl", "--encoder", f"text=hf:{encoder}", "--batch-size", "16"),
         *("--optimizer", "adam_fused", "--lr", "1e-3", "--weight-decay", "0.01"),
@@ -77,14 +80,20 @@ def models(encoder: str) -> Models:
         *("--total-num-update", str(BATCHES * epochs), "--max-epoch", str(epochs)),
         *("--patience", str(epochs), *more),
     )
-    frozen = {
-        f"{name}, {encoder} frozen": (*FUSIONS[name], *shared, "--freeze", "text")
-        for name in ("text", "text and audio")
-    }
-    tuned = ("--encoder-lr-scale", lr_scale, *learning)
-    return frozen | {
-        f"{name}, {encoder} fine-tuned": (*flags, *shared, *tuned)
-        for name, flags in FUSIONS.items()
+    tuned = (*shared, "--encoder-lr-scale", lr_scale, *learning)
+    few = ("text", "text and audio")
+    return {
+        **{
+            f"{name}, {encoder} frozen": (*FUSIONS[name], *shared, "--freeze", "text")
+            for name in few
+        },
+        **{f"{name}, {encoder} fine-tuned": (*FUSIONS[name], *tuned) for name in FUSIONS},
+        **{
+            f"{name}, among neighbours, {encoder} fine-tuned": (
+                *(*FUSIONS[name], *tuned, *reading, *AMONG),
+            )
+            for name in few
+        },
     }
 
 
