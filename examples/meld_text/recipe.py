@@ -29,11 +29,13 @@ from mia_fairseq.command import run as run_command
 BATCHES = 313  # an epoch, of 32
 EPOCHS = 3
 BEFORE = "sentence[-1:-1],sentence[-3:-1]"  # the utterance before, and the mean of three
+READ_ON = ("--surroundings", "text[-1:0]")  # the encoder reads that one first
 SCALES = {"minilm": "0.05", "mpnet": "0.03"}  # the encoder's learning rate as a share of 1e-3
 
 
 def models(encoder: str) -> Models:
-    """Rows of the table: the encoder frozen, learning along, and with the utterances before."""
+    """Rows of the table: the encoder frozen, learning along, and with the utterances before, as
+    auxiliaries or in what the encoder reads."""
     shared = (
         *("--criterion", "ce_krl", "--encoder", f"text=hf:{encoder}"),
         *("--optimizer", "adam_fused", "--lr", "1e-3", "--weight-decay", "0.01"),
@@ -53,6 +55,9 @@ def models(encoder: str) -> Models:
         f"text, {encoder} fine-tuned": (*text, *shared, *tuned),
         f"text and the utterances before it, {encoder} fine-tuned": (
             *(*context, "--fusion-scale-init", "0", *shared, *tuned),
+        ),
+        f"text, read after the utterance before it, {encoder} fine-tuned": (
+            *(*text, *shared, *tuned, *READ_ON),
         ),
     }
 
