@@ -22,18 +22,19 @@ class AffectDataset(FairseqDataset):
     """The utterances of one split.
 
     An item is ``{"row": int, "label": float, "features": {modality: (T, d) array}}``. Rows are
-    visited in a new order in each epoch of training, in the table's order otherwise. Where there
-    are tokens, that new order is sorted by length within every `BUCKET` rows, so that a batch has
-    rows of like length and little padding (fairseq then shuffles the batches).
+    visited in a new order in each epoch of training, in the table's order otherwise.
 
     Args:
         split: the open split.
         shuffle: whether to draw a new order for each epoch (training).
+        by_length: whether to sort that order by the tokens' lengths within every `BUCKET` rows,
+            so that a batch has rows of like length and little padding (fairseq then shuffles the
+            batches).
     """
 
-    def __init__(self, split: Split, *, shuffle: bool = False) -> None:
+    def __init__(self, split: Split, *, shuffle: bool = False, by_length: bool = False) -> None:
         super().__init__()
-        self.split, self.shuffle = split, shuffle
+        self.split, self.shuffle, self.by_length = split, shuffle, by_length
         self.labels = split.labels
 
     def __len__(self) -> int:
@@ -113,7 +114,7 @@ class AffectDataset(FairseqDataset):
             return np.arange(len(self), dtype=np.int64)
         order = np.random.permutation(len(self)).astype(np.int64)
         tokens = [name for name, spec in self.split.specs.items() if spec.kind == "tokens"]
-        if not tokens:
+        if not tokens or not self.by_length:
             return order
         lengths = np.sum([self.split.features[name].lengths for name in tokens], axis=0)
         buckets = [order[start : start + BUCKET] for start in range(0, len(order), BUCKET)]

@@ -164,8 +164,9 @@ class MultimodalAffectTask(FairseqTask):
                 "chosen by it; name another --valid-subset and test with fairseq-validate"
             )
         opened = self._open_split(split)
+        training = split == "train" and not self.evaluating
         self.datasets[split] = AffectDataset(
-            opened, shuffle=split == "train" and not self.evaluating
+            opened, shuffle=training, by_length=training and self.cfg.group_by_length
         )
         logger.info("%s: %d rows", split, len(opened))
         for name, table in opened.features.items():

@@ -60,6 +60,13 @@ class MultimodalAffectConfig(FairseqDataclass):
             "such as text[-2:0]"
         },
     )
+    group_by_length: bool = field(
+        default=False,
+        metadata={
+            "help": "training batches of token sequences of like length: less padding, so faster, "
+            "but the batches are no fair samples any more, and a small corpus is learnt worse"
+        },
+    )
     drop: str = field(
         default="", metadata={"help": "fairseq-validate: take these modalities from every row"}
     )
