@@ -17,8 +17,6 @@ from mia_fairseq.metrics import classification_metrics, regression_metrics
 
 Models = Mapping[str, tuple[str, ...]]  # row of the table -> flags of fairseq-train
 
-BY_LENGTH = ("--group-by-length",)  # as rows were run that came before batches were fair samples
-
 
 @dataclass(frozen=True)
 class Table:

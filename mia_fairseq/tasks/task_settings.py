@@ -64,7 +64,7 @@ class MultimodalAffectConfig(FairseqDataclass):
         default=False,
         metadata={
             "help": "training batches of token sequences of like length: less padding, so faster, "
-            "but the batches are no fair samples any more, and a small corpus is learnt worse"
+            "but the batches are no fair samples any more, which may cost accuracy"
         },
     )
     drop: str = field(
