@@ -21,7 +21,7 @@ Neighbours are the same encoder's frozen vectors: means of the three utterances 
 after, and of the whole video. "Among neighbours", the encoder itself reads two utterances before
 and two after (`--surroundings`).
 
-Batches are of like length, 1.6 times as fast. Batches that are fair samples did better in four-fold
+Batches are of like length, which is faster. Batches that are fair samples did better in four-fold
 cross-validation over the training and validation videos (a linear head on MiniLM, one seed: MAE
 .759 against .770, Acc-2 alike); three seeds of MiniLM with audio then had .790 against .786 on
 validation, .766 ± .007 against .773 ± .005 on test. Among neighbours, MiniLM with audio had .756 on

@@ -31,10 +31,12 @@ class LinearCopy:
 
 @dataclass(frozen=True)
 class Context:
-    """The mean of a modality over neighbouring utterances of the same group.
+    """Neighbouring utterances of the same group, by the modality that is read of them.
+
+    As a modality (``--context``) their features are averaged, their tokens joined.
 
     Attributes:
-        source: the modality that is averaged.
+        source: the modality.
         window: first and last neighbour, counted in the order of positions from the utterance
             itself (-1 is the one before); None for the whole group, the utterance included.
     """

@@ -41,8 +41,8 @@ class SurroundedTable(VectorTable):
         # A neighbour's start symbol is dropped.
         tokens = np.concatenate([[0], np.cumsum(source.lengths[rows] - 1)])
         there = own > 0
-        self.all = np.stack([np.diff(tokens[side])[:, 0] * there for side in (before, after)])
-        self.kept = self.all if limit is None else _shared_out(self.all, limit - own)
+        self.wanted = np.stack([np.diff(tokens[side])[:, 0] * there for side in (before, after)])
+        self.kept = self.wanted if limit is None else _shared_out(self.wanted, limit - own)
         super().__init__(source.path, own + self.kept.sum(0), source.vectors, source.offsets)
         self.source, self.rows, self.sides, self.limit = source, rows, (before, after), limit
         self.own = np.stack([1 + self.kept[0], own], axis=1)
@@ -90,7 +90,7 @@ def surrounded_table(
     sides[0, order.rows] = np.stack([begin, count[:-1]], axis=1)
     sides[1, order.rows] = np.stack([count[1:], end], axis=1)
     table = SurroundedTable(source, order.rows[present], sides[0], sides[1], limit)
-    whole = (source.lengths + table.all.sum(0)) * (source.lengths > 0)
+    whole = (source.lengths + table.wanted.sum(0)) * (source.lengths > 0)
     tell_cut(split.name, str(window), whole, limit)
     return table
 
