@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from examples.experiment import Experiment, Flags, Row, as_arguments, train_flags
-from examples.runner import TEST, VALID, Evaluation, Run, locked
+from examples.runner import TEST, VALID, Evaluation, Run, locked, with_seed
 from mia_fairseq.data.store import Store
 from mia_fairseq.errors import InputError
 
@@ -154,7 +154,7 @@ def _runs(
         Run(
             name,
             store.path,
-            tuple(flag.replace("{seed}", str(seed)) for flag in flags),
+            with_seed(flags, seed),
             seed,
             root,
             evaluations,

@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from examples.readme_table import write
-from examples.runner import Run, execute_all
+from examples.runner import Run, execute_all, with_seed
 from examples.tables import summarize
 from mia_fairseq.data.store import Store
 from mia_fairseq.errors import InputError
 from mia_fairseq.metrics import classification_metrics, regression_metrics
 
-Models = Mapping[str, tuple[str, ...]]  # row of the table -> flags of fairseq-train
+# Row of the table -> flags of fairseq-train; ``{seed}`` in a flag stands for the run's.
+Models = Mapping[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def run_tables(tables: Sequence[Table], args: argparse.Namespace) -> None:
         )
     runs = {
         table.name: [
-            Run(name, table.data, (*flags, *cap), seed, table.folder)
+            Run(name, table.data, with_seed((*flags, *cap), seed), seed, table.folder)
             for name, flags in table.models.items()
             for seed in seeds
         ]

@@ -111,6 +111,12 @@ class Run:
         return loaded
 
 
+def with_seed(flags: Sequence[str], seed: int) -> tuple[str, ...]:
+    """Flags in which ``{seed}`` stands for a run's seed, such as those that begin from a
+    checkpoint of another run."""
+    return tuple(flag.replace("{seed}", str(seed)) for flag in flags)
+
+
 def train_command(run: Run) -> list[str]:
     """The plain fairseq-train command of a run."""
     return [

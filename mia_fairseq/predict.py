@@ -26,6 +26,7 @@ from fairseq import checkpoint_utils
 from fairseq.utils import import_user_module
 from numpy.typing import NDArray
 from torch import Tensor
+from tqdm import tqdm
 
 from mia_fairseq.clip_inputs import ClipInputs, Options
 from mia_fairseq.command import run as run_command
@@ -126,20 +127,23 @@ class Predictor:
         return numbers
 
     def predict_split(self, data: Path, split: str) -> Iterator[Prediction]:
-        """Each row of a split of a DATA folder, in its order."""
+        """Each row of a split of a DATA folder, in its order; read by length, to pad little."""
         store = Store(data)
         self.schema.check_fits(store)
         rows = AffectDataset(open_split(store, split, self.schema))
-        for start in range(0, len(rows), BATCH):
-            items = [rows[row] for row in range(start, min(start + BATCH, len(rows)))]
+        order = np.argsort(rows.num_tokens_vec(np.arange(len(rows))), kind="stable")
+        found: dict[int, NDArray[np.float32]] = {}
+        starts = range(0, len(order), BATCH)
+        for start in tqdm(starts, desc=f"predicting {split}", unit="batch", disable=None):
+            items = [rows[int(row)] for row in order[start : start + BATCH]]
             outputs = self._outputs(**rows.collater(items)["net_input"])
-            for item, output in zip(items, outputs, strict=True):
-                row = rows.split.rows[item["row"]]
-                known = store.label.format(row.label)
-                prediction = self._prediction(row.id, output)
-                prediction.text = row.text
-                prediction.label = known if store.label.kind == "classes" else float(known)
-                yield prediction
+            found |= {item["row"]: output for item, output in zip(items, outputs, strict=True)}
+        for place, row in enumerate(rows.split.rows):
+            known = store.label.format(row.label)
+            prediction = self._prediction(row.id, found[place])
+            prediction.text = row.text
+            prediction.label = known if store.label.kind == "classes" else float(known)
+            yield prediction
 
     def predict_clips(self, clips: Sequence["Clip"]) -> list[Prediction]:
         """Each clip, with whatever of its modalities can be had.

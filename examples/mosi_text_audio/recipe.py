@@ -78,13 +78,18 @@ FUSIONS = {  # what is fused -> flags
 }
 
 
-def models(encoder: str) -> Models:
+def models(encoder: str, source: str = "") -> Models:
     """Rows of the table: each fusion with the encoder learning along, and the first two also with
-    the encoder frozen, and with one that reads an utterance among its neighbours."""
+    the encoder frozen, and with one that reads an utterance among its neighbours.
+
+    Args:
+        encoder: whose settings.
+        source: of its weights, as ``--encoder`` has it (default: the published ones).
+    """
     epochs, lr_scale, more, learning, reading = ENCODERS[encoder]
     shared = (
-        *("--criterion", "mae_krl", "--encoder", f"text=hf:{encoder}", "--batch-size", "16"),
-        "--group-by-length",
+        *("--criterion", "mae_krl", "--encoder", f"text={source or f'hf:{encoder}'}"),
+        *("--batch-size", "16", "--group-by-length"),
         *("--optimizer", "adam_fused", "--lr", "1e-3", "--weight-decay", "0.01"),
         *("--lr-scheduler", "polynomial_decay", "--warmup-updates", str(BATCHES * epochs // 10)),
         *("--total-num-update", str(BATCHES * epochs), "--max-epoch", str(epochs)),

@@ -9,6 +9,7 @@ import torch
 from mia_fairseq.encoders.base import Encoder
 from mia_fairseq.encoders.registry import find_encoder
 from mia_fairseq.encoders.settings import EncoderSettings, read_settings
+from mia_fairseq.encoders.trained import PREFIX, trained_encoder
 from mia_fairseq.errors import InputError
 
 if TYPE_CHECKING:
@@ -61,6 +62,8 @@ def _new(name: str, settings: EncoderSettings) -> tuple[Encoder, dict[str, Any]]
             f"{name} is no features but what an encoder reads, and --encoder names none for it; "
             f"give one, such as --encoder {name}=hf:minilm"
         )
+    if source.startswith(PREFIX):
+        return trained_encoder(name, source)
     kind, where = find_encoder(source)
     encoder, sha256 = kind.pretrained(where)
     logger.info("%s: encoder %s, sha256 %s", name, source, sha256)
@@ -77,7 +80,7 @@ def _from_checkpoint(
         return None
     kind, where = find_encoder(saved["source"])
     if saved["stored"]:
-        if settings.source not in ("", saved["source"]):
+        if settings.source not in ("", saved["source"], saved.get("begun_as")):
             logger.info(
                 "%s: encoder %s of the checkpoint, not the one named", name, saved["source"]
             )

@@ -15,6 +15,7 @@ from examples.meld_text import recipe as meld_text
 from examples.mosi_text_audio import recipe as mosi_text_audio
 from examples.paper_encoders import estimate
 from examples.paper_encoders import recipe as paper_encoders
+from examples.taught_minilm import recipe as taught_minilm
 from mia_fairseq.data.store import Store
 from mia_fairseq.errors import InputError
 from preprocess.corpora import folder as folder_corpus
@@ -29,19 +30,36 @@ def rows_of(file: Path) -> dict[str, int]:
     return {name: seeds[0]["n"] for name, seeds in json.loads(file.read_text()).items()}
 
 
-def test_mosi_with_neighbours(
-    shared_data: Path, stored_model: Callable[[str], Path], tmp_path: Path
-) -> None:
-    stored_model("minilm")
+@pytest.fixture
+def few_mosi(shared_data: Path, tmp_path: Path) -> Path:
+    """The first rows of each split."""
     with np.load(shared_data / "mosi" / "mosi_utterance_trimodal.npz") as arrays:
         splits = arrays["split_official"]
         kept = np.concatenate([np.flatnonzero(splits == s)[:20] for s in ("train", "val", "test")])
         np.savez(tmp_path / "few.npz", **{name: arrays[name][kept] for name in arrays})
+    return tmp_path / "few.npz"
+
+
+@pytest.fixture
+def few_meld(shared_data: Path, tmp_path: Path) -> Path:
+    """The first rows of each table."""
+    meld = tmp_path / "meld"
+    meld.mkdir()
+    for table in (shared_data / "meld").glob("*.csv"):
+        lines = table.read_text(encoding="utf-8").splitlines()[:40]
+        (meld / table.name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return meld
+
+
+def test_mosi_with_neighbours(
+    few_mosi: Path, stored_model: Callable[[str], Path], tmp_path: Path
+) -> None:
+    stored_model("minilm")
     chosen = ["text, minilm frozen", "text, audio and neighbours, minilm fine-tuned"]
     flags = ["--out", str(tmp_path / "out"), *SHORT, "--rows"]
     with pytest.raises(InputError, match=r"--rows names 'text', expected some of 'text, minilm f"):
-        mosi_text_audio.main([str(tmp_path / "few.npz"), *flags, "text"])
-    mosi_text_audio.main([str(tmp_path / "few.npz"), *flags, *chosen])
+        mosi_text_audio.main([str(few_mosi), *flags, "text"])
+    mosi_text_audio.main([str(few_mosi), *flags, *chosen])
     folder, names = tmp_path / "out" / "minilm", {"constant", *chosen}
     assert rows_of(folder / "MOSI.json") == dict.fromkeys(names, 20)
     row = Store(folder / "DATA").split("train", ()).rows[0]
@@ -73,17 +91,39 @@ def test_data_is_made_once_and_of_one_thing(tmp_path: Path) -> None:
 
 
 def test_meld_with_what_was_said_before(
-    shared_data: Path, stored_model: Callable[[str], Path], tmp_path: Path
+    few_meld: Path, stored_model: Callable[[str], Path], tmp_path: Path
 ) -> None:
     stored_model("minilm")
-    meld = tmp_path / "meld"
-    meld.mkdir()
-    for table in (shared_data / "meld").glob("*.csv"):
-        lines = table.read_text(encoding="utf-8").splitlines()[:40]
-        (meld / table.name).write_text("\n".join(lines) + "\n", encoding="utf-8")
-    meld_text.main([str(meld), "--out", str(tmp_path / "out"), "--partial", *SHORT])
+    meld_text.main([str(few_meld), "--out", str(tmp_path / "out"), "--partial", *SHORT])
     found = rows_of(tmp_path / "out" / "minilm" / "MELD.json")
     assert set(found) == {"constant", *meld_text.models("minilm")} and len(set(found.values())) == 1
+
+
+def test_a_pupil_learns_its_teachers_scores(
+    few_mosi: Path,
+    few_meld: Path,
+    stored_model: Callable[[str], Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stored_model("minilm")
+    monkeypatch.setattr(taught_minilm, "TEACHERS", 2)
+    out, teachers = tmp_path / "out", tmp_path / "teachers"
+    flags = ["--out", str(out), "--teachers", str(teachers), "--teacher", "minilm", "--partial"]
+    taught_minilm.main([str(few_mosi), str(few_meld), *flags, *SHORT])
+    pupils = out / "pupil"
+    names = {"constant", *taught_minilm.taught_models(pupils, "minilm")}
+    assert rows_of(out / "MOSI.json") == dict.fromkeys(names, 20)
+    rows = {row.id: row for row in Store(out / "taught" / "DATA").split("train", ()).rows}
+    spoken = Store(out / "unscored" / "DATA").split("train", ()).rows
+    mosi = Store(out / "mosi" / "DATA")
+    said = [json.loads((out / f"scores{seed}.json").read_text())["scores"] for seed in (1, 2)]
+    for row in spoken:
+        mean = np.clip(np.mean([one[row.id] for one in said]), -3, 3)
+        assert rows.pop(row.id).label == pytest.approx(mean, abs=1e-4)
+    assert {row.id for row in mosi.split("train", ()).rows} == set(rows)  # and no test row
+    begun = json.loads((out / "pupil" / "seed1" / "run.json").read_text())
+    assert begun["data"] == str(out / "taught" / "DATA")
 
 
 def test_the_papers_encoders_from_clips_to_the_table(

@@ -1,0 +1,164 @@
+"""CMU-MOSI by MiniLM, taught by MPNet, which is five times its size, on text without scores.
+
+    python -m examples.taught_minilm.recipe FILE.npz FOLDER
+
+MOSI's 1,284 training utterances are few for a small encoder, and MPNet learns more of them. So
+MPNet, fine-tuned on MOSI (three seeds, runs of the recipe mosi_text_audio, taken where they are
+there), scores MELD's 9,989 training utterances; MiniLM learns the mean of the three scores, and
+MOSI's own labels, and is then fine-tuned on MOSI as in that recipe. The outcome is as small and as
+fast as any MiniLM, and needs its teacher no more.
+
+Contract
+    needs   the .npz of mosi_utterance, and MELD's three .csv files, of which only the training
+            transcripts are read: no emotion, no validation and no test row
+    split   MOSI's official one; all epochs are chosen on its validation rows, those of the taught
+            encoder too. No test row is scored by the teacher
+    gives   results.md, MOSI.json, and a folder a run
+    beside  the rows of mosi_text_audio, which are of the same encoder without a teacher
+    time    TIME
+"""
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from examples.corpora import (
+    POOL_SENTENCES,
+    extract_and_binarize,
+    prepare_mosi,
+    tokens_and_sentences,
+)
+from examples.mosi_text_audio.recipe import ENCODERS, models
+from examples.readme_table import write
+from examples.recipe import Models, Table, recipe_parser, run_tables
+from examples.runner import VALID, Run, call, execute_all
+from mia_fairseq.command import run as run_command
+from mia_fairseq.predict import Predictor
+from preprocess.files import sha256_of
+from preprocess.manifest import Row, read_manifest, write_manifest
+
+PUPIL = "minilm"
+TEACHERS = 3  # seeds
+BATCHES = 353  # an epoch of what is taught, of 32
+EPOCHS = 3
+TEACHING = (
+    *("--arch", "unimodal", "--criterion", "mae_krl", "--encoder", f"text=hf:{PUPIL}"),
+    *("--optimizer", "adam_fused", "--lr", "1e-3", "--encoder-lr-scale", "0.05"),
+    *("--weight-decay", "0.01", "--batch-size", "32", "--group-by-length"),
+    *("--lr-scheduler", "polynomial_decay", "--warmup-updates", str(BATCHES * EPOCHS // 10)),
+    *("--total-num-update", str(BATCHES * EPOCHS), "--max-epoch", str(EPOCHS)),
+    *("--patience", str(EPOCHS)),
+)
+
+
+def teacher_runs(args: argparse.Namespace) -> list[Run]:
+    """The large encoder on MOSI's transcripts, as mosi_text_audio has it."""
+    folder = args.teachers.resolve() / args.teacher
+    extractors = tokens_and_sentences(args.teacher)
+    data = prepare_mosi(args.features.resolve(), folder, extractors, POOL_SENTENCES, jobs=args.jobs)
+    name = f"text, {args.teacher} fine-tuned"
+    flags = (*models(args.teacher)[name], *_cap(args))
+    return [Run(name, data, flags, seed, folder, (VALID,)) for seed in range(1, TEACHERS + 1)]
+
+
+def scores(teacher: Run, data: Path, file: Path) -> Mapping[str, float]:
+    """What a run's checkpoint says of each training row of DATA, by id; kept in a file."""
+    checkpoint = teacher.folder / "checkpoint_best.pt"
+    about = {"checkpoint": sha256_of(checkpoint), "data": str(data)}
+    if file.is_file():
+        kept = json.loads(file.read_text())
+        if kept["about"] == about:
+            return dict(kept["scores"])
+    said = {row.id: row.value for row in Predictor(checkpoint).predict_split(data, "train")}
+    write(file, json.dumps({"about": about, "scores": said}))
+    return said  # type: ignore[return-value]
+
+
+def teach(args: argparse.Namespace) -> Path:
+    """DATA of MOSI's transcripts with their scores, and of MELD's with the teachers' mean."""
+    out = args.out.resolve()
+    unscored = utterances_of_meld(args)
+    read = {"text": f"{args.teacher}_tokens"}
+    manifest = out / "unscored.tsv"
+    write_manifest(manifest, unscored)
+    data = extract_and_binarize(
+        out / "unscored", "MELD, unscored", read, (), manifest=manifest, jobs=args.jobs
+    )
+    teachers = teacher_runs(args)
+    execute_all(teachers, jobs=args.jobs)
+    told = [scores(run, data, out / f"scores{run.seed}.json") for run in teachers]
+    mosi = read_manifest(teachers[0].data.with_name("manifest.tsv")).rows
+    rows = [row for row in mosi if row.split != "test"]
+    for row in unscored:
+        score = np.clip(np.mean([one[row.id] for one in told]), -3, 3)
+        rows.append(replace(row, label=f"{score:.6g}"))
+    write_manifest(out / "taught.tsv", rows)
+    return extract_and_binarize(
+        out / "taught",
+        "CMU-MOSI, and MELD with scores of teachers",
+        {"text": f"{PUPIL}_tokens"},
+        (),
+        manifest=out / "taught.tsv",
+        jobs=args.jobs,
+    )
+
+
+def utterances_of_meld(args: argparse.Namespace) -> list[Row]:
+    """MELD's training rows, without their emotions."""
+    out = args.out.resolve()
+    command = ["python", "-m", "preprocess.corpora.meld", str(args.tables.resolve())]
+    partial = ("--partial",) if args.partial else ()
+    call([*command, "--out", str(out / "meld.tsv"), *partial], out / "meld.log")
+    rows = read_manifest(out / "meld.tsv").rows
+    return [replace(row, label="0") for row in rows if row.split == "train"]
+
+
+def taught_models(pupils: Path, teacher: str) -> Models:
+    """Rows of the table: those of mosi_text_audio, begun from what the pupil of the same seed
+    learnt."""
+    rows = models(PUPIL, f"trained:{pupils / 'seed{seed}' / 'checkpoint_best.pt'}")
+    return {
+        f"{fusion}, {PUPIL} taught by {teacher}": rows[f"{fusion}, {PUPIL} fine-tuned"]
+        for fusion in ("text", "text and audio")
+    }
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Runs the recipe."""
+    parser = recipe_parser(__doc__, "runs/taught_minilm", seeds=3)
+    parser.add_argument("features", type=Path, metavar="FILE.npz")
+    parser.add_argument("tables", type=Path, metavar="FOLDER")
+    parser.add_argument("--teacher", choices=sorted(ENCODERS), default="mpnet")
+    parser.add_argument(
+        *("--teachers",),
+        type=Path,
+        default=Path("runs/mosi_text_audio"),
+        help="where mosi_text_audio's runs are, or go to",
+    )
+    parser.add_argument("--partial", action="store_true", help="although rows of MELD are missing")
+    args = parser.parse_args(argv)
+    out = args.out.resolve()
+    out.mkdir(parents=True, exist_ok=True)
+    taught = teach(args)
+    pupils = [
+        Run("pupil", taught, (*TEACHING, *_cap(args)), seed, out, (VALID,))
+        for seed in range(1, args.seeds + 1)
+    ]
+    execute_all(pupils, jobs=args.jobs)
+    read = {"text": f"{PUPIL}_tokens"}
+    data = prepare_mosi(args.features.resolve(), out / "mosi", read, jobs=args.jobs)
+    rows = taught_models(pupils[0].folder.parent, args.teacher)
+    title = "MOSI, test rows of the official split"
+    run_tables([Table("MOSI", title, data, rows, out)], args)
+
+
+def _cap(args: argparse.Namespace) -> tuple[str, ...]:
+    return () if args.max_epoch is None else ("--max-epoch", str(args.max_epoch))
+
+
+if __name__ == "__main__":
+    run_command(main)
