@@ -1,25 +1,27 @@
-"""CMU-MOSI by MiniLM, taught by MPNet, which is five times its size, on text without scores.
+"""CMU-MOSI by MiniLM, taught by MPNet, which is five times its size.
 
-    python -m examples.taught_minilm.recipe FILE.npz FOLDER
+    python -m examples.taught_minilm.recipe FILE.npz
 
 MOSI's 1,284 training utterances are few for a small encoder, and MPNet learns more of them. So
 MPNet, fine-tuned on MOSI (three seeds, runs of the recipe mosi_text_audio, taken where they are
-there), scores MELD's 9,989 training utterances; MiniLM learns the mean of the three scores, and
-MOSI's own labels, and is then fine-tuned on MOSI as in that recipe. The outcome is as small and as
-fast as any MiniLM, and needs its teacher no more.
+there), scores 9,500 utterances made of the training utterances' words (made_up.py). MiniLM learns
+the mean of the three scores beside MOSI's own labels, and is then fine-tuned on MOSI as in that
+recipe, with its very settings. The outcome is as small and as fast as any MiniLM, and needs its
+teachers no more.
 
 Contract
-    needs   the .npz of mosi_utterance, and MELD's three .csv files, of which only the training
-            transcripts are read: no emotion, no validation and no test row
-    split   MOSI's official one; all epochs are chosen on its validation rows, those of the taught
-            encoder too. No test row is scored by the teacher
+    needs   the .npz of mosi_utterance; of it the transcripts and the openSMILE audio
+    split   the official one; the teachers, what is made up and the pupil see training rows only,
+            and every epoch is chosen on validation
     gives   results.md, MOSI.json, and a folder a run
     beside  the rows of mosi_text_audio, which are of the same encoder without a teacher
     time    TIME
+
 """
 
 import argparse
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -35,24 +37,17 @@ from examples.corpora import (
 from examples.mosi_text_audio.recipe import ENCODERS, models
 from examples.readme_table import write
 from examples.recipe import Models, Table, recipe_parser, run_tables
-from examples.runner import VALID, Run, call, execute_all
+from examples.runner import VALID, Run, execute_all
+from examples.taught_minilm.made_up import made_up
 from mia_fairseq.command import run as run_command
+from mia_fairseq.data.store import Store
 from mia_fairseq.predict import Predictor
 from preprocess.files import sha256_of
-from preprocess.manifest import Row, read_manifest, write_manifest
+from preprocess.manifest import read_manifest, write_manifest
 
 PUPIL = "minilm"
 TEACHERS = 3  # seeds
-BATCHES = 353  # an epoch of what is taught, of 32
-EPOCHS = 3
-TEACHING = (
-    *("--arch", "unimodal", "--criterion", "mae_krl", "--encoder", f"text=hf:{PUPIL}"),
-    *("--optimizer", "adam_fused", "--lr", "1e-3", "--encoder-lr-scale", "0.05"),
-    *("--weight-decay", "0.01", "--batch-size", "32", "--group-by-length"),
-    *("--lr-scheduler", "polynomial_decay", "--warmup-updates", str(BATCHES * EPOCHS // 10)),
-    *("--total-num-update", str(BATCHES * EPOCHS), "--max-epoch", str(EPOCHS)),
-    *("--patience", str(EPOCHS)),
-)
+BATCH, EPOCHS = 32, 5
 
 
 def teacher_runs(args: argparse.Namespace) -> list[Run]:
@@ -79,42 +74,40 @@ def scores(teacher: Run, data: Path, file: Path) -> Mapping[str, float]:
 
 
 def teach(args: argparse.Namespace) -> Path:
-    """DATA of MOSI's transcripts with their scores, and of MELD's with the teachers' mean."""
+    """DATA of MOSI's transcripts with their scores, and of the made-up ones with the teachers'."""
     out = args.out.resolve()
-    unscored = utterances_of_meld(args)
-    read = {"text": f"{args.teacher}_tokens"}
-    manifest = out / "unscored.tsv"
-    write_manifest(manifest, unscored)
-    data = extract_and_binarize(
-        out / "unscored", "MELD, unscored", read, (), manifest=manifest, jobs=args.jobs
-    )
     teachers = teacher_runs(args)
+    mosi = read_manifest(teachers[0].data.with_name("manifest.tsv")).rows
+    unscored = made_up([row for row in mosi if row.split == "train"])
+    write_manifest(out / "unscored.tsv", unscored)
+    data = _prepare(out / "unscored", "CMU-MOSI, made up", args.teacher, args.jobs)
     execute_all(teachers, jobs=args.jobs)
     told = [scores(run, data, out / f"scores{run.seed}.json") for run in teachers]
-    mosi = read_manifest(teachers[0].data.with_name("manifest.tsv")).rows
-    rows = [row for row in mosi if row.split != "test"]
+    taught = [row for row in mosi if row.split != "test"]
     for row in unscored:
         score = np.clip(np.mean([one[row.id] for one in told]), -3, 3)
-        rows.append(replace(row, label=f"{score:.6g}"))
-    write_manifest(out / "taught.tsv", rows)
-    return extract_and_binarize(
-        out / "taught",
-        "CMU-MOSI, and MELD with scores of teachers",
-        {"text": f"{PUPIL}_tokens"},
-        (),
-        manifest=out / "taught.tsv",
-        jobs=args.jobs,
+        taught.append(replace(row, label=f"{score:.6g}"))
+    write_manifest(out / "taught.tsv", taught)
+    return _prepare(out / "taught", "CMU-MOSI, as spoken and made up", PUPIL, args.jobs)
+
+
+def _prepare(folder: Path, corpus: str, encoder: str, jobs: int) -> Path:
+    manifest = folder.with_suffix(".tsv")
+    read = {"text": f"{encoder}_tokens"}
+    return extract_and_binarize(folder, corpus, read, (), manifest=manifest, jobs=jobs)
+
+
+def pupil_flags(data: Path) -> tuple[str, ...]:
+    """How the small encoder learns what DATA's rows are scored."""
+    updates = EPOCHS * math.ceil(len(Store(data).split("train", ()).rows) / BATCH)
+    return (
+        *("--arch", "unimodal", "--criterion", "mae_krl", "--encoder", f"text=hf:{PUPIL}"),
+        *("--optimizer", "adam_fused", "--lr", "1e-3", "--encoder-lr-scale", "0.1"),
+        *("--weight-decay", "0.01", "--batch-size", str(BATCH), "--group-by-length"),
+        *("--lr-scheduler", "polynomial_decay", "--warmup-updates", str(updates // 10)),
+        *("--total-num-update", str(updates), "--max-epoch", str(EPOCHS)),
+        *("--patience", str(EPOCHS)),
     )
-
-
-def utterances_of_meld(args: argparse.Namespace) -> list[Row]:
-    """MELD's training rows, without their emotions."""
-    out = args.out.resolve()
-    command = ["python", "-m", "preprocess.corpora.meld", str(args.tables.resolve())]
-    partial = ("--partial",) if args.partial else ()
-    call([*command, "--out", str(out / "meld.tsv"), *partial], out / "meld.log")
-    rows = read_manifest(out / "meld.tsv").rows
-    return [replace(row, label="0") for row in rows if row.split == "train"]
 
 
 def taught_models(pupils: Path, teacher: str) -> Models:
@@ -131,7 +124,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Runs the recipe."""
     parser = recipe_parser(__doc__, "runs/taught_minilm", seeds=3)
     parser.add_argument("features", type=Path, metavar="FILE.npz")
-    parser.add_argument("tables", type=Path, metavar="FOLDER")
     parser.add_argument("--teacher", choices=sorted(ENCODERS), default="mpnet")
     parser.add_argument(
         *("--teachers",),
@@ -139,13 +131,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         default=Path("runs/mosi_text_audio"),
         help="where mosi_text_audio's runs are, or go to",
     )
-    parser.add_argument("--partial", action="store_true", help="although rows of MELD are missing")
     args = parser.parse_args(argv)
     out = args.out.resolve()
     out.mkdir(parents=True, exist_ok=True)
     taught = teach(args)
     pupils = [
-        Run("pupil", taught, (*TEACHING, *_cap(args)), seed, out, (VALID,))
+        Run("pupil", taught, (*pupil_flags(taught), *_cap(args)), seed, out, (VALID,))
         for seed in range(1, args.seeds + 1)
     ]
     execute_all(pupils, jobs=args.jobs)

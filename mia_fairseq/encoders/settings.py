@@ -20,7 +20,8 @@ class EncoderConfig(FairseqDataclass):
         default="",
         metadata={
             "help": "encoders of modalities that DATA holds as tokens or frames, such as "
-            "text=hf:minilm,audio=roberta:FOLDER,video=fabnet:FILE"
+            "text=hf:minilm,audio=roberta:FOLDER,video=fabnet:FILE; text=trained:CKPT takes the "
+            "one that learnt along in another training"
         },
     )
     freeze: str = field(

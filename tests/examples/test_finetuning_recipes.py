@@ -16,11 +16,13 @@ from examples.mosi_text_audio import recipe as mosi_text_audio
 from examples.paper_encoders import estimate
 from examples.paper_encoders import recipe as paper_encoders
 from examples.taught_minilm import recipe as taught_minilm
+from examples.taught_minilm.made_up import made_up
 from mia_fairseq.data.store import Store
 from mia_fairseq.errors import InputError
 from preprocess.corpora import folder as folder_corpus
 from preprocess.demo_corpus import make_corpus
 from preprocess.extractors.base import Clip, build_extractor
+from preprocess.manifest import Row
 
 SHORT = ("--seeds", "1", "--max-epoch", "1")
 
@@ -99,9 +101,25 @@ def test_meld_with_what_was_said_before(
     assert set(found) == {"constant", *meld_text.models("minilm")} and len(set(found.values())) == 1
 
 
+def test_made_up_utterances_are_new_and_of_the_corpus() -> None:
+    texts = {"a": ["one two three four five six seven", "eight"], "b": ["nine ten eleven twelve"]}
+    rows = [
+        Row(f"{video}{place}", "train", "1.5", text=text, group=video, position=place)
+        for video, spoken in texts.items()
+        for place, text in enumerate(spoken)
+    ]
+    found = made_up(rows)
+    assert found == made_up(rows[::-1]) != made_up(rows, seed=2)
+    said = [row.text for row in found]
+    assert len(said) == len(set(said)) > 8 and not {row.text for row in rows} & set(said)
+    assert "one two three four five six seven eight" in said  # with the next one of its video
+    known = {word for row in rows for word in (row.text or "").split()}
+    assert all(set(text.split()) <= known for text in said)
+    assert {row.split for row in found} == {"train"}
+
+
 def test_a_pupil_learns_its_teachers_scores(
     few_mosi: Path,
-    few_meld: Path,
     stored_model: Callable[[str], Path],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -109,19 +127,18 @@ def test_a_pupil_learns_its_teachers_scores(
     stored_model("minilm")
     monkeypatch.setattr(taught_minilm, "TEACHERS", 2)
     out, teachers = tmp_path / "out", tmp_path / "teachers"
-    flags = ["--out", str(out), "--teachers", str(teachers), "--teacher", "minilm", "--partial"]
-    taught_minilm.main([str(few_mosi), str(few_meld), *flags, *SHORT])
-    pupils = out / "pupil"
-    names = {"constant", *taught_minilm.taught_models(pupils, "minilm")}
-    assert rows_of(out / "MOSI.json") == dict.fromkeys(names, 20)
-    rows = {row.id: row for row in Store(out / "taught" / "DATA").split("train", ()).rows}
-    spoken = Store(out / "unscored" / "DATA").split("train", ()).rows
-    mosi = Store(out / "mosi" / "DATA")
+    flags = ["--out", str(out), "--teachers", str(teachers), "--teacher", "minilm", *SHORT]
+    row = "text and audio, minilm taught by minilm"
+    taught_minilm.main([str(few_mosi), *flags, "--rows", row])
+    assert rows_of(out / "MOSI.json") == dict.fromkeys(("constant", row), 20)
+    taught = {row.id: row for row in Store(out / "taught" / "DATA").split("train", ()).rows}
+    unscored = Store(out / "unscored" / "DATA").split("train", ()).rows
     said = [json.loads((out / f"scores{seed}.json").read_text())["scores"] for seed in (1, 2)]
-    for row in spoken:
-        mean = np.clip(np.mean([one[row.id] for one in said]), -3, 3)
-        assert rows.pop(row.id).label == pytest.approx(mean, abs=1e-4)
-    assert {row.id for row in mosi.split("train", ()).rows} == set(rows)  # and no test row
+    for made in unscored:
+        mean = np.clip(np.mean([one[made.id] for one in said]), -3, 3)
+        assert taught.pop(made.id).label == pytest.approx(mean, abs=1e-4)
+    spoken = Store(out / "mosi" / "DATA").split("train", ()).rows
+    assert {row.id: row.label for row in spoken} == {r.id: r.label for r in taught.values()}
     begun = json.loads((out / "pupil" / "seed1" / "run.json").read_text())
     assert begun["data"] == str(out / "taught" / "DATA")
 
