@@ -55,12 +55,16 @@ class JointLossCriterion(FairseqCriterion):
         """The loss of a batch, summed over its utterances; a scalar."""
         raise NotImplementedError(f"{type(self).__name__} must implement task_loss")
 
+    def batch_loss(self, prediction: Tensor, sample: Mapping[str, Any]) -> Tensor:
+        """`task_loss`, for subclasses whose loss reads more of a batch than its labels."""
+        return self.task_loss(prediction, sample["target"])
+
     def forward(
         self, model: Any, sample: Mapping[str, Any], reduce: bool = True
     ) -> tuple[Tensor, int, dict[str, Any]]:
         output = model(**sample["net_input"])
         size = sample["nsentences"]
-        task_loss = self.task_loss(output.prediction, sample["target"])
+        task_loss = self.batch_loss(output.prediction, sample)
         penalty = task_loss.new_zeros(()) if output.penalty is None else output.penalty
         loss = (1 - self.gamma) * task_loss + self.gamma * penalty * size  # Eq. 13
         logged = {
