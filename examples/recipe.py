@@ -51,6 +51,11 @@ def recipe_parser(doc: str | None, out: str, *, seeds: int = 5) -> argparse.Argu
     return parser
 
 
+def capped(args: argparse.Namespace) -> tuple[str, ...]:
+    """The flags of fairseq-train that ``--max-epoch`` means."""
+    return () if args.max_epoch is None else ("--max-epoch", str(args.max_epoch))
+
+
 def run_tables(tables: Sequence[Table], args: argparse.Namespace) -> None:
     """Runs what is missing of all tables, then writes and prints them.
 
@@ -58,7 +63,7 @@ def run_tables(tables: Sequence[Table], args: argparse.Namespace) -> None:
         tables: what is to be compared.
         args: of `recipe_parser`.
     """
-    cap = () if args.max_epoch is None else ("--max-epoch", str(args.max_epoch))
+    cap = capped(args)
     seeds = range(1, args.seeds + 1)
     known = [name for table in tables for name in table.models]
     chosen = args.rows or known

@@ -131,7 +131,7 @@ class Predictor:
         store = Store(data)
         self.schema.check_fits(store)
         rows = AffectDataset(open_split(store, split, self.schema))
-        order = np.argsort(rows.num_tokens_vec(np.arange(len(rows))), kind="stable")
+        order = rows.ordered_indices()
         found: dict[int, NDArray[np.float32]] = {}
         starts = range(0, len(order), BATCH)
         for start in tqdm(starts, desc=f"predicting {split}", unit="batch", disable=None):

@@ -39,11 +39,16 @@ SCALES = {"minilm": "0.05", "mpnet": "0.03"}  # the encoder's learning rate as a
 LARGE = {"mpnet": ("--bf16",)}  # halves the time where the processor has bfloat16
 
 
-def models(encoder: str) -> Models:
+def models(encoder: str, criterion: Sequence[str] = ("ce_krl",)) -> Models:
     """Rows of the table: the encoder frozen, learning along, and with the utterances before, as
-    auxiliaries or in what the encoder reads."""
+    auxiliaries or in what the encoder reads.
+
+    Args:
+        encoder: what reads the text.
+        criterion: and its flags.
+    """
     shared = (
-        *("--criterion", "ce_krl", "--encoder", f"text=hf:{encoder}"),
+        *("--criterion", *criterion, "--encoder", f"text=hf:{encoder}"),
         *("--optimizer", "adam_fused", "--lr", "1e-3", "--weight-decay", "0.01"),
         *("--batch-size", "32", "--group-by-length", "--lr-scheduler", "polynomial_decay"),
         *("--warmup-updates", str(BATCHES * EPOCHS // 10)),

@@ -36,7 +36,7 @@ from examples.corpora import (
 )
 from examples.mosi_text_audio.recipe import ENCODERS, models
 from examples.readme_table import write
-from examples.recipe import Models, Table, recipe_parser, run_tables
+from examples.recipe import Models, Table, capped, recipe_parser, run_tables
 from examples.runner import VALID, Run, execute_all
 from examples.taught_minilm.made_up import made_up
 from mia_fairseq.command import run as run_command
@@ -56,7 +56,7 @@ def teacher_runs(args: argparse.Namespace) -> list[Run]:
     extractors = tokens_and_sentences(args.teacher)
     data = prepare_mosi(args.features.resolve(), folder, extractors, POOL_SENTENCES, jobs=args.jobs)
     name = f"text, {args.teacher} fine-tuned"
-    flags = (*models(args.teacher)[name], *_cap(args))
+    flags = (*models(args.teacher)[name], *capped(args))
     return [Run(name, data, flags, seed, folder, (VALID,)) for seed in range(1, TEACHERS + 1)]
 
 
@@ -136,7 +136,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     out.mkdir(parents=True, exist_ok=True)
     taught = teach(args)
     pupils = [
-        Run("pupil", taught, (*pupil_flags(taught), *_cap(args)), seed, out, (VALID,))
+        Run("pupil", taught, (*pupil_flags(taught), *capped(args)), seed, out, (VALID,))
         for seed in range(1, args.seeds + 1)
     ]
     execute_all(pupils, jobs=args.jobs)
@@ -145,10 +145,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     rows = taught_models(pupils[0].folder.parent, args.teacher)
     title = "MOSI, test rows of the official split"
     run_tables([Table("MOSI", title, data, rows, out)], args)
-
-
-def _cap(args: argparse.Namespace) -> tuple[str, ...]:
-    return () if args.max_epoch is None else ("--max-epoch", str(args.max_epoch))
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ class AffectDataset(FairseqDataset):
     """The utterances of one split.
 
     An item is ``{"row": int, "label": float, "features": {modality: (T, d) array}}``. Rows are
-    visited in a new order in each epoch of training, in the table's order otherwise.
+    visited in a new order in each epoch of training, by length otherwise.
 
     Args:
         split: the open split.
@@ -110,8 +110,8 @@ class AffectDataset(FairseqDataset):
 
     def ordered_indices(self) -> NDArray[np.int64]:
         # fairseq seeds NumPy with (seed + epoch) around this call.
-        if not self.shuffle:
-            return np.arange(len(self), dtype=np.int64)
+        if not self.shuffle:  # whole splits: any order will do, and this one pads little
+            return np.argsort(self.num_tokens_vec(np.arange(len(self))), kind="stable")
         order = np.random.permutation(len(self)).astype(np.int64)
         tokens = [name for name, spec in self.split.specs.items() if spec.kind == "tokens"]
         if not tokens or not self.by_length:
