@@ -36,6 +36,6 @@ def find_encoder(source: str) -> tuple[type[Encoder], str]:
     if name not in _ENCODERS:
         raise InputError(
             f"--encoder {source!r}: no encoder is called {name!r}, expected one of "
-            f"{', '.join(sorted(_ENCODERS))}, for instance text=hf:minilm"
+            f"{', '.join(sorted(_ENCODERS))}, or trained, for instance text=hf:minilm"
         )
     return _ENCODERS[name], where

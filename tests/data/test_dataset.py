@@ -48,7 +48,7 @@ def test_a_batch_without_a_modality_has_one_row_of_zeros() -> None:
     assert padded.shape == (2, 1, 3) and lengths.tolist() == [0, 0]
 
 
-def test_training_draws_a_new_order_and_evaluation_keeps_it(tmp_path: Path) -> None:
+def test_training_draws_a_new_order_and_evaluation_goes_by_length(tmp_path: Path) -> None:
     path = make_store(tmp_path / "D", {"text": 3})
     shuffled, kept = open_train(path, shuffle=True), open_train(path)
     np.random.seed(1)
@@ -57,7 +57,10 @@ def test_training_draws_a_new_order_and_evaluation_keeps_it(tmp_path: Path) -> N
     np.random.seed(1)
     assert np.array_equal(first, shuffled.ordered_indices())
     assert not np.array_equal(first, second) and sorted(first) == list(range(60))
-    assert kept.ordered_indices().tolist() == list(range(60))
+    rows = kept.ordered_indices().tolist()
+    sizes = [kept.size(row) for row in rows]
+    assert sorted(rows) == list(range(60)) and sizes == sorted(sizes)
+    assert rows == kept.ordered_indices().tolist()
     assert kept.can_reuse_epoch_itr_across_epochs
     assert not shuffled.can_reuse_epoch_itr_across_epochs
 

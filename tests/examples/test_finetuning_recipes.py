@@ -15,6 +15,7 @@ from examples.meld_text import recipe as meld_text
 from examples.mosi_text_audio import recipe as mosi_text_audio
 from examples.paper_encoders import estimate
 from examples.paper_encoders import recipe as paper_encoders
+from examples.taught_minilm import meld as taught_meld
 from examples.taught_minilm import recipe as taught_minilm
 from examples.taught_minilm.made_up import made_up
 from mia_fairseq.data.store import Store
@@ -141,6 +142,22 @@ def test_a_pupil_learns_its_teachers_scores(
     assert {row.id: row.label for row in spoken} == {r.id: r.label for r in taught.values()}
     begun = json.loads((out / "pupil" / "seed1" / "run.json").read_text())
     assert begun["data"] == str(out / "taught" / "DATA")
+
+
+def test_a_pupil_learns_its_teachers_probabilities(
+    few_meld: Path, stored_model: Callable[[str], Path], tmp_path: Path
+) -> None:
+    stored_model("minilm")
+    flags = ["--out", str(tmp_path / "out"), "--runs", str(tmp_path / "runs"), "--partial"]
+    taught_meld.main([str(few_meld), *flags, "--teacher", "minilm", *SHORT])
+    found = rows_of(tmp_path / "out" / "MELD.json")
+    row = "text, minilm taught by minilm"
+    assert set(found) == {"constant", row} and len(set(found.values())) == 1
+    begun = json.loads(next((tmp_path / "out").glob("*/seed1/run.json")).read_text())
+    teacher = Path(begun["flags"][begun["flags"].index("--teacher") + 1])
+    told = {line.split("\t")[0] for line in teacher.read_text().splitlines()[1:]}
+    rows = Store(Path(begun["data"])).split("train", ()).rows
+    assert told == {utterance.id for utterance in rows}
 
 
 def test_the_papers_encoders_from_clips_to_the_table(
