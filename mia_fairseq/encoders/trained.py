@@ -4,6 +4,8 @@
 fusion, head and modalities may be others. ``--init-from`` takes over the whole model instead.
 """
 
+import logging
+
 from fairseq import checkpoint_utils
 
 from mia_fairseq.encoders.base import HASH, Encoder
@@ -11,6 +13,8 @@ from mia_fairseq.encoders.registry import find_encoder
 from mia_fairseq.errors import InputError
 
 PREFIX = "trained:"
+
+logger = logging.getLogger(__name__)
 
 
 def trained_encoder(modality: str, source: str) -> tuple[Encoder, dict[str, object]]:
@@ -43,4 +47,5 @@ def trained_encoder(modality: str, source: str) -> tuple[Encoder, dict[str, obje
     kind, _ = find_encoder(about["source"])
     encoder = kind.untrained(about["architecture"])
     encoder.load_state_dict(weights)
+    logger.info("%s: encoder %s as it learnt along in %s", modality, about["source"], path)
     return encoder, {**about, "begun_as": source, "stored": True}
