@@ -12,8 +12,11 @@ Contract
             The teacher speaks of training rows only
     gives   results.md, MELD.json, and a folder a run
     beside  the rows of meld_text, which are of the same encoder without a teacher
-    time    TIME
+    time    seen on a shared machine: the teacher 36 minutes, and 8 to speak of the training rows; a
+            pupil 7 to 10
 
+The weight of the teacher (.7) and the temperature (2) are the defaults; one seed of a bare loop
+with them was seen on validation (.591), and nothing else was tried.
 """
 
 import argparse
