@@ -10,7 +10,7 @@ import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from fairseq.criterions import register_criterion
@@ -45,9 +45,10 @@ class CeDistilledConfig(CeKrlConfig):
 
 @register_criterion("ce_distilled", dataclass=CeDistilledConfig)
 class CeDistilledCriterion(CeKrlCriterion):
-    """For classes; in evaluation it is `ce_krl` and needs no teacher."""
+    """For classes; in evaluation it is `ce_krl` and needs no teacher.
 
-    loss_name: ClassVar[str] = "ce_loss"
+    What training logs as ``ce_loss`` has the teacher's part in it.
+    """
 
     def __init__(
         self,
