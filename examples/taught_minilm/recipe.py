@@ -24,33 +24,25 @@ batches), with both .751 after its first epoch, with MOSI's .753 after as many u
 """
 
 import argparse
-import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from examples.corpora import (
-    POOL_SENTENCES,
-    extract_and_binarize,
-    prepare_mosi,
-    tokens_and_sentences,
-)
+from examples.corpora import POOL_SENTENCES, prepare_mosi, tokens_and_sentences
 from examples.mosi_text_audio.recipe import ENCODERS, models
-from examples.readme_table import write
 from examples.recipe import Models, Table, capped, recipe_parser, run_tables
 from examples.runner import VALID, Run, execute_all
 from examples.taught_minilm.made_up import made_up
+from examples.taught_minilm.teachers import PUPIL, SCORE, mean_said, tokens_data
 from mia_fairseq.command import run as run_command
 from mia_fairseq.data.store import Store
-from mia_fairseq.predict import Predictor
-from preprocess.files import sha256_of
-from preprocess.manifest import read_manifest, write_manifest
+from preprocess.manifest import read_manifest
 
-PUPIL = "minilm"
 TEACHERS = 3  # seeds
+PARTS, SPLICES = 2, 5  # made up of each utterance
 BATCH, EPOCHS = 32, 5
 
 
@@ -64,41 +56,20 @@ def teacher_runs(args: argparse.Namespace) -> list[Run]:
     return [Run(name, data, flags, seed, folder, (VALID,)) for seed in range(1, TEACHERS + 1)]
 
 
-def scores(teacher: Run, data: Path, file: Path) -> Mapping[str, float]:
-    """What a run's checkpoint says of each training row of DATA, by id; kept in a file."""
-    checkpoint = teacher.folder / "checkpoint_best.pt"
-    about = {"checkpoint": sha256_of(checkpoint), "data": str(data)}
-    if file.is_file():
-        kept = json.loads(file.read_text())
-        if kept["about"] == about:
-            return dict(kept["scores"])
-    said = {row.id: row.value for row in Predictor(checkpoint).predict_split(data, "train")}
-    write(file, json.dumps({"about": about, "scores": said}))
-    return said  # type: ignore[return-value]
-
-
 def teach(args: argparse.Namespace) -> Path:
     """DATA of MOSI's transcripts with their scores, and of the made-up ones with the teachers'."""
     out = args.out.resolve()
     teachers = teacher_runs(args)
     mosi = read_manifest(teachers[0].data.with_name("manifest.tsv")).rows
-    unscored = made_up([row for row in mosi if row.split == "train"])
-    write_manifest(out / "unscored.tsv", unscored)
-    data = _prepare(out / "unscored", "CMU-MOSI, made up", args.teacher, args.jobs)
+    training = [row for row in mosi if row.split == "train"]
+    unscored = made_up(training, parts=PARTS, splices=SPLICES, following=True, label="0")
+    data = tokens_data(out / "unscored", "CMU-MOSI, made up", args.teacher, unscored, args.jobs)
     execute_all(teachers, jobs=args.jobs)
-    told = [scores(run, data, out / f"scores{run.seed}.json") for run in teachers]
+    told = mean_said(teachers, data, out)
     taught = [row for row in mosi if row.split != "test"]
     for row in unscored:
-        score = np.clip(np.mean([one[row.id] for one in told]), -3, 3)
-        taught.append(replace(row, label=f"{score:.6g}"))
-    write_manifest(out / "taught.tsv", taught)
-    return _prepare(out / "taught", "CMU-MOSI, as spoken and made up", PUPIL, args.jobs)
-
-
-def _prepare(folder: Path, corpus: str, encoder: str, jobs: int) -> Path:
-    manifest = folder.with_suffix(".tsv")
-    read = {"text": f"{encoder}_tokens"}
-    return extract_and_binarize(folder, corpus, read, (), manifest=manifest, jobs=jobs)
+        taught.append(replace(row, label=f"{np.clip(told[row.id][SCORE], -3, 3):.6g}"))
+    return tokens_data(out / "taught", "CMU-MOSI, as spoken and made up", PUPIL, taught, args.jobs)
 
 
 def pupil_flags(data: Path) -> tuple[str, ...]:

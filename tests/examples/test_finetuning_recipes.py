@@ -18,6 +18,7 @@ from examples.paper_encoders import recipe as paper_encoders
 from examples.taught_minilm import meld as taught_meld
 from examples.taught_minilm import recipe as taught_minilm
 from examples.taught_minilm.made_up import made_up
+from mia_fairseq.criterions.ce_distilled import read_probabilities
 from mia_fairseq.data.store import Store
 from mia_fairseq.errors import InputError
 from preprocess.corpora import folder as folder_corpus
@@ -109,14 +110,17 @@ def test_made_up_utterances_are_new_and_of_the_corpus() -> None:
         for video, spoken in texts.items()
         for place, text in enumerate(spoken)
     ]
-    found = made_up(rows)
-    assert found == made_up(rows[::-1]) != made_up(rows, seed=2)
+    how = {"parts": 2, "splices": 5, "following": True, "label": "0"}
+    found = made_up(rows, **how)
+    assert found == made_up(rows[::-1], **how) != made_up(rows, seed=2, **how)
     said = [row.text for row in found]
     assert len(said) == len(set(said)) > 8 and not {row.text for row in rows} & set(said)
     assert "one two three four five six seven eight" in said  # with the next one of its video
     known = {word for row in rows for word in (row.text or "").split()}
     assert all(set(text.split()) <= known for text in said)
-    assert {row.split for row in found} == {"train"}
+    assert {(row.split, row.label) for row in found} == {("train", "0")}
+    fewer = made_up(rows, **(how | {"parts": 0, "splices": 1, "following": False}))
+    assert 0 < len(fewer) <= len(rows)
 
 
 def test_a_pupil_learns_its_teachers_scores(
@@ -134,9 +138,9 @@ def test_a_pupil_learns_its_teachers_scores(
     assert rows_of(out / "MOSI.json") == dict.fromkeys(("constant", row), 20)
     taught = {row.id: row for row in Store(out / "taught" / "DATA").split("train", ()).rows}
     unscored = Store(out / "unscored" / "DATA").split("train", ()).rows
-    said = [json.loads((out / f"scores{seed}.json").read_text())["scores"] for seed in (1, 2)]
+    said = [json.loads((out / f"said{seed}.json").read_text())["said"] for seed in (1, 2)]
     for made in unscored:
-        mean = np.clip(np.mean([one[made.id] for one in said]), -3, 3)
+        mean = np.clip(np.mean([one[made.id]["score"] for one in said]), -3, 3)
         assert taught.pop(made.id).label == pytest.approx(mean, abs=1e-4)
     spoken = Store(out / "mosi" / "DATA").split("train", ()).rows
     assert {row.id: row.label for row in spoken} == {r.id: r.label for r in taught.values()}
@@ -148,16 +152,31 @@ def test_a_pupil_learns_its_teachers_probabilities(
     few_meld: Path, stored_model: Callable[[str], Path], tmp_path: Path
 ) -> None:
     stored_model("minilm")
-    flags = ["--out", str(tmp_path / "out"), "--runs", str(tmp_path / "runs"), "--partial"]
+    out = tmp_path / "out"
+    flags = ["--out", str(out), "--teachers", str(tmp_path / "teachers"), "--partial"]
     taught_meld.main([str(few_meld), *flags, "--teacher", "minilm", *SHORT])
-    found = rows_of(tmp_path / "out" / "MELD.json")
     row = "text, minilm taught by minilm"
-    assert set(found) == {"constant", row} and len(set(found.values())) == 1
-    begun = json.loads(next((tmp_path / "out").glob("*/seed1/run.json")).read_text())
-    teacher = Path(begun["flags"][begun["flags"].index("--teacher") + 1])
-    told = {line.split("\t")[0] for line in teacher.read_text().splitlines()[1:]}
-    rows = Store(Path(begun["data"])).split("train", ()).rows
-    assert told == {utterance.id for utterance in rows}
+    store = Store(out / "taught" / "DATA")
+    tested = len(store.split("test", ()).rows)
+    assert rows_of(out / "MELD.json") == dict.fromkeys(("constant", row), tested)
+    begun = json.loads(next(out.glob("*/seed1/run.json")).read_text())
+    table = Path(begun["flags"][begun["flags"].index("--teacher") + 1])
+    names, rows = store.label.names, store.split("train", ()).rows
+    told = read_probabilities(table, [row.id for row in rows], names).numpy()
+    said = [json.loads((out / f"said{seed}.json").read_text())["said"] for seed in (1, 2)]
+    made = 0
+    for utterance, shares in zip(rows, told, strict=True):
+        for name, share in zip(names, shares, strict=True):
+            mean = np.mean([one[utterance.id][name] for one in said])
+            assert share == pytest.approx(mean, abs=1e-5)
+        if utterance.id.startswith("made_up"):
+            made += 1
+            assert utterance.label == shares.argmax()
+    spoken = Store(tmp_path / "teachers" / "minilm" / "DATA").split("train", ()).rows
+    assert made > 10 and len(rows) == made + len(spoken)
+    assert {row.id: row.label for row in spoken}.items() <= {
+        row.id: row.label for row in rows
+    }.items()
 
 
 def test_the_papers_encoders_from_clips_to_the_table(
