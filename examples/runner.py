@@ -9,6 +9,7 @@ dead.
 
 import contextlib
 import fcntl
+import functools
 import json
 import os
 import shlex
@@ -24,10 +25,12 @@ from typing import Any
 from tqdm import tqdm
 
 from examples.warm import run_warm
+from preprocess.files import sha256_of
 
 # Not resolved: --user-dir must lead to the plugin by the path that it is imported by.
 ROOT = Path(__file__).absolute().parents[1]
 CONTENT = "content_sha256"  # of a DATA folder's rows, in its meta.json
+FILES = "files_sha256"  # of the files that flags name
 PLUGIN = ("--user-dir", "mia_fairseq", "--task", "multimodal_affect")
 
 
@@ -97,12 +100,15 @@ class Run:
         return [e for e in self.evaluations if not (self.folder / f"{e.name}.json").is_file()]
 
     def describe(self) -> dict[str, Any]:
-        """What makes this run: a run of other flags or data is another run."""
+        """What makes this run: with other flags, data, or contents of the files that its flags
+        name (a checkpoint, a teacher's table), it is another run."""
         description: dict[str, Any] = {"data": str(self.data), "flags": list(self.flags)}
         description["seed"] = self.seed
         with contextlib.suppress(OSError, ValueError, KeyError):  # training tells what is amiss
             meta = json.loads((self.data / "meta.json").read_text())
             description[CONTENT] = meta[CONTENT]
+        if named := _files_named(self.flags):
+            description[FILES] = named
         return description
 
     def results(self, evaluation: str) -> dict[str, Any]:
@@ -275,7 +281,7 @@ def locked(folder: Path, *, wait: bool) -> Iterator[int | None]:
 def _holds(file: Path, description: dict[str, Any]) -> bool:
     """Whether a JSON file is there, whole, and describes this run.
 
-    What DATA holds counts where both tell it: older runs, and older DATA, do not.
+    What DATA and named files hold counts where both tell it: older runs, and older DATA, do not.
     """
     try:
         written = json.loads(file.read_text())
@@ -283,10 +289,22 @@ def _holds(file: Path, description: dict[str, Any]) -> bool:
         return False
     if not isinstance(written, dict):
         return False
-    compared = written.keys() | description.keys()
-    if not {CONTENT} <= written.keys() & description.keys():
-        compared -= {CONTENT}
+    told_by_both = written.keys() & description.keys()
+    compared = (written.keys() | description.keys()) - ({CONTENT, FILES} - told_by_both)
     return all(written.get(key) == description.get(key) for key in compared)
+
+
+def _files_named(flags: Sequence[str]) -> dict[str, str]:
+    """The sha256 of each file that a flag names whole, or behind a kind: ``text=trained:FILE``."""
+    paths = [Path(flag.rpartition(":")[2]) for flag in flags]
+    files = [path for path in paths if path.is_absolute() and path.is_file()]
+    return {str(file): _sha256(file, file.stat().st_mtime_ns) for file in files}
+
+
+@functools.lru_cache
+def _sha256(file: Path, changed: int) -> str:
+    """Of a file, which is read again when it has changed."""
+    return sha256_of(file)
 
 
 def _write(file: Path, content: object) -> None:

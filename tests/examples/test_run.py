@@ -193,6 +193,22 @@ def test_other_rows_at_the_same_path_make_another_run(tmp_path: Path) -> None:
     assert run.finished
 
 
+def test_a_named_file_that_changed_makes_another_run(tmp_path: Path) -> None:
+    data = make_store(tmp_path / "DATA", {"text": 3, "audio": 2})
+    table, checkpoint = tmp_path / "teacher.tsv", tmp_path / "best.pt"
+    flags = ("--teacher", str(table), "--encoder", f"text=trained:{checkpoint}", "--lr", "1")
+    run = Run("x", data, flags, 1, tmp_path, evaluations=())
+    assert "files_sha256" not in run.describe()  # before the runs that write them
+    table.write_text("one")
+    checkpoint.write_text("two")
+    assert set(run.describe()["files_sha256"]) == {str(table), str(checkpoint)}
+    run.folder.mkdir(parents=True)
+    (run.folder / "run.json").write_text(json.dumps(run.describe()))
+    assert run.finished
+    checkpoint.write_text("three")
+    assert not run.finished
+
+
 def test_which_main_ranks_by_validation(tmp_path: Path) -> None:
     chosen = run_module.experiments.load("which_main", ("text", "audio", "video"))
     dims = {"text": 3, "audio": 2, "video": 2}
