@@ -29,13 +29,29 @@ setup: $(STAMP)  ## only .venv
 clean:
 	rm -rf $(VENV) demo_output
 
+# A PYTHON that was named is looked at although .venv is there already.
+define CHECK_PYTHON
+@$(or $(PYTHON),false) -c 'import sys; sys.exit(sys.version_info[:2] not in [(3, 11), (3, 12)])' \
+	2>/dev/null || { echo "error: set-up needs Python 3.11 or 3.12, found" \
+	"$$($(or $(PYTHON),python3) --version 2>&1 | grep ^Python || echo none); name one with" \
+	"PYTHON=/path/to/python3.11" >&2; exit 1; }
+endef
+VERSION = -c 'import sys; print("%d.%d" % sys.version_info[:2])'
+
+ifneq ($(filter command environment,$(firstword $(origin PYTHON))),)
+demo test lint setup: fit
+endif
+.PHONY: fit
+fit:
+	$(CHECK_PYTHON)
+	@[ ! -e $(STAMP) ] || [ "$$($(PYTHON) $(VERSION))" = "$$($(BIN)/python $(VERSION))" ] || \
+		{ echo "error: $(VENV) has Python $$($(BIN)/python $(VERSION)), and PYTHON is" \
+		"$$($(PYTHON) $(VERSION)); make clean, or name another VENV" >&2; exit 1; }
+
 # ve-fairseq is pinned by hash, since its publisher is unknown; pip checks hashes for all of a
 # file or for none, so it has a file of its own.
 $(STAMP): setup.py constraints.txt requirements-fairseq.txt
-	@$(or $(PYTHON),false) -c 'import sys; sys.exit(sys.version_info[:2] not in [(3, 11), (3, 12)])' \
-		2>/dev/null || { echo "error: set-up needs Python 3.11 or 3.12, found" \
-		"$$($(or $(PYTHON),python3) --version 2>/dev/null || echo none); name one with PYTHON=/path/to/python3.11" \
-		>&2; exit 1; }
+	$(CHECK_PYTHON)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
 		-r requirements-fairseq.txt

@@ -131,7 +131,8 @@ def load_arrays(args: argparse.Namespace) -> dict[str, NDArray[Any]]:
                 raise InputError(
                     f"{args.file}: has no array {absent[0]!r}, it has {', '.join(file.files)}"
                 )
-            arrays = {name: _unpickled(file, name, args.file) for name in file.files}
+            named = dict.fromkeys((*args.modalities, *vectors))
+            arrays = {name: _unpickled(file, name, args.file) for name in named}
     except FileNotFoundError as error:
         raise InputError(f"{args.file}: no such file") from error
     except (zipfile.BadZipFile, EOFError, OSError, AttributeError) as error:
@@ -157,13 +158,21 @@ def load_arrays(args: argparse.Namespace) -> dict[str, NDArray[Any]]:
 
 def _unpickled(file: Mapping[str, NDArray[Any]], name: str, path: Path) -> NDArray[Any]:
     try:
-        return file[name]
+        array = file[name]
     except ValueError as error:
         if "pickle" not in str(error).lower():
             raise
         raise InputError(
             f"{path}: array {name!r} holds pickled objects, which are never loaded; "
             "save it again with a plain dtype, such as float32 or str"
+        ) from error
+    if array.dtype.kind != "S":
+        return array
+    try:
+        return np.char.decode(array, "utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{path}: array {name!r} holds bytes that are no UTF-8; save it again as str"
         ) from error
 
 

@@ -11,7 +11,11 @@ from mia_fairseq.errors import InputError
 
 logger = logging.getLogger(__name__)
 
-SPLIT_NAMES = {"training": "train", "val": "valid", "dev": "valid", "validation": "valid"}
+SPLIT_NAMES = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("valid", "val", "dev", "validation"), "valid"),
+    "test": "test",
+}
 
 
 def add_label_options(parser: argparse.ArgumentParser) -> None:
@@ -92,7 +96,8 @@ def _is_number(word: str) -> bool:
 
 
 def split_name(raw: object) -> str:
-    """The name of a split as ``DATA/`` has it: val, dev and validation become valid."""
+    """The name of a split as ``DATA/`` has it: Train becomes train, and val, dev and validation
+    valid; what is none of these stays as it is."""
     word = str(raw).strip()
     return SPLIT_NAMES.get(word.lower(), word)
 

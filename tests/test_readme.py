@@ -109,6 +109,20 @@ def test_the_make_targets_exist() -> None:
         assert dry.returncode == 0, dry.stderr
 
 
+def test_a_python_that_does_not_fit_is_told_although_the_venv_is_there(tmp_path: Path) -> None:
+    (tmp_path / "python3.9").write_text("#!/bin/sh\n[ $1 = --version ] && echo Python 3.9.1\n")
+    (tmp_path / "python3.9").chmod(0o755)
+    for fit, named in (
+        (False, tmp_path / "python3.9"),
+        (False, "/nowhere"),
+        (True, sys.executable),
+    ):
+        command = ["make", "fit", f"VENV={Path(sys.prefix)}", f"PYTHON={named}"]
+        told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        assert (told.returncode == 0) == fit, told.stderr
+        assert fit or "set-up needs Python 3.11 or 3.12, found" in told.stderr
+
+
 def test_the_files_of_the_tree_exist() -> None:
     tree = README[README.index("mia_fairseq/            the plugin") :]
     tree = tree[: tree.index("```")]

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from mia_fairseq.errors import InputError
 from preprocess.files import atomic_path
+from preprocess.labelling import SPLIT_NAMES
 from preprocess.manifest import Row, write_manifest
 
 SPLITS = ("train", "valid", "test")
-SPLIT_NAMES = {"train": "train", "valid": "valid", "val": "valid", "dev": "valid", "test": "test"}
 VIDEO = (".mp4", ".mkv", ".avi", ".mov", ".webm", ".flv", ".m4v", ".mpg")
 AUDIO = (".wav", ".flac", ".mp3", ".m4a", ".ogg", ".opus")
 

@@ -30,6 +30,7 @@ from mia_fairseq.errors import InputError
 
 ENTRY_POINT_GROUP = "mia_fairseq.extractors"
 MODALITIES = ("text", "audio", "video")
+NOT_STATED = "not stated"  # a licence
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class Extractor(abc.ABC):
 
     modality: ClassVar[str]  # "text" | "audio" | "video"
     kind: ClassVar[str] = "features"  # a name of mia_fairseq.data.kinds.KINDS
-    licence: ClassVar[str]
+    licence: ClassVar[str] = NOT_STATED
     columns: ClassVar[tuple[str, ...]] = ()  # of the manifest, that it cannot do without
     dim: int  # numbers a vector, ids of tokens, pixels of a side; of the class, or of __init__
     rate: float | None = None  # vectors a second of a sequence output, None: no fixed rate

@@ -83,6 +83,14 @@ def test_scores_can_be_rounded_to_seven_classes(tmp_path: Path) -> None:
     assert store.split("test").labels.tolist() == [0, 1, 3, 3]
 
 
+def test_arrays_of_bytes_and_those_nobody_named(tmp_path: Path) -> None:
+    split = np.array([b"Train"] * 8 + [b"TEST"] * 4)
+    more = {"id": np.array([f"ü{row}".encode() for row in range(ROWS)]), "else": np.array([{}])}
+    store = run_import(tmp_path, "--id", "id", split=split, **more)
+    assert store.splits == {"train": 8, "test": 4}
+    assert store.split("test", ()).rows[0].id == "ü8"
+
+
 def test_words_are_classes(tmp_path: Path) -> None:
     words = np.array(["joy", "anger", "neutral"] * 4)
     names = run_import(tmp_path, label=words).label.names
@@ -102,6 +110,7 @@ def test_words_are_classes(tmp_path: Path) -> None:
         ((), {"text": np.zeros(ROWS)}, r"expected \(rows, dim\) or \(rows, time, dim\)"),
         ((), {"text": np.array([{}] * ROWS)}, "'text' holds pickled objects, which are never"),
         ((), {"text": np.full((ROWS, 4), np.inf)}, "row '0' of train: text holds NaN or Inf"),
+        (("--id", "id"), {"id": np.array([b"\xff"] * ROWS)}, "'id' holds bytes that are no UTF-8"),
         (("--id", "name"), {}, "no array 'name', it has text, audio"),
         (("--lengths", "audio=audio_lengths"), {"audio_lengths": np.full(ROWS, 6)}, "says 6 for"),
         (("--lengths", "smell=audio_lengths"), {}, "expected MODALITY=NAME"),

@@ -13,6 +13,7 @@ from preprocess.extractors import base
 from preprocess.extractors.base import (
     EXTRACTORS,
     MODALITIES,
+    NOT_STATED,
     Clip,
     Extractor,
     Failure,
@@ -26,6 +27,9 @@ from preprocess.extractors.base import Extractor
 class Mine(Extractor):
     modality = "text"; licence = "MIT"; dim = 3
     def __init__(self, *, size="3"): self.dim = int(size)
+    def extract(self, clips): return []
+class Terse(Extractor):
+    modality = "text"; dim = 3
     def extract(self, clips): return []
 class Not: pass
 """
@@ -57,6 +61,7 @@ def test_a_class_of_ones_own_is_built_with_its_options(outside: str) -> None:
         "rate": None,
         "licence": "MIT",
     }
+    assert build_extractor(f"{outside}:Terse").describe()["licence"] == NOT_STATED
 
 
 def test_an_installed_extractor_is_found_by_its_entry_point(
@@ -99,7 +104,7 @@ def test_a_name_is_given_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_extractor_of_the_house_tells_its_modality_and_licence() -> None:
     for name, kind in discover().items():
         assert kind.modality in MODALITIES, name
-        assert kind.licence.strip(), name
+        assert kind.licence.strip() and kind.licence != NOT_STATED, name
         assert kind.name == name
         assert kind.__doc__, name
 
