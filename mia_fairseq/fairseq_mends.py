@@ -1,4 +1,4 @@
-"""Six mends of fairseq 0.12 that a plugin cannot make through its interfaces.
+"""Seven mends of fairseq 0.12 that a plugin cannot make through its interfaces.
 
 1. fairseq copies one checkpoint file onto the other in place; a process killed meanwhile leaves
    half a ``checkpoint_last.pt``, and training cannot go on. We copy beside it and move.
@@ -11,6 +11,8 @@
 5. fairseq hides why weights could not be loaded behind a sentence about architectures. Where we
    have told the user why, that stays the last word.
 6. ``--bf16`` on fairseq's command line means a TPU. Where there is none it means what it says.
+7. With ``--fp16`` and ``--bf16`` fairseq trains weights of 32 bits and keeps those of 16 in the
+   checkpoint, so a run that is killed and started again ends elsewhere. We keep both.
 
 Also silenced: the warnings that fairseq's old calls to Hydra and torch draw at every start.
 """
@@ -29,12 +31,14 @@ from fairseq import checkpoint_utils
 from fairseq import utils as fairseq_utils
 from fairseq.distributed import utils as distributed_utils
 from fairseq.file_io import PathManager
+from fairseq.optim.fp16_optimizer import _FP16OptimizerMixin
 
 from mia_fairseq.errors import InputError, refused_pickle
 
 logger = logging.getLogger(__name__)
 
 STATE_KEY = "early_stopping"
+FULL_WEIGHTS = "fp32_params"  # in the optimizer's state
 
 
 def apply() -> None:
@@ -53,6 +57,8 @@ def apply() -> None:
             module.convert_namespace_to_omegaconf = _bf16_without_tpu(  # type: ignore[union-attr]
                 module.convert_namespace_to_omegaconf  # type: ignore[union-attr]
             )
+    _FP16OptimizerMixin.state_dict = _with_full_weights(_FP16OptimizerMixin.state_dict)
+    _FP16OptimizerMixin.load_state_dict = _and_full_weights(_FP16OptimizerMixin.load_state_dict)
     distributed_utils.all_gather_list = _gather_on_any_device(distributed_utils.all_gather_list)
     warnings.filterwarnings("ignore", module="hydra")
     warnings.filterwarnings("ignore", message=r"\s*'config' is validated against ConfigStore")
@@ -142,6 +148,33 @@ def _bf16_without_tpu(original: Callable[..., Any]) -> Callable[..., Any]:
         return original(args)
 
     return convert_namespace_to_omegaconf
+
+
+def _with_full_weights(original: Callable[..., Any]) -> Callable[..., Any]:
+    def state_dict(self: Any) -> Any:
+        return {**original(self), FULL_WEIGHTS: [full.data for full in _full_weights(self)]}
+
+    return state_dict
+
+
+def _and_full_weights(original: Callable[..., Any]) -> Callable[..., Any]:
+    def load_state_dict(self: Any, state_dict: Any, optimizer_overrides: Any = None) -> None:
+        state = dict(state_dict)
+        written = state.pop(FULL_WEIGHTS, None)  # a checkpoint of fairseq alone has none
+        original(self, state, optimizer_overrides)
+        if written is not None:
+            for full, saved in zip(_full_weights(self), written, strict=True):
+                full.data.copy_(saved)
+
+    return load_state_dict
+
+
+def _full_weights(optimizer: Any) -> list[torch.Tensor]:
+    """Flat and one a device, or as the model has them; see fairseq's ``build_fp32_params``."""
+    kept = optimizer.fp32_params
+    if isinstance(kept, dict):
+        return list(kept.values())
+    return [kept] if torch.is_tensor(kept) else list(kept)
 
 
 def _gather_on_any_device(original: Callable[..., Any]) -> Callable[..., Any]:

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mia_fairseq.modules.batch_norm import BatchNorm1d
 from mia_fairseq.modules.interactive_attention import interactive_attention
 from mia_fairseq.modules.kernel_regularization import kernel_regularization
 
@@ -48,7 +49,7 @@ class MIAModule(nn.Module):
         self.kernel = nn.Parameter(initial_kernel(channels, kernel_init))  # W, (c, c)
         self.gate = nn.Conv1d(channels, channels, gate_kernel, padding=gate_kernel // 2)  # K₁, b₁
         self.fuse = nn.Conv1d(2 * channels, channels, fuse_kernel, padding=fuse_kernel // 2)
-        self.norm = nn.BatchNorm1d(channels)  # f_N
+        self.norm = BatchNorm1d(channels)  # f_N
         nn.init.constant_(self.norm.weight, scale_init)
 
     def forward(self, main: Tensor, aux: Tensor) -> Tensor:

@@ -194,8 +194,10 @@ def test_bf16_trains_on_a_cpu(data: Path, releases: dict[str, Path], tmp_path: P
     flags = (*encoder_flags(releases), *FLAGS, "--channels", "2", "--encoder-lr-scale", "0.5")
     train(data, tmp_path, *flags, "--bf16", "--max-epoch", "1", "--gradient-checkpointing")
     state = weights(tmp_path / "checkpoint_last.pt")
-    for tensor in state.values():  # fairseq writes float32, of numbers that bf16 has
-        assert tensor.isfinite().all() and torch.equal(tensor.bfloat16().to(tensor.dtype), tensor)
+    for name, tensor in state.items():  # fairseq writes float32, of numbers that bf16 has
+        assert tensor.isfinite().all()
+        narrow = torch.equal(tensor.bfloat16().to(tensor.dtype), tensor)
+        assert narrow or name.endswith((".running_mean", ".running_var")), name
     results = tmp_path / "results.json"
     validate(data, tmp_path / "checkpoint_last.pt", "--results-json", results)
     assert json.loads(results.read_text())["n"] == ROWS["test"]

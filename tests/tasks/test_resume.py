@@ -67,6 +67,15 @@ def test_killed_in_the_middle_of_an_epoch_ends_the_same(data: Path, tmp_path: Pa
         assert same(weights(whole, name), weights(killed, name)), name
 
 
+@pytest.mark.parametrize("optimizer", ["adam", "adam_fused"])
+def test_in_16_bits_a_restart_ends_the_same(data: Path, tmp_path: Path, optimizer: str) -> None:
+    flags = (*FLAGS, "--bf16", "--optimizer", optimizer, "--lr", "1e-4")
+    train(data, tmp_path / "whole", *flags, "--max-epoch", "3")
+    train(data, tmp_path / "parts", *flags, "--max-epoch", "2")
+    assert "Loaded checkpoint" in train(data, tmp_path / "parts", *flags, "--max-epoch", "3").stdout
+    assert same(weights(tmp_path / "whole"), weights(tmp_path / "parts"))
+
+
 def test_patience_survives_a_restart(data: Path, tmp_path: Path) -> None:
     # A learning rate of almost nothing: no validation is better than the first.
     flags = ("--arch", "unimodal", "--lr", "1e-30", "--stop-min-lr", "-1", "--patience", "2")
