@@ -4,6 +4,7 @@ Nothing here fails on what it finds: runs that are missing, cut off, failed, unr
 older format are named in their row, and what is no run at all in its section.
 """
 
+import contextlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from examples import experiment as experiments
 from examples.experiment import Experiment
 from examples.intervals import Predictions
 from examples.plan import INDEX_FORMAT
+from examples.runner import CONTENT
 from examples.tables import CLASS_COLUMNS, REGRESSION_COLUMNS
 from mia_fairseq.data.store import Store
 from mia_fairseq.errors import InputError
@@ -161,10 +163,25 @@ def _add_rows(
             data=data,
             of=evaluation["of"],
         )
-        row.seeds = list(_seeds(base / entry["folder"], evaluation["file"], row))
+        seeds = _seeds(base / entry["folder"], evaluation["file"], row)
+        row.seeds = [seed for seed in seeds if seed.number <= entry["seeds"]]
+        stale = [seed.folder.name for seed in row.seeds if _of_other_rows(seed, evaluation["file"])]
+        if stale:
+            row.notes.append(f"{', '.join(stale)}: of other rows than DATA has now; run again")
         if len(row.seeds) < entry["seeds"]:
             row.notes.append(f"{len(row.seeds)} of {entry['seeds']} seeds are finished")
         tables[str(data)].rows.append(row)
+
+
+def _of_other_rows(seed: Seed, evaluation: str) -> bool:
+    """Whether a DATA folder has changed since a run was trained or evaluated on it."""
+    for record in ("run.json", f"{evaluation}.about.json"):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            made = json.loads((seed.folder / record).read_text())
+            meta = json.loads(Path(made["data"], "meta.json").read_text())
+            if made[CONTENT] != meta[CONTENT]:
+                return True
+    return False
 
 
 def _store(data: Path, section: Section) -> Store | None:

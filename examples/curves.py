@@ -27,7 +27,8 @@ def read_curve(tensorboard: Path, phase: str, tag: str) -> Curve:
     events = EventAccumulator(str(tensorboard / phase))
     events.Reload()
     # A training that was cut off and went on may have written an update twice: the last one holds.
-    values = dict(sorted((event.step, event.value) for event in events.Scalars(tag)))
+    written = sorted(events.Scalars(tag), key=lambda event: event.step)
+    values = {event.step: event.value for event in written}
     return list(values), list(values.values())
 
 

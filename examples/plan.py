@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from examples.experiment import Experiment, Flags, Row, as_arguments, train_flags
+from examples.readme_table import write
 from examples.runner import TEST, VALID, Evaluation, Run, locked, with_seed
 from mia_fairseq.data.store import Store
 from mia_fairseq.errors import InputError
@@ -116,9 +117,7 @@ def write_index(
         here = {row["data"] for row in rows}
         rows = [row for row in _old_rows(file) if row["data"] not in here] + rows
         content = {"format": INDEX_FORMAT, "experiment": source, "rows": rows}
-        partial = folder / "index.json.partial"
-        partial.write_text(json.dumps(content, indent=1))
-        partial.replace(file)
+        write(file, json.dumps(content, indent=1))
     return folder
 
 
@@ -134,9 +133,10 @@ def write_results(
                 rows = tables.setdefault(place.data.name, {})
                 rows[place.row] = [run.results(evaluation.name) for run in entry.runs]
     written = []
-    for name, rows in tables.items():
-        written.append(folder / f"{name}.json")
-        written[-1].write_text(json.dumps(rows, indent=1))
+    with locked(folder / "index.json", wait=True):  # several commands may end at once
+        for name, rows in tables.items():
+            written.append(folder / f"{name}.json")
+            write(written[-1], json.dumps(rows, indent=1))
     return written
 
 

@@ -103,6 +103,7 @@ def constant_baseline(data: Path) -> dict[str, object]:
     store = Store(data)
     train, test = (store.split(name, ()).labels for name in ("train", "test"))
     if store.label.kind == "regression":
-        return dict(regression_metrics(np.full(len(test), train.mean()), test))
+        found = regression_metrics(np.full(len(test), train.mean()), test)
+        return {name: None if np.isnan(figure) else figure for name, figure in found.items()}
     most = np.bincount(train.astype(np.int64)).argmax()
     return classification_metrics(np.full(len(test), most), test, store.label.names)

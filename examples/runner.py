@@ -96,20 +96,24 @@ class Run:
         return self.trained and not self.open_evaluations()
 
     def open_evaluations(self) -> list[Evaluation]:
-        """Those that have no results yet."""
-        return [e for e in self.evaluations if not (self.folder / f"{e.name}.json").is_file()]
+        """Those that have no results yet, or results of other flags or data."""
+        return [e for e in self.evaluations if not self._evaluated(e)]
+
+    def _evaluated(self, evaluation: Evaluation) -> bool:
+        about = self.folder / f"{evaluation.name}.about.json"
+        if not (self.folder / f"{evaluation.name}.json").is_file():
+            return False
+        return not about.is_file() or _holds(about, self.describe_evaluation(evaluation))
 
     def describe(self) -> dict[str, Any]:
         """What makes this run: with other flags, data, or contents of the files that its flags
         name (a checkpoint, a teacher's table), it is another run."""
-        description: dict[str, Any] = {"data": str(self.data), "flags": list(self.flags)}
-        description["seed"] = self.seed
-        with contextlib.suppress(OSError, ValueError, KeyError):  # training tells what is amiss
-            meta = json.loads((self.data / "meta.json").read_text())
-            description[CONTENT] = meta[CONTENT]
-        if named := _files_named(self.flags):
-            description[FILES] = named
-        return description
+        return {**_described(self.data, self.flags), "seed": self.seed}
+
+    def describe_evaluation(self, evaluation: Evaluation) -> dict[str, Any]:
+        """What makes an evaluation of this run."""
+        described = _described(evaluation.data or self.data, evaluation.flags)
+        return {**described, "split": evaluation.split}
 
     def results(self, evaluation: str) -> dict[str, Any]:
         """The metrics of a finished run."""
@@ -175,7 +179,11 @@ def _execute(run: Run, lock: int) -> None:
         run.folder.mkdir(parents=True, exist_ok=True)
         _write(begun, run.describe())
         _call_warm([train_command(run)], run.folder / "train.log", lock)
-    commands = [validate_command(run, evaluation) for evaluation in run.open_evaluations()]
+    commands = []
+    for evaluation in run.open_evaluations():
+        (run.folder / f"{evaluation.name}.json").unlink(missing_ok=True)
+        _write(run.folder / f"{evaluation.name}.about.json", run.describe_evaluation(evaluation))
+        commands.append(validate_command(run, evaluation))
     _call_warm(commands, run.folder / "evaluate.log", lock)
     _write(run.folder / "run.json", run.describe())
     (run.folder / "checkpoint_last.pt").unlink(missing_ok=True)
@@ -294,11 +302,21 @@ def _holds(file: Path, description: dict[str, Any]) -> bool:
     return all(written.get(key) == description.get(key) for key in compared)
 
 
+def _described(data: Path, flags: Sequence[str]) -> dict[str, Any]:
+    description: dict[str, Any] = {"data": str(data), "flags": list(flags)}
+    with contextlib.suppress(OSError, ValueError, KeyError):  # the command tells what is amiss
+        description[CONTENT] = json.loads((data / "meta.json").read_text())[CONTENT]
+    if named := _files_named(flags):
+        description[FILES] = named
+    return description
+
+
 def _files_named(flags: Sequence[str]) -> dict[str, str]:
-    """The sha256 of each file that a flag names whole, or behind a kind: ``text=trained:FILE``."""
-    paths = [Path(flag.rpartition(":")[2]) for flag in flags]
-    files = [path for path in paths if path.is_absolute() and path.is_file()]
-    return {str(file): _sha256(file, file.stat().st_mtime_ns) for file in files}
+    """The sha256 of each file that a flag names alone, or in a list, or behind a kind:
+    ``text=trained:FILE,audio=roberta:FILE``. Folders are not read."""
+    words = [word.rpartition(":")[2] for flag in flags for word in {flag, *flag.split(",")}]
+    files = {word: ROOT / word for word in words if word and (ROOT / word).is_file()}
+    return {word: _sha256(file, file.stat().st_mtime_ns) for word, file in files.items()}
 
 
 @functools.lru_cache

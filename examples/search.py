@@ -13,7 +13,7 @@ from typing import Any
 
 from examples.experiment import Flags, Row, as_arguments, train_flags
 from examples.plan import PlannedRow, run_name
-from examples.runner import VALID, Run, execute
+from examples.runner import VALID, Run, execute, with_seed
 from mia_fairseq.errors import InputError
 
 
@@ -140,7 +140,14 @@ def _on_validation(entry: PlannedRow, settings: Flags, more: Flags, out: Path) -
     flags = train_flags(row, entry.store.label.kind, more)
     name = run_name(row, entry.store.path, flags)
     runs = [
-        Run(name, entry.store.path, flags, run.seed, out.resolve() / "all", (VALID,))
+        Run(
+            name,
+            entry.store.path,
+            with_seed(flags, run.seed),
+            run.seed,
+            out.resolve() / "all",
+            (VALID,),
+        )
         for run in entry.runs
     ]
     for run in runs:

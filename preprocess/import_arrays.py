@@ -119,11 +119,15 @@ def load_arrays(args: argparse.Namespace) -> dict[str, NDArray[Any]]:
         InputError: no such file, no .npz, pickled objects, an array that is not there, or rows
             or axes that do not fit.
     """
+    for pair in args.lengths:
+        modality, _, array = pair.partition("=")
+        if modality not in args.modalities or not array:
+            raise InputError(
+                f"--lengths {pair}: expected MODALITY=NAME with one of "
+                f"{', '.join(args.modalities)} and an array of {args.file}"
+            )
     lengths = [pair.partition("=")[2] for pair in args.lengths]
     vectors = [n for n in (args.label, args.split, args.group, args.id, args.text, *lengths) if n]
-    for pair in args.lengths:
-        if pair.partition("=")[0] not in args.modalities:
-            raise InputError(f"--lengths {pair}: expected MODALITY=NAME with one of --modalities")
     try:
         with np.load(args.file, allow_pickle=False) as file:
             absent = [n for n in (*args.modalities, *vectors) if n not in file.files]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mia_fairseq.data.labels import MELD_CLASSES, SENTIMENT_RANGE, SEVEN_SCORES, LabelSpec
+from mia_fairseq.data.labels import MELD_CLASSES, SENTIMENT_RANGE, SEVEN_SCORES, LabelSpec, one_line
 from mia_fairseq.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ def read_labels(
     """Parses a file's labels.
 
     Args:
-        raw: one label a row: numbers, or words.
+        raw: one label a row: numbers, or words; whitespace in them becomes single spaces.
         ids: the rows' names, for errors.
         args: the options of `add_label_options`.
         where: the file and its label field, for errors.
@@ -58,9 +58,10 @@ def read_labels(
         The kind of label, and each row's score or class index.
 
     Raises:
-        InputError: a label out of range or of no known class; the row is named.
+        InputError: a label out of range or of no known class, the row is named; or classes that
+            are not different.
     """
-    words = [f"{value:.9g}" if isinstance(value, float) else str(value).strip() for value in raw]
+    words = [f"{value:.9g}" if isinstance(value, float) else one_line(value) for value in raw]
     spec = _label_spec(words, args)
     if args.round_labels:
         scores = LabelSpec("regression")
@@ -79,7 +80,12 @@ def _label_spec(words: Sequence[str], args: argparse.Namespace) -> LabelSpec:
     if args.round_labels:
         return LabelSpec("classes", names=SEVEN_SCORES)
     if args.classes:
-        return LabelSpec("classes", names=tuple(args.classes))
+        given = tuple(one_line(name) for name in args.classes)
+        if not all(given) or not len(set(given)) == len(given) > 1:
+            raise InputError(
+                f"--classes {', '.join(given)}: expected two or more different names, none empty"
+            )
+        return LabelSpec("classes", names=given)
     if any(_is_number(word) for word in words) or not words:
         return LabelSpec("regression", *args.label_range)
     found = set(words)

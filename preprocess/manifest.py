@@ -11,11 +11,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
+from mia_fairseq.data.labels import one_line
 from mia_fairseq.errors import InputError
 from preprocess.extractors.base import Clip
 from preprocess.files import atomic_path
 
 REQUIRED = ("id", "split", "label")
+LONGEST_ID = 200  # bytes; a file's name may have 255, and a clip's array is first a .partial one
 
 
 @dataclass(frozen=True)
@@ -99,42 +101,55 @@ def read_manifest(path: str | Path) -> Manifest:
 
 
 def write_manifest(path: Path, rows: Sequence[Row]) -> None:
-    """Write the table, with the columns that any row uses; tabs and line ends become spaces."""
+    """Write the table, with the columns that any row uses.
+
+    Whitespace becomes single spaces, but a path stays as it is. Raises InputError where a path has
+    a tab or a line end.
+    """
     optional = [column.name for column in fields(Row) if column.name not in REQUIRED]
     used = [name for name in optional if any(getattr(row, name) is not None for row in rows)]
     columns = [*REQUIRED, *used]
     lines = ["\t".join(columns)]
-    lines += ["\t".join(_cells(row, columns, path.parent)) for row in rows]
+    lines += ["\t".join(_cells(row, columns, path)) for row in rows]
     with atomic_path(path) as partial:
         partial.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def _cells(row: Row, columns: Iterable[str], folder: Path) -> list[str]:
+def _cells(row: Row, columns: Iterable[str], table: Path) -> list[str]:
     cells = []
     for column in columns:
         value = getattr(row, column)
         if isinstance(value, Path):
-            value = _relative(value, folder)
+            value = _path_cell(value, row.id, table)
         elif isinstance(value, float):
             value = f"{value:g}" if value == float(f"{value:g}") else repr(value)
-        cells.append("" if value is None else " ".join(str(value).split()))
+        else:
+            value = "" if value is None else one_line(value)
+        cells.append(value)
     return cells
 
 
-def _relative(path: Path, folder: Path) -> str:
+def _path_cell(path: Path, row_id: str, table: Path) -> str:
     """A path below the manifest's folder is kept relative, so that the corpus can be moved."""
-    path, folder = path.resolve(), folder.resolve()
-    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else str(path)
+    path, folder = path.resolve(), table.parent.resolve()
+    cell = path.relative_to(folder).as_posix() if path.is_relative_to(folder) else str(path)
+    if re.search(r"[\t\r\n]", cell):
+        raise InputError(
+            f"{table}: row {row_id!r} has path {cell!r} with a tab or a line end, which a table "
+            "cannot hold; rename the file or its folder"
+        )
+    return cell
 
 
 def _row(folder: Path, columns: Sequence[str], cells: Sequence[str]) -> Row:
     if len(cells) != len(columns):
         raise InputError(f"it has {len(cells)} cells, the header {len(columns)}")
     cell = dict(zip(columns, cells, strict=True))
-    if not re.fullmatch(r"[^./\\\x00][^/\\\x00]{0,199}", cell["id"]):
+    size = len(cell["id"].encode())
+    if size > LONGEST_ID or not re.fullmatch(r"[^./\\\x00][^/\\\x00]*", cell["id"]):
         raise InputError(
-            f"id {cell['id']!r} cannot name a file: up to 200 characters without slashes, "
-            "the first no dot"
+            f"id {cell['id']!r} cannot name a file: it has {size} bytes, expected 1 to "
+            f"{LONGEST_ID} without slashes, the first no dot"
         )
     for column in ("split", "label"):
         if not cell[column].strip():

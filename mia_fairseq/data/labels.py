@@ -23,6 +23,12 @@ MELD_CLASSES = (  # in the order of the paper's Table 3
 )
 
 
+def one_line(value: object) -> str:
+    """A value as the cells of tables hold it: every run of whitespace is one space, none at the
+    ends."""
+    return " ".join(str(value).split())
+
+
 @dataclass(frozen=True)
 class LabelSpec:
     """The kind of label a corpus has.

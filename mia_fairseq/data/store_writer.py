@@ -7,6 +7,7 @@ import logging
 import shutil
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from mia_fairseq.data.dictionary import check_dictionary, dictionary_path
 from mia_fairseq.data.kinds import KINDS
-from mia_fairseq.data.labels import LabelSpec
+from mia_fairseq.data.labels import LabelSpec, one_line
 from mia_fairseq.data.store import COLUMNS, DTYPES, FORMAT, ModalitySpec, Utterance
 from mia_fairseq.errors import InputError
 
@@ -86,7 +87,8 @@ class StoreWriter:
 
         Args:
             split: ``train``, ``valid``, ``test`` or a name of the user's own.
-            row: the utterance; its id is unique within the corpus.
+            row: the utterance; its id, its runs of whitespace made single spaces, is unique within
+                the corpus.
             features: (T, dim) or (dim,) for each modality of features, (T,) of tokens,
                 (T, side, side, 3) of frames; None or T = 0 where it is missing.
 
@@ -100,6 +102,7 @@ class StoreWriter:
                     f"{row.id}: split {split!r} must be letters, digits, underscores and hyphens"
                 )
             self._splits[split] = _SplitWriter(self._partial, split, self)
+        row = replace(row, id=one_line(row.id))
         for name, other in self._splits.items():
             if row.id in other.ids:
                 raise InputError(
@@ -188,7 +191,7 @@ class _SplitWriter:
             for name, spec in self.store.modalities.items()
         }
         cells = (row.id, self.store.label.format(row.label), row.text, row.group, row.position)
-        line = ["" if cell is None else " ".join(str(cell).split()) for cell in cells]
+        line = ["" if cell is None else one_line(cell) for cell in cells]
         self._rows.writerow(line)
         self.ids.add(row.id)
         lengths = [len(array) for array in arrays.values()]

@@ -163,6 +163,12 @@ class MultimodalAffectTask(FairseqTask):
                 "fairseq-train does not read the test split, so that no epoch or setting is "
                 "chosen by it; name another --valid-subset and test with fairseq-validate"
             )
+        others = [name for name in self.datasets if name != split]
+        if self.evaluating and others and (self.cfg.results_json or self.cfg.predictions):
+            raise InputError(
+                f"--valid-subset names {', '.join([*others, split])}, and --results-json "
+                "and --predictions hold one split; evaluate one at a time"
+            )
         opened = self._open_split(split)
         training = split == "train" and not self.evaluating
         self.datasets[split] = AffectDataset(
@@ -189,6 +195,26 @@ class MultimodalAffectTask(FairseqTask):
         """No limit, so no row is ever filtered by its length."""
         return
 
+    def filter_indices_by_size(
+        self,
+        indices: Any,
+        dataset: Any,
+        max_positions: Any = None,
+        ignore_invalid_inputs: bool = False,
+    ) -> Any:
+        """All indices: where fairseq would leave rows out (``--max-tokens``), this ends.
+
+        Raises:
+            InputError: a row is longer than a batch may be.
+        """
+        kept = super().filter_indices_by_size(indices, dataset, max_positions, True)
+        if len(kept) < len(indices):
+            raise InputError(
+                f"{len(indices) - len(kept)} of {len(indices)} rows are longer than --max-tokens, "
+                "and none is left out; raise it, or use --batch-size"
+            )
+        return kept
+
     @property
     def source_dictionary(self) -> None:
         return None
@@ -202,8 +228,14 @@ class MultimodalAffectTask(FairseqTask):
     def train_step(
         self, sample: Any, model: Any, criterion: Any, optimizer: Any, *args: Any, **kwargs: Any
     ) -> Any:
-        """As fairseq has it; at the first step, checks that the optimizer heeds all rates."""
+        """As fairseq has it; at the first step, checks what is trained on, and that the optimizer
+        heeds all rates."""
         if not self._checked_optimizer:
+            if sample["split"] != "train":
+                raise InputError(
+                    f"--train-subset is {sample['split']!r}, expected 'train', whose rows also "
+                    "give normalisation and class weights; make a DATA of which these are train"
+                )
             check_learning_rates(optimizer, model.parameters())
             self._checked_optimizer = True
         return super().train_step(sample, model, criterion, optimizer, *args, **kwargs)
@@ -277,6 +309,8 @@ class MultimodalAffectTask(FairseqTask):
             return
         derived = {name: str(how) for name, how in self.schema.derived.items()}
         around = self.schema.surroundings_told
+        if self.cfg.predictions:  # first, so that results mean that both are there
+            meter.write_predictions(self.cfg.predictions)
         if self.cfg.results_json:
             meter.write_results(
                 self.cfg.results_json,
@@ -288,8 +322,6 @@ class MultimodalAffectTask(FairseqTask):
                     **self.perturbation.to_json(),
                 },
             )
-        if self.cfg.predictions:
-            meter.write_predictions(self.cfg.predictions)
 
 
 def _scalar_metrics(kind: str) -> Iterable[str]:

@@ -14,6 +14,7 @@ release's transcripts: ``<video>.annotprocessed`` (``3_DELIM_WORDS``) or ``<vide
 
 import argparse
 import ast
+import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -140,21 +141,32 @@ def _from_csd(
             if video not in folds:
                 continue  # the SDK labels more videos than its folds name
             features, intervals = data[video]["features"][()], data[video]["intervals"][()]
-            spoken = transcripts.get(video, {})
-            for row, (score, (start, end)) in enumerate(
-                zip(features[:, 0], intervals, strict=True)
-            ):
-                clip = _nearest(spoken, float(start)) or str(row + 1)
+            clips = _clips(transcripts.get(video, {}), [float(start) for start, _ in intervals])
+            for clip, score, (start, end) in zip(clips, features[:, 0], intervals, strict=True):
                 label = number(f"{float(score):.6g}", -3, 3, f"{path}, {video}")
                 yield Segment(video, clip, folds[video], label, None, float(start), float(end))
 
 
-def _nearest(spoken: Mapping[str, Segment], start: float) -> str | None:
-    timed = [
-        (abs(said.start - start), clip) for clip, said in spoken.items() if said.start is not None
-    ]
-    distance, clip = min(timed, default=(NEAR, None))
-    return clip if distance < NEAR else None
+def _clips(spoken: Mapping[str, Segment], starts: Sequence[float]) -> list[str]:
+    """The clip of each label of a video, no two alike: that which the transcript has nearest to
+    its start, or else the label's number, or the first after it that no other clip has."""
+    timed = {clip: said.start for clip, said in spoken.items() if said.start is not None}
+    distances = sorted(
+        (abs(begin - start), row, clip)
+        for row, start in enumerate(starts)
+        for clip, begin in timed.items()
+    )
+    found: dict[int, str] = {}
+    for distance, row, clip in distances:
+        if distance < NEAR and row not in found and clip not in found.values():
+            found[row] = clip
+    taken = set(timed)
+    for row in range(len(starts)):
+        if row not in found:
+            numbers = map(str, itertools.count(row + 1))
+            found[row] = next(number for number in numbers if number not in taken)
+            taken.add(found[row])
+    return [found[row] for row in range(len(starts))]
 
 
 def _read_folds(path: Path | None, raw: Path) -> dict[str, str]:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mia_fairseq.data.labels import one_line
 from mia_fairseq.errors import InputError
 from preprocess.files import atomic_path
 from preprocess.labelling import SPLIT_NAMES
@@ -102,6 +103,18 @@ def media_fault(path: Path | None) -> str | None:
     return f"{path.name} is empty" if path.stat().st_size == 0 else None
 
 
+def leave_out_repeated(corpus: Corpus) -> None:
+    """Leave out each row whose id, as manifests hold it, an earlier row has; list it as a fault."""
+    kept: dict[str, Row] = {}
+    for row in corpus.rows:
+        row_id = one_line(row.id)
+        if row_id in kept:
+            fault = "its id stands in an earlier row already, so it is left out"
+            corpus.faults.append((row.id, fault))
+        kept.setdefault(row_id, row)
+    corpus.rows = list(kept.values())
+
+
 def check_counts(corpus: Corpus, known: Mapping[str, int], partial: bool) -> None:
     """Compare the rows of each split with the official numbers.
 
@@ -125,6 +138,7 @@ def finish(corpus: Corpus, out: Path, known: Mapping[str, int] | None, partial: 
     """
     if not corpus.rows:
         raise InputError(f"{corpus.name}: no utterance was found")
+    leave_out_repeated(corpus)
     if known is not None:
         check_counts(corpus, known, partial)
     corpus.rows.sort(key=lambda row: _order(row.split))  # stable: the release's order within

@@ -2,7 +2,8 @@
 
 A ``.csd`` is HDF5: for each video a matrix of features, and the interval in seconds of each row
 (COVAREP, 74-d at 100 Hz; FACET, 47-d for MOSI and 35-d for MOSEI at 30 Hz). An utterance gets the
-rows whose middle lies within its start and end. The files also exist for words (GloVe).
+rows whose middle lies within its start and end, which are times of the whole video; a clip cut out
+of it, without them, fails. The files also exist for words (GloVe).
 
     --modality audio=cmu_csd --option audio.path=CMU_MOSI_COVAREP.csd
     --modality video=cmu_csd_video --option video.path=CMU_MOSI_Visual_Facet_42.csd
@@ -53,6 +54,11 @@ class CmuCsd(Extractor):
         video = next((name for name in self._names(clip) if name in self.data), None)
         if video is None:
             return Failure(f"{self.path.name} has no video {clip.id.rpartition('_')[0] or clip.id}")
+        if video != clip.id and (clip.start is None or clip.end is None):
+            return Failure(
+                f"{self.path.name} has the video {video}, and the clip has no start and end within "
+                "it; give it the whole video's file and both times in the manifest"
+            )
         group = self.data[video]
         if group["features"].shape[1:] != (self.dim,):
             return Failure(f"{self.path.name}: {video} has {group['features'].shape[1:]} columns")

@@ -82,6 +82,15 @@ def test_an_error_leaves_no_folder_and_keeps_the_old_one(tmp_path: Path) -> None
     assert Store(path).splits == {"train": 1} and list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_ids_that_differ_by_whitespace_only_are_not_unique(tmp_path: Path, split: str) -> None:
+    rows = [(name, Utterance(i, 1.0), {}) for name, i in (("train", "a b"), (split, "a  b"))]
+    with pytest.raises(InputError, match=f"id 'a b' stands in train already and again in {split}"):
+        write(tmp_path / "DATA", rows)
+    store = write(tmp_path / "DATA", [("train", Utterance(" a\tb", 1.0), {"text": np.ones(3)})])
+    assert store.split("train").rows[0].id == "a b"
+
+
 def test_what_a_killed_run_left_is_swept_away(tmp_path: Path) -> None:
     (tmp_path / "DATA.partial").mkdir()
     (tmp_path / "DATA.partial" / "junk").touch()

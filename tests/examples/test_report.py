@@ -153,6 +153,18 @@ def test_one_run(two_rows: Path) -> None:
     assert "1 of 2 seeds are finished" in ours and "±" not in ours and "less" not in text
 
 
+def test_seeds_that_were_not_asked_for_or_are_of_other_rows(two_rows: Path) -> None:
+    folder = two_rows / "all" / "TAV-MIA"
+    write_seed(folder / "seed3", noise=9)  # of an earlier command with more seeds
+    data = json.loads((two_rows / "table4" / "index.json").read_text())["rows"][0]["data"]
+    made = {"data": data, "content_sha256": "of other rows"}
+    (folder / "seed2" / "run.json").write_text(json.dumps(made))
+    _, text = make(two_rows, two_rows)
+    ours = next(line for line in text.splitlines() if line.startswith("| TAV-MIA"))
+    assert "| 2 × n = 60 |" in ours
+    assert "seed2: of other rows than DATA has now; run again" in ours
+
+
 def test_failed_broken_and_old_runs_are_named_in_their_row(two_rows: Path) -> None:
     first, second = (two_rows / "all" / "Text-only" / f"seed{seed}" for seed in (1, 2))
     (first / "failed.txt").write_text("fairseq-train ...\nout of <memory>\n")

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import types
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from harness import EMOTIONS, ROOT, make_store
 from examples import report as report_module
 from examples import run as run_module
 from examples.plan import plan
-from examples.runner import Run, RunError, locked
+from examples.runner import Evaluation, Run, RunError, locked
 from examples.search import search
 from examples.slurm import execute_on_slurm
 from examples.which_main import recommend
@@ -196,7 +197,8 @@ def test_other_rows_at_the_same_path_make_another_run(tmp_path: Path) -> None:
 def test_a_named_file_that_changed_makes_another_run(tmp_path: Path) -> None:
     data = make_store(tmp_path / "DATA", {"text": 3, "audio": 2})
     table, checkpoint = tmp_path / "teacher.tsv", tmp_path / "best.pt"
-    flags = ("--teacher", str(table), "--encoder", f"text=trained:{checkpoint}", "--lr", "1")
+    encoders = f"text=trained:{checkpoint},audio=hf:minilm"
+    flags = ("--teacher", str(table), "--encoder", encoders, "--lr", "1")
     run = Run("x", data, flags, 1, tmp_path, evaluations=())
     assert "files_sha256" not in run.describe()  # before the runs that write them
     table.write_text("one")
@@ -206,6 +208,24 @@ def test_a_named_file_that_changed_makes_another_run(tmp_path: Path) -> None:
     (run.folder / "run.json").write_text(json.dumps(run.describe()))
     assert run.finished
     checkpoint.write_text("three")
+    assert not run.finished
+
+
+def test_an_evaluation_of_other_flags_or_data_is_open_again(tmp_path: Path) -> None:
+    data, other = (make_store(tmp_path / name, {"text": 3, "audio": 2}) for name in ("A", "B"))
+    first = Evaluation("missing", "test", ("--drop", "audio"), other)
+    run = Run("x", data, (), 1, tmp_path, (first,))
+    run.folder.mkdir(parents=True)
+    (run.folder / "run.json").write_text(json.dumps(run.describe()))
+    assert not run.finished
+    (run.folder / "missing.json").write_text("{}")
+    assert run.finished  # as it was before evaluations told what made them
+    about = run.folder / "missing.about.json"
+    about.write_text(json.dumps(run.describe_evaluation(first)))
+    assert run.finished
+    for changed in ({"flags": ("--drop", "text")}, {"data": data}, {"split": "valid"}):
+        assert not replace(run, evaluations=(replace(first, **changed),)).finished
+    make_store(other, {"text": 3, "audio": 2}, seed=7)
     assert not run.finished
 
 

@@ -100,6 +100,16 @@ def test_words_are_classes(tmp_path: Path) -> None:
     assert given.split("test").labels.tolist() == [0, 1, 2, 0]
 
 
+def test_whitespace_in_the_names_of_classes_is_one_space(tmp_path: Path) -> None:
+    words = np.array(["very  good", " bad", "so\tso"] * 4)
+    store = run_import(tmp_path, label=words)
+    assert store.label.names == ("bad", "so so", "very good")
+    assert store.split("test").labels.tolist() == [1, 2, 0, 1]
+    store = run_import(tmp_path, "--classes", "very  good", "so so", " bad ", label=words)
+    assert store.label.names == ("very good", "so so", "bad")
+    assert store.split("test").labels.tolist() == [1, 0, 2, 1]
+
+
 @pytest.mark.parametrize(
     ("flags", "changes", "words"),
     [
@@ -114,6 +124,9 @@ def test_words_are_classes(tmp_path: Path) -> None:
         (("--id", "name"), {}, "no array 'name', it has text, audio"),
         (("--lengths", "audio=audio_lengths"), {"audio_lengths": np.full(ROWS, 6)}, "says 6 for"),
         (("--lengths", "smell=audio_lengths"), {}, "expected MODALITY=NAME"),
+        (("--lengths", "text"), {}, "--lengths text: expected MODALITY=NAME with one of text, aud"),
+        (("--lengths", "text="), {}, "--lengths text=: expected MODALITY=NAME"),
+        (("--classes", "a b", "c", "a  b"), {}, "--classes a b, c, a b: expected two or more diff"),
         (("--valid-fraction", "1.5"), {}, "expected a share between 0 and 1"),
         (("--valid-fraction", "0.99"), {}, "cannot give 99% to validation"),
         (

@@ -8,6 +8,7 @@ import pytest
 from mia_fairseq.errors import InputError
 from preprocess.extractors.base import Clip
 from preprocess.manifest import Row, read_manifest, write_manifest
+from preprocess.worker import Job
 
 
 def _table(tmp_path: Path, text: str) -> Path:
@@ -32,6 +33,45 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
         Row("b", "test", "-3", text="été", end=1 / 3),
     ]
     assert manifest.rows[0].clip() == Clip("a", tmp_path / "clips/a.mp4", 'He said "no"', 0.25, 3.0)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("my  clip.mp4", " lead.mp4", "trail ", "Screen Recording 3.14.15\u202fPM.mov"),
+        *("a\x0bb", "a\x0cb", "a\x1cb", "a\x85b", "a\u2028b", "\u3000"),
+    ],
+)
+def test_a_path_keeps_its_whitespace(tmp_path: Path, name: str) -> None:
+    write_manifest(tmp_path / "manifest.tsv", [Row("a", "train", "1", tmp_path / name)])
+    assert read_manifest(tmp_path / "manifest.tsv").rows[0].path == tmp_path / name
+    nested = Row("a", "train", "1", tmp_path / name / name)
+    write_manifest(tmp_path / "manifest.tsv", [nested])
+    assert read_manifest(tmp_path / "manifest.tsv").rows == [nested]
+
+
+@pytest.mark.parametrize("name", ["a\tb.mp4", "a\nb.mp4", "a\rb.mp4", "a.mp4\n"])
+def test_a_path_that_the_table_cannot_hold_is_refused(tmp_path: Path, name: str) -> None:
+    rows = [Row("a", "train", "1", tmp_path / "good.mp4"), Row("b", "train", "1", tmp_path / name)]
+    sentence = f"manifest.tsv: row 'b' has path {name!r} with a tab or a line end"
+    with pytest.raises(InputError, match=re.escape(sentence)):
+        write_manifest(tmp_path / "manifest.tsv", rows)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("row_id", "good"),
+    [("\u5b57" * 66 + "ab", True), ("\u5b57" * 67, False)],
+    ids=["200 bytes", "201"],
+)
+def test_an_id_is_as_long_as_a_file_name_may_be(tmp_path: Path, row_id: str, good: bool) -> None:
+    text = f"id\tsplit\tlabel\na\ttrain\t1\n{row_id}\ttrain\t1\n"
+    manifest = read_manifest(_table(tmp_path, text))
+    assert [row.id for row in manifest.rows] == ["a", *([row_id] if good else [])]
+    assert [fault.id for fault in manifest.faults] == ([] if good else [row_id])
+    if good:
+        Job("text", "x", tmp_path, shard="9999-of-10000").partial_path(row_id).parent.mkdir()
+        Job("text", "x", tmp_path, shard="9999-of-10000").partial_path(row_id).touch()
 
 
 def test_columns_that_no_row_uses_are_not_written(tmp_path: Path) -> None:

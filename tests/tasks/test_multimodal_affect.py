@@ -111,6 +111,8 @@ REFUSED_IN_TRAINING = {
     "results in training": ((), ("--results-json", "x.json"), "belong to fairseq-validate"),
     "wrong criterion": ((), ("--criterion", "ce_krl"), "use --criterion mae_krl"),
     "gamma of one": ((), ("--gamma", "1.0"), "--gamma is 1"),
+    "not train": ((), ("--train-subset", "valid"), "--train-subset is 'valid', expected 'train'"),
+    "small batches": ((), ("--max-tokens", "2"), "rows are longer than --max-tokens, and none is"),
     "no channels": ((), ("--channels", "0"), "--channels is 0"),
 }
 
@@ -128,6 +130,14 @@ def test_a_lost_row_fails_the_evaluation(corpus: Path, tmp_path: Path) -> None:
         corpus, tmp_path, "--max-valid-steps", "0", "--batch-size-valid", "4", check=False
     )
     assert result.returncode == 1 and "saw 4 of its 21 rows" in result.stderr
+
+
+def test_results_of_two_splits_do_not_go_into_one_file(checkpoint: Path, corpus: Path) -> None:
+    out = checkpoint.with_name("two.json")
+    both = ("--valid-subset", "valid,test", "--results-json", out)
+    told = validate(corpus, checkpoint, *both, check=False)
+    assert told.returncode == 1 and "Traceback" not in told.stderr
+    assert "--valid-subset names valid, test, and --results-json and --predictions" in told.stderr
 
 
 def test_a_checkpoint_of_other_modalities_is_refused(checkpoint: Path, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from mia_fairseq.errors import InputError
 from preprocess.corpora import cmu, folder, meld, mosei, mosi
-from preprocess.corpora.common import Media, read_csv
+from preprocess.corpora.common import Corpus, Media, finish, read_csv
 from preprocess.manifest import Row, read_manifest
 
 MELD_HEADER = "Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID,Season,Episode\n"
@@ -198,6 +198,32 @@ def test_the_sdks_labels_folds_and_transcripts(sdk_raw: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("starts", "clips"),
+    [
+        ([5.0, 10.4], ["2", "4"]),  # the second is no clip of the transcript, and 2 is taken
+        ([5.1, 5.0], ["4", "2"]),  # the nearest has the words
+        ([7.0, 7.0, 0.0], ["4", "5", "1"]),
+        ([10.0, 5.0, 0.0], ["3", "2", "1"]),
+    ],
+)
+def test_no_two_labels_of_a_video_are_one_clip(
+    sdk_raw: Path, starts: list[float], clips: list[str]
+) -> None:
+    h5py = pytest.importorskip("h5py")
+    lines = "v___1___0.0___4___one\nv___2___5.0___9___two\nv___3___10.0___12___three\n"
+    _touch(sdk_raw / "Raw/Transcript/Segmented/Combined/v.txt", lines)
+    with h5py.File(sdk_raw / "CMU_MOSEI_Labels.csd", "w") as file:
+        group = file.create_group("All Labels/data/v")
+        group["features"] = np.zeros((len(starts), 3))
+        group["intervals"] = np.array([[start, start + 1] for start in starts])
+    rows = cmu.read_cmu("CMU-MOSEI", sdk_raw, None, None).rows
+    assert [row.id for row in rows] == [f"v_{clip}" for clip in clips]
+    said = {"1": "one", "2": "two", "3": "three"}
+    assert [row.text for row in rows] == [said.get(clip) for clip in clips]
+    assert [row.start for row in rows] == starts
+
+
 def test_what_the_sdks_files_lack_is_told(sdk_raw: Path, tmp_path: Path) -> None:
     labels = sdk_raw / "CMU_MOSEI_Labels.csd"
     folds = _touch(tmp_path / "folds.json", json.dumps({"standard_train_fold": ["v"]}))
@@ -270,6 +296,21 @@ def test_the_real_labels_have_their_official_counts_and_folds(
     for row in manifest.rows:
         if name == "mosi":
             assert row.group in official[f"standard_{row.split}_fold"]
+
+
+@pytest.mark.parametrize("again", ["v_1", "v  1", " v_1"])
+def test_an_id_that_stands_twice_is_left_out_before_the_rows_are_counted(
+    tmp_path: Path, again: str
+) -> None:
+    rows = [Row("v_1", "train", "1"), Row("v 1", "train", "2"), Row(again, "test", "3")]
+    known = {"train": 2, "valid": 0, "test": 1}
+    with pytest.raises(InputError, match="x: test has 0 rows, not 1"):
+        finish(Corpus("x", rows), tmp_path / "m.tsv", known, partial=False)
+    finish(Corpus("x", [*rows]), tmp_path / "m.tsv", known, partial=True)
+    manifest = read_manifest(tmp_path / "m.tsv")
+    assert [row.label for row in manifest.rows] == ["1", "2"] and manifest.faults == []
+    told = (tmp_path / "m.faults.tsv").read_text().splitlines()[1:]
+    assert told == [f"{again}\tits id stands in an earlier row already, so it is left out"]
 
 
 # ---- any folder

@@ -53,6 +53,19 @@ def test_csd_rows_are_those_within_the_utterance(csd: Path) -> None:
     assert build_extractor("cmu_csd_video", {"path": str(csd)}).modality == "video"
 
 
+@pytest.mark.parametrize(("start", "end"), [(None, None), (0.5, None), (None, 1.0)])
+def test_a_whole_video_is_not_given_to_one_of_its_utterances(
+    csd: Path, start: float | None, end: float | None
+) -> None:
+    extractor = build_extractor("cmu_csd", {"path": str(csd)})
+    whole, part = extractor.extract([Clip("a_b"), Clip("a_b_1", start=start, end=end)])
+    assert isinstance(whole, np.ndarray) and len(whole) == 30
+    assert part == Failure(
+        "x.csd has the video a_b, and the clip has no start and end within it; give it the whole "
+        "video's file and both times in the manifest"
+    )
+
+
 def test_what_is_no_csd_is_told(tmp_path: Path) -> None:
     h5py = pytest.importorskip("h5py")
     with pytest.raises(InputError, match=r"--option cmu_csd_video\.path=FILE"):
