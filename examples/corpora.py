@@ -60,11 +60,12 @@ def prepare_mosi(
             )
             for place in range(len(audio))
         ]
-    for row, vector in zip(rows, audio, strict=True):
-        path = folder / "features" / "audio" / f"{row.id}.npy"
-        if not path.is_file():
-            with atomic_path(path) as partial, partial.open("wb") as written:
-                np.save(written, vector[None].astype(np.float32))
+    with made_once(folder / "features", {"file": sha256_of(file)}):
+        for row, vector in zip(rows, audio, strict=True):
+            path = folder / "features" / "audio" / f"{row.id}.npy"
+            if not path.is_file():
+                with atomic_path(path) as partial, partial.open("wb") as written:
+                    np.save(written, vector[None].astype(np.float32))
     write_manifest(folder / "manifest.tsv", rows)
     return extract_and_binarize(folder, "CMU-MOSI", extractors, flags, jobs=jobs)
 
@@ -83,21 +84,29 @@ def add_sentences(file: Path, folder: Path, encoder: str = "minilm") -> Path:
     manifest, features, made = (
         folder / name for name in ("sentences.tsv", "sentences", "sentences.npz")
     )
-    if made.is_file():
-        return made
-    with np.load(file, allow_pickle=False) as opened:
-        arrays = dict(opened)
-    rows = [
-        Row(id=str(name), split="train", label="0", text=str(transcript).lower())
-        for name, transcript in zip(arrays["id"], arrays["transcript"], strict=True)
-    ]
-    write_manifest(manifest, rows)
-    extract = (str(manifest), "--out", str(features), "--modality", f"sentence={encoder}", *MEAN)
-    call(["python", "-m", "preprocess.extract", *extract], folder / "sentences.log")
-    vectors = [np.load(features / "sentence" / f"{row.id}.npy") for row in rows]
-    arrays["sentence"] = np.concatenate(vectors)
-    with atomic_path(made) as partial, partial.open("wb") as written:
-        np.savez(written, **arrays)
+    with made_once(folder / "sentences", {"file": sha256_of(file), "encoder": encoder}):
+        if made.is_file():
+            return made
+        with np.load(file, allow_pickle=False) as opened:
+            arrays = dict(opened)
+        rows = [
+            Row(id=str(name), split="train", label="0", text=str(transcript).lower())
+            for name, transcript in zip(arrays["id"], arrays["transcript"], strict=True)
+        ]
+        write_manifest(manifest, rows)
+        extract = (
+            str(manifest),
+            "--out",
+            str(features),
+            "--modality",
+            f"sentence={encoder}",
+            *MEAN,
+        )
+        call(["python", "-m", "preprocess.extract", *extract], folder / "sentences.log")
+        vectors = [np.load(features / "sentence" / f"{row.id}.npy") for row in rows]
+        arrays["sentence"] = np.concatenate(vectors)
+        with atomic_path(made) as partial, partial.open("wb") as written:
+            np.savez(written, **arrays)
     return made
 
 
@@ -170,7 +179,7 @@ def made_once(data: Path, made_of: Mapping[str, Any]) -> Iterator[bool]:
     """Holds a DATA folder for the one process that makes it; yields whether it is made.
 
     Args:
-        data: the folder; what it is made of is kept beside it.
+        data: the folder, or one of features; what it is made of is kept beside it.
         made_of: in plain containers.
 
     Raises:
@@ -184,7 +193,7 @@ def made_once(data: Path, made_of: Mapping[str, Any]) -> Iterator[bool]:
             if different:
                 raise InputError(
                     f"{data} was made of another {' and '.join(different)} ({record.name} says "
-                    "which); name another --out, or remove that folder"
+                    "which); name another --out, or remove it with the records and features beside"
                 )
         else:
             write(record, json.dumps(made_of, indent=1))

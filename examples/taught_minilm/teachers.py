@@ -7,7 +7,7 @@ from statistics import fmean
 
 from examples.corpora import extract_and_binarize
 from examples.readme_table import write
-from examples.runner import Run
+from examples.runner import CONTENT, Run
 from mia_fairseq.predict import Predictor
 from preprocess.files import sha256_of
 from preprocess.manifest import Row, write_manifest
@@ -51,7 +51,8 @@ def mean_said(teachers: Sequence[Run], data: Path, out: Path) -> Said:
 
 def _said(teacher: Run, data: Path, file: Path) -> Said:
     checkpoint = teacher.folder / "checkpoint_best.pt"
-    about = {"checkpoint": sha256_of(checkpoint), "data": str(data)}
+    meta = json.loads((data / "meta.json").read_text())
+    about = {"checkpoint": sha256_of(checkpoint), "data": meta[CONTENT]}
     if file.is_file():
         kept = json.loads(file.read_text())
         if kept["about"] == about:

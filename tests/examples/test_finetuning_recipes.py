@@ -10,7 +10,7 @@ import pytest
 import torch
 from released import fabnet_state, small_roberta, small_vq_wav2vec
 
-from examples.corpora import add_sentences, made_once
+from examples.corpora import add_sentences, made_once, prepare_mosi
 from examples.meld_text import recipe as meld_text
 from examples.mosi_text_audio import recipe as mosi_text_audio
 from examples.paper_encoders import estimate
@@ -24,6 +24,7 @@ from mia_fairseq.errors import InputError
 from preprocess.corpora import folder as folder_corpus
 from preprocess.demo_corpus import make_corpus
 from preprocess.extractors.base import Clip, build_extractor
+from preprocess.files import sha256_of
 from preprocess.manifest import Row
 
 SHORT = ("--seeds", "1", "--max-epoch", "1")
@@ -80,6 +81,20 @@ def test_sentences_stand_beside_the_arrays_they_belong_to(
         alone = build_extractor("minilm").extract([Clip("a", text="short")])[0]
         assert made["sentence"].shape == (3, 384) and list(made["id"]) == ["c", "a", "b"]
         np.testing.assert_allclose(made["sentence"][1], alone.mean(axis=0), atol=1e-5)
+    np.savez(tmp_path / "few.npz", id=np.array(["c", "a", "b"]), transcript=np.array(words[::-1]))
+    with pytest.raises(InputError, match=r"sentences was made of another file .* another --out"):
+        add_sentences(tmp_path / "few.npz", tmp_path)
+
+
+def test_audio_of_another_file_is_not_mixed_in(few_mosi: Path, tmp_path: Path) -> None:
+    with np.load(few_mosi) as arrays:
+        changed = {**arrays, "audio": arrays["audio"] + 1}
+    (tmp_path / "out" / "features" / "audio").mkdir(parents=True)
+    with made_once(tmp_path / "out" / "features", {"file": sha256_of(few_mosi)}):
+        pass  # made, as far as it got, of this file
+    np.savez(few_mosi, **changed)
+    with pytest.raises(InputError, match="features was made of another file"):
+        prepare_mosi(few_mosi, tmp_path / "out", {"text": "minilm_tokens"})
 
 
 def test_data_is_made_once_and_of_one_thing(tmp_path: Path) -> None:
