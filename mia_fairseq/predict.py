@@ -122,8 +122,8 @@ class Predictor:
         with torch.no_grad():
             output = self.model(**net_input).prediction
         if self.schema.label.kind == "classes":
-            output = torch.softmax(output, dim=1)
-        numbers: NDArray[np.float32] = output.numpy()
+            output = torch.softmax(output.float(), dim=1)
+        numbers: NDArray[np.float32] = output.float().numpy()
         return numbers
 
     def predict_split(self, data: Path, split: str) -> Iterator[Prediction]:
