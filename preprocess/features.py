@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from mia_fairseq.data.kinds import KINDS
+from mia_fairseq.data.labels import one_line
 from mia_fairseq.errors import InputError
 from preprocess.files import atomic_path
 from preprocess.manifest import Manifest
@@ -121,7 +122,7 @@ def append_records(
         return
     path = features / modality / f"{kind}.{shard}.tsv"
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = "".join(f"{clip_id}\t{_flat(remark)}\n" for clip_id, remark in lines)
+    text = "".join(f"{clip_id}\t{one_line(remark)}\n" for clip_id, remark in lines)
     with path.open("a+b") as file:
         if file.tell():
             file.seek(-1, 2)
@@ -198,9 +199,5 @@ def _merge_modality(features: Path, manifest: Manifest, modality: str) -> int:
 def _write_records(path: Path, column: str, records: Sequence[Record]) -> None:
     with atomic_path(path) as partial:
         lines = [("id", column), *records]
-        text = "".join(f"{clip_id}\t{_flat(remark)}\n" for clip_id, remark in lines)
+        text = "".join(f"{clip_id}\t{one_line(remark)}\n" for clip_id, remark in lines)
         partial.write_text(text, encoding="utf-8")
-
-
-def _flat(text: str) -> str:
-    return " ".join(text.split())

@@ -88,8 +88,10 @@ def _label_spec(words: Sequence[str], args: argparse.Namespace) -> LabelSpec:
         return LabelSpec("classes", names=given)
     if any(_is_number(word) for word in words) or not words:
         return LabelSpec("regression", *args.label_range)
-    found = set(words)
+    found = set(words) - {""}  # an empty label is told with its row
     names = MELD_CLASSES if found <= set(MELD_CLASSES) else tuple(sorted(found))
+    if len(names) < 2:
+        raise InputError(f"every label is {names[0]!r}; name two or more classes with --classes")
     return LabelSpec("classes", names=names)
 
 

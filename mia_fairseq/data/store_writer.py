@@ -94,7 +94,7 @@ class StoreWriter:
 
         Raises:
             InputError: an unknown modality, a wrong shape, NaN or Inf, a token that the dictionary
-                does not have, or an id seen before.
+                does not have, an empty id, or one seen before.
         """
         if split not in self._splits:
             if not split.replace("-", "_").isidentifier():
@@ -103,6 +103,8 @@ class StoreWriter:
                 )
             self._splits[split] = _SplitWriter(self._partial, split, self)
         row = replace(row, id=one_line(row.id))
+        if not row.id:
+            raise InputError(f"{self.path}: a row of {split} has an empty id; give it a name")
         for name, other in self._splits.items():
             if row.id in other.ids:
                 raise InputError(
