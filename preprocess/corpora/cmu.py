@@ -72,8 +72,9 @@ def read_cmu(name: str, raw: Path, labels: Path | None, folds: Path | None) -> C
                 end=segment.end if segment.end is not None else said.end,
             )
         file, start, end = row_id, None, None
-        if media.get(row_id) is None and segment.end is not None and media.get(segment.video):
-            file, start, end = segment.video, segment.start, segment.end  # within the whole video
+        if media.get(row_id) is None and segment.end is not None:  # no file of its own
+            start, end = segment.start, segment.end  # within the whole video, for `cmu_csd` too
+            file = segment.video if media.get(segment.video) else row_id
         fault = media.fault(file)
         if fault is not None:
             corpus.faults.append((row_id, fault))

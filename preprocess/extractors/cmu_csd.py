@@ -57,7 +57,7 @@ class CmuCsd(Extractor):
         if video != clip.id and (clip.start is None or clip.end is None):
             return Failure(
                 f"{self.path.name} has the video {video}, and the clip has no start and end within "
-                "it; give it the whole video's file and both times in the manifest"
+                "it; make the manifest of a folder without cut clips, which gives both"
             )
         group = self.data[video]
         if group["features"].shape[1:] != (self.dim,):

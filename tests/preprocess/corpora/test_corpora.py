@@ -190,7 +190,7 @@ def test_the_sdks_labels_folds_and_transcripts(sdk_raw: Path) -> None:
         Row("v_0", "train", "1.5", whole, "hello there", 0.0, 2.5, "v", 0),
         Row("v_7", "train", "-0.666667", whole, "and bye", 5.0, 9.0, "v", 7),
         Row("w_4", "valid", "0", part, "words", None, None, "w", 4),
-        Row("w_2", "valid", "3", None, None, None, None, "w", 2),
+        Row("w_2", "valid", "3", None, None, 4.0, 6.0, "w", 2),
     ]
     assert corpus.faults == [
         ("w_2", "its media file is missing"),

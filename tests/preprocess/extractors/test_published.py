@@ -61,8 +61,8 @@ def test_a_whole_video_is_not_given_to_one_of_its_utterances(
     whole, part = extractor.extract([Clip("a_b"), Clip("a_b_1", start=start, end=end)])
     assert isinstance(whole, np.ndarray) and len(whole) == 30
     assert part == Failure(
-        "x.csd has the video a_b, and the clip has no start and end within it; give it the whole "
-        "video's file and both times in the manifest"
+        "x.csd has the video a_b, and the clip has no start and end within it; make the "
+        "manifest of a folder without cut clips, which gives both"
     )
 
 
