@@ -1,7 +1,7 @@
 """Trains and evaluates runs through the command lines, each finished run once.
 
 A run is a folder: checkpoints while it trains, and in the end ``valid.json``, ``test.json``,
-``test.tsv`` and ``tensorboard/``. Started again, a run that was cut off goes on from its last
+``test.tsv`` and ``tensorboard/``; ``run.json`` and ``test.about.json`` say what made them. Started again, a run that was cut off goes on from its last
 checkpoint, and one that is finished is not touched. A lock on each folder keeps several runners
 from running the same; the system frees it when the runner and its command, which ends with it, are
 dead.
