@@ -15,9 +15,9 @@ import numpy as np
 
 from examples import experiment as experiments
 from examples.experiment import Experiment
+from examples.identity import CONTENT
 from examples.intervals import Predictions
 from examples.plan import INDEX_FORMAT
-from examples.runner import CONTENT
 from examples.tables import CLASS_COLUMNS, REGRESSION_COLUMNS
 from mia_fairseq.data.store import Store
 from mia_fairseq.errors import InputError

@@ -1,15 +1,14 @@
 """Trains and evaluates runs through the command lines, each finished run once.
 
 A run is a folder: checkpoints while it trains, and in the end ``valid.json``, ``test.json``,
-``test.tsv`` and ``tensorboard/``; ``run.json`` and ``test.about.json`` say what made them. Started again, a run that was cut off goes on from its last
-checkpoint, and one that is finished is not touched. A lock on each folder keeps several runners
-from running the same; the system frees it when the runner and its command, which ends with it, are
-dead.
+``test.tsv`` and ``tensorboard/``; ``run.json`` and ``test.about.json`` say what made them. Started
+again, a run that was cut off goes on from its last checkpoint, and one that is finished is not
+touched. A lock on each folder keeps several runners from running the same; the system frees it when
+the runner and its command, which ends with it, are dead.
 """
 
 import contextlib
 import fcntl
-import functools
 import json
 import os
 import shlex
@@ -24,13 +23,9 @@ from typing import Any
 
 from tqdm import tqdm
 
+from examples.identity import ROOT, described, holds
 from examples.warm import run_warm
-from preprocess.files import sha256_of
 
-# Not resolved: --user-dir must lead to the plugin by the path that it is imported by.
-ROOT = Path(__file__).absolute().parents[1]
-CONTENT = "content_sha256"  # of a DATA folder's rows, in its meta.json
-FILES = "files_sha256"  # of the files that flags name
 PLUGIN = ("--user-dir", "mia_fairseq", "--task", "multimodal_affect")
 
 
@@ -89,7 +84,7 @@ class Run:
 
     @property
     def trained(self) -> bool:
-        return _holds(self.folder / "run.json", self.describe())
+        return holds(self.folder / "run.json", self.describe())
 
     @property
     def finished(self) -> bool:
@@ -103,17 +98,17 @@ class Run:
         about = self.folder / f"{evaluation.name}.about.json"
         if not (self.folder / f"{evaluation.name}.json").is_file():
             return False
-        return not about.is_file() or _holds(about, self.describe_evaluation(evaluation))
+        return not about.is_file() or holds(about, self.describe_evaluation(evaluation))
 
     def describe(self) -> dict[str, Any]:
         """What makes this run: with other flags, data, or contents of the files that its flags
         name (a checkpoint, a teacher's table), it is another run."""
-        return {**_described(self.data, self.flags), "seed": self.seed}
+        return {**described(self.data, self.flags), "seed": self.seed}
 
     def describe_evaluation(self, evaluation: Evaluation) -> dict[str, Any]:
         """What makes an evaluation of this run."""
-        described = _described(evaluation.data or self.data, evaluation.flags)
-        return {**described, "split": evaluation.split}
+        made_of = described(evaluation.data or self.data, evaluation.flags)
+        return {**made_of, "split": evaluation.split}
 
     def results(self, evaluation: str) -> dict[str, Any]:
         """The metrics of a finished run."""
@@ -174,7 +169,7 @@ def execute(run: Run, *, wait: bool = True) -> bool:
 def _execute(run: Run, lock: int) -> None:
     if not run.trained:
         begun = run.folder / "begun.json"
-        if run.folder.exists() and not _holds(begun, run.describe()):
+        if run.folder.exists() and not holds(begun, run.describe()):
             shutil.rmtree(run.folder)  # begun with other flags
         run.folder.mkdir(parents=True, exist_ok=True)
         _write(begun, run.describe())
@@ -284,45 +279,6 @@ def locked(folder: Path, *, wait: bool) -> Iterator[int | None]:
             yield None
         else:
             yield file.fileno()
-
-
-def _holds(file: Path, description: dict[str, Any]) -> bool:
-    """Whether a JSON file is there, whole, and describes this run.
-
-    What DATA and named files hold counts where both tell it: older runs, and older DATA, do not.
-    """
-    try:
-        written = json.loads(file.read_text())
-    except (OSError, ValueError):
-        return False
-    if not isinstance(written, dict):
-        return False
-    told_by_both = written.keys() & description.keys()
-    compared = (written.keys() | description.keys()) - ({CONTENT, FILES} - told_by_both)
-    return all(written.get(key) == description.get(key) for key in compared)
-
-
-def _described(data: Path, flags: Sequence[str]) -> dict[str, Any]:
-    description: dict[str, Any] = {"data": str(data), "flags": list(flags)}
-    with contextlib.suppress(OSError, ValueError, KeyError):  # the command tells what is amiss
-        description[CONTENT] = json.loads((data / "meta.json").read_text())[CONTENT]
-    if named := _files_named(flags):
-        description[FILES] = named
-    return description
-
-
-def _files_named(flags: Sequence[str]) -> dict[str, str]:
-    """The sha256 of each file that a flag names alone, or in a list, or behind a kind:
-    ``text=trained:FILE,audio=roberta:FILE``. Folders are not read."""
-    words = [word.rpartition(":")[2] for flag in flags for word in {flag, *flag.split(",")}]
-    files = {word: ROOT / word for word in words if word and (ROOT / word).is_file()}
-    return {word: _sha256(file, file.stat().st_mtime_ns) for word, file in files.items()}
-
-
-@functools.lru_cache
-def _sha256(file: Path, changed: int) -> str:
-    """Of a file, which is read again when it has changed."""
-    return sha256_of(file)
 
 
 def _write(file: Path, content: object) -> None:

@@ -15,9 +15,9 @@ Contract
             and every epoch is chosen on validation
     gives   results.md, MOSI.json, and a folder a run
     beside  the rows of mosi_text_audio, which are of the same encoder without a teacher
-    time    seen on a shared machine: the teachers 8 to 10 minutes each, and 4 to score in 32 bits, as the
-            README's figures have it, or half of that in bfloat16, as it is now; a pupil 14
-            to 21; each run that is fine-tuned 4
+    time    seen on a shared machine: the teachers 8 to 10 minutes each, and 4 to score in 32 bits,
+            as for the README's figures, or half of that in bfloat16, as it is now; a pupil 14 to
+            21; each run that is fine-tuned 4
 
 That the made-up utterances are MOSI's own was chosen on validation, one seed: taught on MELD's
 training utterances instead, the pupil had .791 (and .762 when fine-tuned with fair samples as

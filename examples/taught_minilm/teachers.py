@@ -8,8 +8,9 @@ from statistics import fmean
 import torch
 
 from examples.corpora import extract_and_binarize
+from examples.identity import CONTENT
 from examples.readme_table import write
-from examples.runner import CONTENT, Run
+from examples.runner import Run
 from mia_fairseq.predict import Predictor
 from preprocess.files import sha256_of
 from preprocess.manifest import Row, write_manifest
