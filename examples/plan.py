@@ -74,7 +74,7 @@ def plan(
     Raises:
         InputError: a DATA folder is not one, or two have the same name.
     """
-    stores = [Store(folder.resolve()) for folder in data]
+    stores = [Store(folder.absolute()) for folder in data]  # a link has a name of its own
     called = [store.path.name for store in stores]
     if len(set(called)) < len(called):
         raise InputError(f"--data names {called}; give folders of different names, rows bear them")

@@ -180,6 +180,17 @@ def test_flags_or_data_that_differ_make_another_run(experiment: Path, tmp_path: 
     assert len({run.folder for run in (first, other_data, other_flags)}) == 3
 
 
+def test_folders_of_one_name_go_together_by_links(experiment: Path, tmp_path: Path) -> None:
+    chosen = run_module.experiments.load(str(experiment))
+    links = []
+    for corpus in ("MOSI", "MELD"):
+        data = make_store(tmp_path / f"of_{corpus}" / "DATA", {"text": 3, "audio": 2})
+        links.append(tmp_path / corpus)
+        links[-1].symlink_to(data)
+    planned = plan(chosen, links, seeds=1, out=tmp_path, more={})
+    assert {place.data.name for entry in planned for place in entry.tables} == {"MOSI", "MELD"}
+
+
 def test_other_rows_at_the_same_path_make_another_run(tmp_path: Path) -> None:
     data = make_store(tmp_path / "DATA", {"text": 3, "audio": 2})
     run = Run("x", data, (), 1, tmp_path, evaluations=())
