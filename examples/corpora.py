@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from examples.readme_table import write
 from examples.runner import call, locked
 from mia_fairseq.errors import InputError
-from preprocess.files import atomic_path, sha256_of
+from mia_fairseq.files import atomic_path, sha256_of, write_json
 from preprocess.labelling import split_name
 from preprocess.manifest import Row, write_manifest
 
@@ -196,5 +195,5 @@ def made_once(data: Path, made_of: Mapping[str, Any]) -> Iterator[bool]:
                     "which); name another --out, or remove it with the records and features beside"
                 )
         else:
-            write(record, json.dumps(made_of, indent=1))
+            write_json(record, made_of)
         yield (data / "meta.json").is_file()

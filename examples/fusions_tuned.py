@@ -48,6 +48,7 @@ from mia_fairseq.cost import SetUp, build
 from mia_fairseq.data.derived import parse_derived
 from mia_fairseq.data.store import Store
 from mia_fairseq.errors import InputError
+from mia_fairseq.files import write_json, write_whole
 from mia_fairseq.schema import Schema
 
 NAME = "fusions_tuned"
@@ -76,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     rows = {name: rows[name] for name in ordered}
     write_json(folder / "table.json", rows)
     text = f"{summarize(rows)}\n\n{settings_table(found, metric)}\n"
-    write(folder / "table.md", text)
+    write_whole(folder / "table.md", text)
     print(f"{text}\nwritten to {folder / 'table.md'}")
 
 
@@ -125,7 +126,7 @@ def write_experiment(chosen: Experiment, found: dict[str, list[Trial]], file: Pa
             row.name: {"flags": {**row.flags, **found[row.name][0].settings}} for row in chosen.rows
         },
     }
-    write(file, yaml.safe_dump(content, sort_keys=False, width=100))
+    write_whole(file, yaml.safe_dump(content, sort_keys=False, width=100))
     return file
 
 
@@ -184,18 +185,6 @@ def settings_table(found: dict[str, list[Trial]], metric: str) -> str:
         cells = [name, settings, f"{values[0]:.3f}", f"{worst:.3f}", str(len(trials))]
         lines.append(f"| {' | '.join([*cells, str(len(trials) - len(values))])} |")
     return "\n".join(lines)
-
-
-def write(file: Path, text: str) -> None:
-    """Writes under a temporary name and moves."""
-    partial = file.with_name(f"{file.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(file)
-
-
-def write_json(file: Path, content: object) -> None:
-    """As `write`."""
-    write(file, json.dumps(content, indent=1))
 
 
 def _mean(seeds: Sequence[dict[str, Any]], metric: str) -> float:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from preprocess.files import sha256_of
+from mia_fairseq.files import sha256_of
 
 # Not resolved: --user-dir must lead to the plugin by the path that it is imported by.
 ROOT = Path(__file__).absolute().parents[1]

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from examples.experiment import Experiment, Flags, Row, as_arguments, train_flags
-from examples.readme_table import write
 from examples.runner import TEST, VALID, Evaluation, Run, locked, with_seed
 from mia_fairseq.data.store import Store
 from mia_fairseq.errors import InputError
+from mia_fairseq.files import write_json
 
 INDEX_FORMAT = 1
 
@@ -117,7 +117,7 @@ def write_index(
         here = {row["data"] for row in rows}
         rows = [row for row in _old_rows(file) if row["data"] not in here] + rows
         content = {"format": INDEX_FORMAT, "experiment": source, "rows": rows}
-        write(file, json.dumps(content, indent=1))
+        write_json(file, content)
     return folder
 
 
@@ -136,7 +136,7 @@ def write_results(
     with locked(folder / "index.json", wait=True):  # several commands may end at once
         for name, rows in tables.items():
             written.append(folder / f"{name}.json")
-            write(written[-1], json.dumps(rows, indent=1))
+            write_json(written[-1], rows)
     return written
 
 

@@ -20,6 +20,7 @@ from typing import Any
 from examples.tables import CLASS_COLUMNS, COST_COLUMNS, REGRESSION_COLUMNS, summarize
 from mia_fairseq.command import run as run_command
 from mia_fairseq.errors import InputError
+from mia_fairseq.files import write_whole
 
 README = Path(__file__).resolve().parents[1] / "README.md"
 RESULTS = Path(__file__).with_name("results")
@@ -48,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 "python -m examples.readme_table"
             )
         return
-    write(args.readme, after)
+    write_whole(args.readme, after)
     print(f"{args.readme}: {len(PLACE.findall(after))} results table(s)")
 
 
@@ -62,7 +63,7 @@ def keep(name: str, files: Sequence[str], results: Path) -> None:
         tables.append({"title": title or Path(file).stem, "rows": read_rows(Path(file))})
     results.mkdir(parents=True, exist_ok=True)
     text = json.dumps({"tables": tables}, indent=1, ensure_ascii=False, allow_nan=False)
-    write(results / f"{name}.json", text + "\n")
+    write_whole(results / f"{name}.json", text + "\n")
 
 
 def read_rows(file: Path) -> dict[str, list[dict[str, Any]]]:
@@ -106,13 +107,6 @@ def filled(readme: str, results: Path) -> str:
                 f"it; keep its results with --keep {name}"
             )
     return PLACE.sub(lambda place: place[1] + _tables(files.get(place[2])) + place[4], readme)
-
-
-def write(path: Path, text: str) -> None:
-    """Writes under a temporary name and moves."""
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
 
 
 def _tables(file: Path | None) -> str:

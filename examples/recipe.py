@@ -1,18 +1,17 @@
 """What recipes share: models on DATA folders, several seeds each, and their tables."""
 
 import argparse
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from examples.readme_table import write
 from examples.runner import Run, execute_all, with_seed
 from examples.tables import summarize
 from mia_fairseq.data.store import Store
 from mia_fairseq.errors import InputError
+from mia_fairseq.files import write_json, write_whole
 from mia_fairseq.metrics import classification_metrics, regression_metrics
 
 # Row of the table -> flags of fairseq-train; ``{seed}`` in a flag stands for the run's.
@@ -91,10 +90,10 @@ def run_tables(tables: Sequence[Table], args: argparse.Namespace) -> None:
             seeds_of = [run for run in runs[table.name] if run.name == name]
             if all(run.finished for run in seeds_of):
                 rows[name] = [run.results("test") for run in seeds_of]
-        write(out / f"{table.name}.json", json.dumps(rows, indent=1))
+        write_json(out / f"{table.name}.json", rows)
         texts.append(f"{table.title}:\n\n{summarize(rows)}\n")
     text = "\n".join(texts)
-    write(out / "results.md", text)
+    write_whole(out / "results.md", text)
     print(f"{text}\nwritten to {out / 'results.md'}")
 
 

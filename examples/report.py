@@ -20,9 +20,9 @@ from examples.collect import Section, collect
 from examples.compared import published_only, show
 from examples.illustrate import illustrate
 from examples.page import Part, html, markdown
-from examples.readme_table import write
 from mia_fairseq.command import run as run_command
 from mia_fairseq.errors import InputError
+from mia_fairseq.files import write_whole
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -50,8 +50,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         _part(section, args.resamples, chosen, shown_checkpoints) for section in collect(args.runs)
     ]
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    write(args.out, html(parts))
-    write(args.out.with_suffix(".md"), markdown(parts))
+    write_whole(args.out, html(parts))
+    write_whole(args.out.with_suffix(".md"), markdown(parts))
     print(f"written: {args.out}, {args.out.with_suffix('.md')}")
 
 

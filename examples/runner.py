@@ -25,6 +25,7 @@ from tqdm import tqdm
 
 from examples.identity import ROOT, described, holds
 from examples.warm import run_warm
+from mia_fairseq.files import write_json
 
 PLUGIN = ("--user-dir", "mia_fairseq", "--task", "multimodal_affect")
 
@@ -172,15 +173,17 @@ def _execute(run: Run, lock: int) -> None:
         if run.folder.exists() and not holds(begun, run.describe()):
             shutil.rmtree(run.folder)  # begun with other flags
         run.folder.mkdir(parents=True, exist_ok=True)
-        _write(begun, run.describe())
+        write_json(begun, run.describe())
         _call_warm([train_command(run)], run.folder / "train.log", lock)
     commands = []
     for evaluation in run.open_evaluations():
         (run.folder / f"{evaluation.name}.json").unlink(missing_ok=True)
-        _write(run.folder / f"{evaluation.name}.about.json", run.describe_evaluation(evaluation))
+        write_json(
+            run.folder / f"{evaluation.name}.about.json", run.describe_evaluation(evaluation)
+        )
         commands.append(validate_command(run, evaluation))
     _call_warm(commands, run.folder / "evaluate.log", lock)
-    _write(run.folder / "run.json", run.describe())
+    write_json(run.folder / "run.json", run.describe())
     (run.folder / "checkpoint_last.pt").unlink(missing_ok=True)
 
 
@@ -279,9 +282,3 @@ def locked(folder: Path, *, wait: bool) -> Iterator[int | None]:
             yield None
         else:
             yield file.fileno()
-
-
-def _write(file: Path, content: object) -> None:
-    partial = file.with_name(f"{file.name}.partial")
-    partial.write_text(json.dumps(content))
-    partial.replace(file)

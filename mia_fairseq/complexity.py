@@ -25,6 +25,7 @@ from mia_fairseq.command import run
 from mia_fairseq.complexity_report import markdown
 from mia_fairseq.cost import TABLE_10_CLASSES, SetUp, architectures, grow, measure
 from mia_fairseq.errors import InputError
+from mia_fairseq.files import write_whole
 
 TABLE_10_DIMS = ("text=1024", "audio=768", "video=256")
 
@@ -86,10 +87,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         report["growth"] = {arch: grow(arch, setup, args.growth) for arch in archs}
     sys.stdout.write(markdown(report))
     if args.json:
-        args.json.parent.mkdir(parents=True, exist_ok=True)
-        partial = args.json.with_name(args.json.name + ".partial")
-        partial.write_text(json.dumps(report, indent=2) + "\n")
-        partial.replace(args.json)
+        write_whole(args.json, json.dumps(report, indent=2) + "\n")
 
 
 def _both(arch: str, setup: SetUp, larger: SetUp) -> dict[str, Any]:

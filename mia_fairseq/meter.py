@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from mia_fairseq.data.labels import LabelSpec
 from mia_fairseq.data.store import Split
 from mia_fairseq.errors import InputError
+from mia_fairseq.files import write_whole
 from mia_fairseq.metrics import classification_metrics, regression_metrics
 
 RESULTS_FORMAT = 1
@@ -91,7 +92,7 @@ class WholeSplitMeter:
             "split": self.split.name,
             **_without_nan(self.metrics()),
         }
-        _write_atomically(path, json.dumps(results, indent=2, allow_nan=False) + "\n")
+        write_whole(Path(path), json.dumps(results, indent=2, allow_nan=False) + "\n")
 
     def write_predictions(self, path: str | Path) -> None:
         """Writes one row an utterance: id, label, prediction, and for classes each probability."""
@@ -106,7 +107,7 @@ class WholeSplitMeter:
         for row, value, probabilities in zip(self.split.rows, predicted, shares, strict=True):
             cells = [row.id, self.label.format(row.label), self.label.format(value)]
             lines.append("\t".join(cells + [f"{share:.6g}" for share in probabilities]))
-        _write_atomically(path, "\n".join(lines) + "\n")
+        write_whole(Path(path), "\n".join(lines) + "\n")
 
 
 def _without_nan(metrics: Mapping[str, Any]) -> dict[str, Any]:
@@ -114,11 +115,3 @@ def _without_nan(metrics: Mapping[str, Any]) -> dict[str, Any]:
         return not (isinstance(value, float) and np.isnan(value))
 
     return {name: value if known(value) else None for name, value in metrics.items()}
-
-
-def _write_atomically(path: str | Path, text: str) -> None:
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)

@@ -22,9 +22,9 @@ from pathlib import Path
 import numpy as np
 
 from mia_fairseq.errors import InputError, show_input_errors_as_sentences
+from mia_fairseq.files import atomic_path
 from preprocess.demo_media import TalkingHead, loudness, speak, write_mp4
 from preprocess.demo_voice import SAMPLE_RATE
-from preprocess.files import atomic_path
 
 logger = logging.getLogger(__name__)
 

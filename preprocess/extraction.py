@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from mia_fairseq.data.kinds import KINDS
 from mia_fairseq.errors import InputError
+from mia_fairseq.files import full_disk
 from preprocess.extractors.base import MODALITIES, Clip, find_extractor
 from preprocess.features import (
     append_records,
@@ -24,7 +25,6 @@ from preprocess.features import (
     read_description,
     write_description,
 )
-from preprocess.files import full_disk
 from preprocess.manifest import Manifest
 from preprocess.sharding import Shard
 from preprocess.worker import Job, Report, describe, dictionary, start_worker, work

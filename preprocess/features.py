@@ -22,7 +22,7 @@ import numpy as np
 from mia_fairseq.data.kinds import KINDS
 from mia_fairseq.data.labels import one_line
 from mia_fairseq.errors import InputError
-from preprocess.files import atomic_path
+from mia_fairseq.files import atomic_path
 from preprocess.manifest import Manifest
 
 RECORDS = {"failures": "reason", "notes": "remark"}  # file name: its last column

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from mia_fairseq.data.labels import one_line
 from mia_fairseq.errors import InputError
+from mia_fairseq.files import atomic_path
 from preprocess.extractors.base import Clip
-from preprocess.files import atomic_path
 
 REQUIRED = ("id", "split", "label")
 LONGEST_ID = 200  # bytes; a file's name may have 255, and a clip's array is first a .partial one

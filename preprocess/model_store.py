@@ -20,7 +20,7 @@ from pathlib import Path
 from urllib.parse import urlparse
 
 from mia_fairseq.errors import InputError
-from preprocess.files import atomic_path, full_disk, sha256_of
+from mia_fairseq.files import atomic_path, full_disk, sha256_of
 from preprocess.model_list import MODELS, StoredModel, Wheel
 
 logger = logging.getLogger(__name__)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from mia_fairseq.data.dictionary import format_dictionary
 from mia_fairseq.errors import InputError
+from mia_fairseq.files import sha256_of_all
 from preprocess.fairseq_models import load_dictionary
-from preprocess.files import sha256_of_all
 from preprocess.model_store import fetch_model
 from preprocess.optional import require_transformers
 

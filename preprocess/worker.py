@@ -19,9 +19,9 @@ import numpy as np
 
 from mia_fairseq.data.kinds import KINDS
 from mia_fairseq.errors import InputError
+from mia_fairseq.files import full_disk
 from preprocess.extractors.base import Clip, Extractor, Failure, build_extractor
 from preprocess.features import array_path
-from preprocess.files import full_disk
 
 logger = logging.getLogger(__name__)
 

@@ -37,7 +37,7 @@ from examples.corpora import add_sentences, made_once
 from examples.recipe import Table, recipe_parser, run_tables
 from examples.runner import call
 from mia_fairseq.command import run as run_command
-from preprocess.files import sha256_of
+from mia_fairseq.files import sha256_of
 
 UPDATES = 1420  # 20 epochs of 71 batches
 SHARED = (

@@ -31,7 +31,6 @@ from pathlib import Path
 
 from examples.corpora import POOL_SENTENCES, prepare_meld, tokens_and_sentences
 from examples.meld_text.recipe import EPOCHS, SCALES, models
-from examples.readme_table import write
 from examples.recipe import Models, Table, capped, recipe_parser, run_tables
 from examples.runner import VALID, Run, execute_all
 from examples.taught_minilm.made_up import made_up
@@ -39,6 +38,7 @@ from examples.taught_minilm.teachers import PUPIL, Said, mean_said, tokens_data
 from mia_fairseq.command import run as run_command
 from mia_fairseq.data.labels import MELD_CLASSES
 from mia_fairseq.data.store import Store
+from mia_fairseq.files import write_whole
 from preprocess.manifest import read_manifest
 
 TEACHERS = 2  # seeds
@@ -90,7 +90,7 @@ def write_table(told: Said, file: Path) -> None:
     lines = ["\t".join(["id", *(f"p_{name}" for name in names)])]
     for row, shares in told.items():
         lines.append("\t".join([row, *(f"{shares[name]:.6g}" for name in names)]))
-    write(file, "\n".join(lines) + "\n")
+    write_whole(file, "\n".join(lines) + "\n")
 
 
 def taught_models(teacher: str, table: Path, rows: int) -> Models:

@@ -9,10 +9,9 @@ import torch
 
 from examples.corpora import extract_and_binarize
 from examples.identity import CONTENT
-from examples.readme_table import write
 from examples.runner import Run
+from mia_fairseq.files import sha256_of, write_json
 from mia_fairseq.predict import Predictor
-from preprocess.files import sha256_of
 from preprocess.manifest import Row, write_manifest
 
 PUPIL = "minilm"
@@ -65,5 +64,5 @@ def _said(teacher: Run, data: Path, file: Path) -> Said:
             row.id: row.probabilities or {SCORE: float(row.value)}
             for row in Predictor(checkpoint).predict_split(data, "train")
         }
-    write(file, json.dumps({"about": about, "said": said}))
+    write_json(file, {"about": about, "said": said})
     return said

@@ -19,6 +19,7 @@ from torch.utils.checkpoint import checkpoint
 from mia_fairseq.encoders.base import Encoder, inside
 from mia_fairseq.encoders.registry import register_encoder
 from mia_fairseq.errors import InputError
+from mia_fairseq.files import sha256_of
 
 if TYPE_CHECKING:
     from mia_fairseq.data.store import ModalitySpec
@@ -128,7 +129,6 @@ class FabNet(Encoder):
     @classmethod
     def pretrained(cls, where: str) -> tuple["FabNet", str]:
         from preprocess.extractors.fabnet import find_weights
-        from preprocess.files import sha256_of
 
         path = find_weights(where)
         return cls(load_fabnet(path)), sha256_of(path)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from mia_fairseq.encoders.base import Encoder, inside
 from mia_fairseq.encoders.registry import register_encoder
 from mia_fairseq.errors import InputError
+from mia_fairseq.files import weights_sha256
 
 if TYPE_CHECKING:
     from mia_fairseq.data.store import ModalitySpec
@@ -44,7 +45,6 @@ class HFEncoder(Encoder):
 
     @classmethod
     def pretrained(cls, where: str) -> tuple["HFEncoder", str]:
-        from preprocess.files import weights_sha256
         from preprocess.optional import require_transformers
 
         folder = _folder(where)

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from mia_fairseq.encoders.base import Encoder, inside
 from mia_fairseq.encoders.registry import register_encoder
 from mia_fairseq.errors import InputError
+from mia_fairseq.files import sha256_of
 
 if TYPE_CHECKING:
     from mia_fairseq.data.store import ModalitySpec
@@ -48,8 +49,6 @@ class RobertaEncoder(Encoder):
 
     @classmethod
     def pretrained(cls, where: str) -> tuple["RobertaEncoder", str]:
-        from preprocess.files import sha256_of
-
         path = _checkpoint(where)
         state, settings = _read(path)
         model = _build(settings)

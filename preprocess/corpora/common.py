@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mia_fairseq.data.labels import one_line
 from mia_fairseq.errors import InputError
-from preprocess.files import atomic_path
+from mia_fairseq.files import atomic_path
 from preprocess.labelling import SPLIT_NAMES
 from preprocess.manifest import Row, write_manifest
 

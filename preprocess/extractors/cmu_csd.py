@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from mia_fairseq.errors import InputError
+from mia_fairseq.files import sha256_of
 from preprocess.extractors.base import Clip, Extractor, Failure, register_extractor
-from preprocess.files import sha256_of
 from preprocess.optional import require
 
 

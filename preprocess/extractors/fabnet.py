@@ -11,9 +11,9 @@ import torch
 
 from mia_fairseq.encoders.fabnet import DIM, MEMBER, SIDE, URL, load_fabnet
 from mia_fairseq.errors import InputError
+from mia_fairseq.files import sha256_of
 from preprocess.extractors.base import register_extractor
 from preprocess.extractors.face_sequence import FaceSequenceExtractor
-from preprocess.files import sha256_of
 from preprocess.model_store import fetch_url
 
 CHUNK = 32  # faces encoded at a time, to bound memory

@@ -4,9 +4,9 @@ import numpy as np
 import torch
 from PIL import Image
 
+from mia_fairseq.files import sha256_of
 from preprocess.extractors.base import register_extractor
 from preprocess.extractors.face_sequence import FaceSequenceExtractor
-from preprocess.files import sha256_of
 from preprocess.mini_xception import SIDE, WIDTHS, Expression, load_mini_xception
 from preprocess.model_list import MODELS
 from preprocess.model_store import fetch_model

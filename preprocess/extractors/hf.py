@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from mia_fairseq.errors import InputError
+from mia_fairseq.files import weights_sha256
 from preprocess.audio import RATE, clip_audio
 from preprocess.extractors.base import Clip, Extractor, Failure, register_extractor
 from preprocess.extractors.minilm import encode_clips
-from preprocess.files import weights_sha256
 from preprocess.optional import require_transformers
 from preprocess.text_encoder import TextEncoder
 

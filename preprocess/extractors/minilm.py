@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from mia_fairseq.files import sha256_of
 from preprocess.extractors.base import Clip, Extractor, Failure, register_extractor
-from preprocess.files import sha256_of
 from preprocess.model_list import MODELS
 from preprocess.model_store import fetch_model
 from preprocess.text_encoder import TextEncoder

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from mia_fairseq.errors import InputError
+from mia_fairseq.files import sha256_of
 from preprocess.batching import in_batches
 from preprocess.extractors.base import Clip, Extractor, Failure, register_extractor
 from preprocess.fairseq_models import FAIRSEQ_URL, load_roberta, released_folder
-from preprocess.files import sha256_of
 from preprocess.text_tokenizer import RobertaTokenizer
 
 CASES: dict[str, Callable[[str], str]] = {"keep": str, "lower": str.lower, "upper": str.upper}

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from mia_fairseq.errors import InputError
+from mia_fairseq.files import sha256_of_all
 from preprocess.extractors.base import Clip, Extractor, Failure, register_extractor
 from preprocess.extractors.roberta_large import find_roberta
-from preprocess.files import sha256_of_all
 from preprocess.model_list import MODELS
 from preprocess.model_store import fetch_model
 from preprocess.text_tokenizer import RobertaTokenizer, TextTokenizer

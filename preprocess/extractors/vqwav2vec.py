@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mia_fairseq.files import sha256_of, sha256_of_all
 from preprocess.audio import clip_audio
 from preprocess.batching import in_batches
 from preprocess.extractors.base import Clip, Extractor, Failure, register_extractor
@@ -19,7 +20,6 @@ from preprocess.fairseq_models import (
     load_wav2vec,
     released_folder,
 )
-from preprocess.files import sha256_of, sha256_of_all
 
 POSITIONS = 2048
 URLS = (

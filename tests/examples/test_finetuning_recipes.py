@@ -21,10 +21,10 @@ from examples.taught_minilm.made_up import made_up
 from mia_fairseq.criterions.ce_distilled import read_probabilities
 from mia_fairseq.data.store import Store
 from mia_fairseq.errors import InputError
+from mia_fairseq.files import sha256_of
 from preprocess.corpora import folder as folder_corpus
 from preprocess.demo_corpus import make_corpus
 from preprocess.extractors.base import Clip, build_extractor
-from preprocess.files import sha256_of
 from preprocess.manifest import Row
 
 SHORT = ("--seeds", "1", "--max-epoch", "1")

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from mia_fairseq.errors import InputError
+from mia_fairseq.files import sha256_of
 from preprocess import model_store
-from preprocess.files import sha256_of
 from preprocess.model_list import MODELS, StoredFile, StoredModel, Wheel
 from preprocess.model_store import fetch_model, fetch_url
 

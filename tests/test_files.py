@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mia_fairseq.errors import InputError
-from preprocess.files import atomic_path, full_disk, sha256_of
+from mia_fairseq.files import atomic_path, full_disk, sha256_of
 
 
 def test_a_write_that_fails_leaves_nothing(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import hashlib
+import json
 import os
 import uuid
 from collections.abc import Iterator, Sequence
@@ -53,6 +54,17 @@ def atomic_path(path: Path) -> Iterator[Path]:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Writes a text file, in UTF-8, whole or not at all."""
+    with atomic_path(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, content: object) -> None:
+    """As `write_whole`, of what JSON can hold."""
+    write_whole(path, json.dumps(content, indent=1))
 
 
 def full_disk(error: OSError, folder: Path) -> Exception:
