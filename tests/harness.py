@@ -121,6 +121,13 @@ def make_store(
 PAD, START, END, FIRST_WORD = 0, 1, 2, 3  # ids of the test corpora's dictionaries
 
 
+def touch(path: Path, content: str = "x") -> Path:
+    """A file of this text, with the folders it lies in."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content)
+    return path
+
+
 def spec_of(kind: str, dim: int) -> ModalitySpec:
     """A modality of a test corpus."""
     tokenizer = {"sha256": "0" * 64, "lower": False}

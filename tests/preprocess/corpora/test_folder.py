@@ -1,0 +1,87 @@
+"""Any folder with a table to a manifest."""
+
+import csv
+from pathlib import Path
+
+import pytest
+from harness import touch
+
+from mia_fairseq.errors import InputError
+from preprocess.corpora import folder
+from preprocess.corpora.common import Media
+from preprocess.manifest import read_manifest
+
+
+def test_any_folder_with_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    clips = tmp_path / "clips"
+    for name in ("a/one.mp4", "a/two.mov", "b/two.mp4", "c/three.wav", "four.mp4", "bad.mp4"):
+        touch(clips / name, "" if name == "bad.mp4" else "x")
+    with (tmp_path / "t.csv").open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["id", "label", "text", "path", "start", "mood"])
+        table.writerow(["one", "joy", "hi,\nyou", "", "1.5", "?"])
+        table.writerow(["two", "joy", "", "", "", ""])
+        table.writerow(["3", "anger", "", "c/three.wav", "", ""])
+        table.writerow(["bad", "anger", "", "", "", ""])
+        table.writerow(["gone", "anger", "", "", "", ""])
+    out = tmp_path / "m.tsv"
+    folder.main([str(clips), "--table", str(tmp_path / "t.csv"), "--out", str(out)])
+    manifest = read_manifest(out)
+    rows = {row.id: row for row in manifest.rows}
+    assert rows["one"].path == clips / "a/one.mp4"
+    assert rows["one"].text == "hi, you"
+    assert rows["one"].start == 1.5
+    assert rows["3"].path == clips / "c/three.wav"
+    assert sorted(row.split for row in manifest.rows) == [
+        "test",
+        "train",
+        "train",
+        "train",
+        "train",
+    ]
+    faults = (tmp_path / "m.faults.tsv").read_text()
+    assert "t.csv\tits columns mood are not used" in faults
+    assert "two\t2 media files are called so" in faults
+    assert "bad\tbad.mp4 is empty" in faults
+    assert "gone\tits media file is missing" in faults
+    assert "4 faults" in capsys.readouterr().out
+
+
+def test_a_drawn_split_keeps_groups_whole_and_follows_the_seed(tmp_path: Path) -> None:
+    (tmp_path / "clips").mkdir()
+    lines = [f"u{index},1,g{index // 5}" for index in range(100)]
+    touch(tmp_path / "t.csv", "id,label,group\n" + "\n".join(lines) + "\n")
+    corpora = [
+        folder.read_folder(tmp_path / "clips", tmp_path / "t.csv", (0.1, 0.2), seed)
+        for seed in (1, 1, 2)
+    ]
+    splits = [[row.split for row in corpus.rows] for corpus in corpora]
+    assert splits[0] == splits[1] != splits[2]
+    for first in range(0, 100, 5):
+        assert len(set(splits[0][first : first + 5])) == 1
+    assert {name: splits[0].count(name) for name in set(splits[0])} == {
+        "train": 70,
+        "valid": 10,
+        "test": 20,
+    }
+
+
+def test_a_wrong_folder_table_is_told(tmp_path: Path) -> None:
+    (tmp_path / "clips").mkdir()
+    out = ["--out", str(tmp_path / "m.tsv")]
+    table = ["--table", str(tmp_path / "t.csv")]
+    with pytest.raises(InputError, match="the table cannot be read"):
+        folder.main([str(tmp_path / "clips"), *table, *out])
+    touch(tmp_path / "t.csv", "id,text\n")
+    with pytest.raises(InputError, match="it has no column 'label', but id, text"):
+        folder.main([str(tmp_path / "clips"), *table, *out])
+    touch(tmp_path / "t.csv", "id,label\n")
+    with pytest.raises(InputError, match="no utterance was found"):
+        folder.main([str(tmp_path / "clips"), *table, *out])
+    touch(tmp_path / "t.csv", "id,label,start\na,1,soon\n")
+    with pytest.raises(InputError, match=r"line 2: could not convert .*'soon'; expected a number"):
+        folder.main([str(tmp_path / "clips"), *table, *out])
+    with pytest.raises(InputError, match="below 1 together"):
+        folder.main([str(tmp_path / "clips"), *table, *out, "--test-fraction", "0.95"])
+    with pytest.raises(InputError, match="is no folder"):
+        Media(tmp_path / "nowhere")
