@@ -15,7 +15,8 @@ from mia_fairseq.data.labels import LabelSpec
 from mia_fairseq.data.store import ModalitySpec, Utterance
 from mia_fairseq.data.store_writer import StoreWriter
 from mia_fairseq.errors import InputError
-from mia_fairseq.predict import Predictor, find_clips, main, render
+from mia_fairseq.predict import find_clips, main, render
+from mia_fairseq.predictor import Predictor
 from preprocess.extractors.base import Clip, Extractor, Failure, register_extractor
 
 

@@ -14,7 +14,8 @@ from mia_fairseq.data.labels import LabelSpec
 from mia_fairseq.data.store import ModalitySpec, Utterance
 from mia_fairseq.data.store_writer import StoreWriter
 from mia_fairseq.errors import InputError
-from mia_fairseq.predict import Predictor, main, read_options
+from mia_fairseq.predict import main, read_options
+from mia_fairseq.predictor import Predictor
 from preprocess import worker
 from preprocess.extractors.base import (
     Clip,

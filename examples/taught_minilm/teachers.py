@@ -11,7 +11,7 @@ from examples.corpora import extract_and_binarize
 from examples.identity import CONTENT
 from examples.runner import Run
 from mia_fairseq.files import sha256_of, write_json
-from mia_fairseq.predict import Predictor
+from mia_fairseq.predictor import Predictor
 from preprocess.manifest import Row, write_manifest
 
 PUPIL = "minilm"

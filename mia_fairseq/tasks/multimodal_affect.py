@@ -2,12 +2,10 @@
 
 import argparse
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-import torch
-from fairseq.logging import metrics
-from fairseq.tasks import FairseqTask, register_task
+from fairseq.tasks import register_task
 
 from mia_fairseq.data.dataset import AffectDataset
 from mia_fairseq.data.derived import parse_derived, parse_surroundings
@@ -17,11 +15,11 @@ from mia_fairseq.data.store import Split, Store
 from mia_fairseq.encoders.base import Encoder
 from mia_fairseq.errors import InputError
 from mia_fairseq.fairseq_mends import early_stopping_state
-from mia_fairseq.meter import BatchRows, WholeSplitMeter
-from mia_fairseq.models.affect_model import AffectModel, AffectOutput
+from mia_fairseq.models.affect_model import AffectModel
 from mia_fairseq.optim.adam_fused import check_learning_rates
 from mia_fairseq.schema import Schema
 from mia_fairseq.tasks.task_settings import OUR_DEFAULTS, PAPER_DEFAULTS, MultimodalAffectConfig
+from mia_fairseq.tasks.whole_split import WholeSplitTask
 from mia_fairseq.transfer import Trained
 
 logger = logging.getLogger(__name__)
@@ -30,7 +28,7 @@ TEST_SPLIT = "test"
 
 
 @register_task("multimodal_affect", dataclass=MultimodalAffectConfig)
-class MultimodalAffectTask(FairseqTask):
+class MultimodalAffectTask(WholeSplitTask):
     """Sentiment scores or emotion classes of utterances, from several modalities.
 
     Args:
@@ -39,17 +37,13 @@ class MultimodalAffectTask(FairseqTask):
     """
 
     def __init__(self, cfg: MultimodalAffectConfig, *, evaluating: bool = False) -> None:
-        super().__init__(cfg)
-        self.evaluating = evaluating
+        perturbation = Perturbation.parse(cfg.drop, cfg.noise, cfg.misalign, cfg.perturbation_seed)
+        super().__init__(cfg, evaluating=evaluating, perturbation=perturbation)
         self.store = Store(cfg.data) if cfg.data else None
         self._schema: Schema | None = None
         self.encoder_states: dict[str, dict[str, Any]] = {}
         self._checked_optimizer = False
         self._splits: dict[str, Split] = {}
-        self._meters: dict[str, WholeSplitMeter] = {}
-        self.perturbation = Perturbation.parse(
-            cfg.drop, cfg.noise, cfg.misalign, cfg.perturbation_seed
-        )
         if not evaluating and (cfg.results_json or cfg.predictions):
             raise InputError(
                 "--results-json and --predictions belong to fairseq-validate, which evaluates "
@@ -239,96 +233,3 @@ class MultimodalAffectTask(FairseqTask):
             check_learning_rates(optimizer, model.parameters())
             self._checked_optimizer = True
         return super().train_step(sample, model, criterion, optimizer, *args, **kwargs)
-
-    # Evaluation -----------------------------------------------------------------------------
-
-    def begin_valid_epoch(self, epoch: int, model: Any) -> None:
-        self._meters.clear()
-
-    def valid_step(
-        self, sample: Mapping[str, Any], model: Any, criterion: Any
-    ) -> tuple[Any, Any, dict[str, Any]]:
-        """Adds the batch's rows to what the criterion logs; any criterion will do."""
-        if not sample:  # the last shard of fairseq-validate on several processes
-            return 0.0, 0, {}
-        outputs: list[AffectOutput] = []
-        hook = model.register_forward_hook(lambda _module, _inputs, out: outputs.append(out))
-        try:
-            loss, sample_size, logged = super().valid_step(sample, model, criterion)
-        finally:
-            hook.remove()
-        prediction = outputs[-1].prediction.detach().float().cpu().numpy()
-        rows = BatchRows(sample["split"], sample["id"].cpu().numpy(), prediction)
-        return loss, sample_size, {**logged, "rows": rows}
-
-    @staticmethod
-    def logging_outputs_can_be_summed(criterion: Any) -> bool:
-        # In evaluation batches ship their rows, which cannot be summed.
-        return bool(criterion.training)
-
-    def reduce_metrics(self, logging_outputs: Sequence[dict[str, Any]], criterion: Any) -> None:
-        """Logs sums as the criterion has them, and the whole split's metrics when complete."""
-        logged = [output for output in logging_outputs if output]
-        batches = [output.pop("rows") for output in logged if "rows" in output]
-        super().reduce_metrics(logged, criterion)
-        for batch in batches:
-            self._meter(batch.split).add(batch)
-        for split in {batch.split for batch in batches}:
-            meter = self._meter(split)
-            if self.evaluating:  # fairseq-validate reduces once, at the end of a split
-                meter.check()
-                self._write_results(meter)
-            self._log_whole_split(meter)
-
-    def post_validate(self, model: Any, stats: Mapping[str, Any], agg: Any) -> None:
-        """Fails where a row was lost or seen twice (called by fairseq-train after validation)."""
-        for meter in self._meters.values():
-            meter.check()
-
-    def _meter(self, split: str) -> WholeSplitMeter:
-        if split not in self._meters:
-            self._meters[split] = WholeSplitMeter(self.datasets[split].split, self.schema.label)
-        return self._meters[split]
-
-    def _log_whole_split(self, meter: WholeSplitMeter) -> None:
-        # fairseq asks for a derived figure after each batch; before the last one it is NaN.
-        computed: dict[str, Any] = {}
-
-        def figure(name: str) -> float:
-            if not meter.complete:
-                return float("nan")
-            if not computed:
-                computed.update(meter.metrics())
-            return float(computed[name])
-
-        for place, name in enumerate(_scalar_metrics(self.schema.label.kind)):
-            metrics.log_derived(name, lambda _, name=name: figure(name), priority=20 + place)
-
-    def _write_results(self, meter: WholeSplitMeter) -> None:
-        if torch.distributed.is_initialized() and torch.distributed.get_rank() != 0:
-            return
-        derived = {name: str(how) for name, how in self.schema.derived.items()}
-        around = self.schema.surroundings_told
-        if self.cfg.predictions:  # first, so that results mean that both are there
-            meter.write_predictions(self.cfg.predictions)
-        if self.cfg.results_json:
-            meter.write_results(
-                self.cfg.results_json,
-                {
-                    "corpus": self.schema.corpus,
-                    "modalities": list(self.schema.used),
-                    **({"derived": derived} if derived else {}),
-                    **({"surroundings": around} if around else {}),
-                    **self.perturbation.to_json(),
-                },
-            )
-
-
-def _scalar_metrics(kind: str) -> Iterable[str]:
-    """The metrics that fit into a line of the log."""
-    if kind == "classes":
-        return ("accuracy", "weighted_f1", "macro_f1", "n")
-    return (
-        *("mae", "corr", "acc7", "acc5", "acc2_has0", "f1_has0", "acc2_non0", "f1_non0"),
-        *("n", "n_non0"),
-    )
