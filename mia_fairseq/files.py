@@ -46,14 +46,33 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """A temporary name beside ``path``, moved onto it when the block ends well, else removed.
 
     The name is hidden and ends in ``.partial``; one of a killed process may be deleted.
+
+    Raises:
+        InputError: ``path`` is a folder, or lies in none.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    check_is_no_folder(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise InputError(
+            f"{path}: cannot be written, for {path.parent} is no folder; name another file"
+        ) from error
     partial = path.with_name(f".{path.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.partial")
     try:
         yield partial
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def check_is_no_folder(path: Path) -> None:
+    """Whether a file of this name can be written, as far as can be told beforehand.
+
+    Raises:
+        InputError: a folder is called so.
+    """
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder, expected the name of a file to write; name one")
 
 
 def write_whole(path: Path, text: str) -> None:

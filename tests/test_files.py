@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mia_fairseq.errors import InputError
-from mia_fairseq.files import atomic_path, full_disk, sha256_of
+from mia_fairseq.files import atomic_path, full_disk, sha256_of, write_whole
 
 
 def test_a_write_that_fails_leaves_nothing(tmp_path: Path) -> None:
@@ -30,6 +30,12 @@ def test_a_write_that_ends_well_replaces_what_was_there(tmp_path: Path) -> None:
         assert path.read_bytes() == content
         assert sha256_of(path) == hashlib.sha256(content).hexdigest()
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_folder_of_the_files_name_is_told(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is a folder, expected the name of a file to write"):
+        write_whole(tmp_path, "text")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_full_disk_is_a_sentence_and_other_errors_stay(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import argparse
 import logging
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from fairseq.tasks import register_task
@@ -15,6 +16,7 @@ from mia_fairseq.data.store import Split, Store
 from mia_fairseq.encoders.base import Encoder
 from mia_fairseq.errors import InputError
 from mia_fairseq.fairseq_mends import early_stopping_state
+from mia_fairseq.files import check_is_no_folder
 from mia_fairseq.models.affect_model import AffectModel
 from mia_fairseq.optim.adam_fused import check_learning_rates
 from mia_fairseq.schema import Schema
@@ -49,6 +51,9 @@ class MultimodalAffectTask(WholeSplitTask):
                 "--results-json and --predictions belong to fairseq-validate, which evaluates "
                 "a finished checkpoint; leave them out of fairseq-train"
             )
+        for written in (cfg.results_json, cfg.predictions):
+            if written:
+                check_is_no_folder(Path(written))
         if not evaluating and self.perturbation.names:
             raise InputError(
                 "--drop, --noise and --misalign belong to fairseq-validate, which evaluates a "

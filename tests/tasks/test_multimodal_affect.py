@@ -78,6 +78,21 @@ def test_classes_are_trained_and_told_one_by_one(tmp_path: Path) -> None:
     assert [EMOTIONS.names[i] for i in shares.argmax(axis=1)] == rows["prediction"]
 
 
+def test_where_predictions_cannot_be_written_there_are_no_results(
+    corpus: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    results = tmp_path / "out.json"
+    for predictions, sentence in (
+        (tmp_path, f"{tmp_path}: is a folder, expected the name of a file"),
+        (tmp_path / "file" / "out.tsv", f"{tmp_path / 'file'} is no folder"),
+    ):
+        flags = ("--results-json", results, "--predictions", predictions)
+        told = validate(corpus, checkpoint, *flags, check=False).stderr
+        assert sentence in told and "Traceback" not in told
+        assert not results.exists()
+
+
 @pytest.mark.parametrize("count", [2, 4, 5])
 def test_any_number_of_modalities_trains(tmp_path: Path, count: int) -> None:
     names = ["text", "audio", "video", "pulse", "gaze"][:count]
