@@ -24,6 +24,7 @@ test against .615; after three before, one seed had .565 on validation. Batches 
 test, three seeds.
 """
 
+import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -74,6 +75,24 @@ def models(encoder: str, criterion: Sequence[str] = ("ce_krl",)) -> Models:
     }
 
 
+def meld_data(args: argparse.Namespace, folder: Path, encoder: str) -> Path:
+    """MELD's transcripts as an encoder reads them, and its vectors of them: a DATA folder.
+
+    Args:
+        args: ``tables``, the folder of MELD's .csv files; ``partial`` and ``jobs``.
+        folder: what is made goes here; what is there already is not made again.
+        encoder: its name.
+    """
+    return prepare_meld(
+        args.tables.resolve(),
+        folder,
+        tokens_and_sentences(encoder),
+        POOL_SENTENCES,
+        partial=args.partial,
+        jobs=args.jobs,
+    )
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Runs the recipe."""
     parser = recipe_parser(__doc__, "runs/meld_text", seeds=3)
@@ -83,14 +102,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     args.out = args.out / args.encoder
     folder = args.out.resolve()
-    data = prepare_meld(
-        args.tables.resolve(),
-        folder,
-        tokens_and_sentences(args.encoder),
-        POOL_SENTENCES,
-        partial=args.partial,
-        jobs=args.jobs,
-    )
+    data = meld_data(args, folder, args.encoder)
     title = "MELD, test rows of the official split"
     run_tables([Table("MELD", title, data, models(args.encoder), folder)], args)
 

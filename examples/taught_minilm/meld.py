@@ -29,8 +29,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from examples.corpora import POOL_SENTENCES, prepare_meld, tokens_and_sentences
-from examples.meld_text.recipe import EPOCHS, SCALES, models
+from examples.meld_text.recipe import EPOCHS, SCALES, meld_data, models
 from examples.recipe import Models, Table, capped, recipe_parser, run_tables
 from examples.runner import VALID, Run, execute_all
 from examples.taught_minilm.made_up import made_up
@@ -48,14 +47,7 @@ BATCH = 32
 def teacher_runs(args: argparse.Namespace) -> list[Run]:
     """The large encoder on MELD's transcripts, as meld_text has it."""
     folder = args.teachers.resolve() / args.teacher
-    data = prepare_meld(
-        args.tables.resolve(),
-        folder,
-        tokens_and_sentences(args.teacher),
-        POOL_SENTENCES,
-        partial=args.partial,
-        jobs=args.jobs,
-    )
+    data = meld_data(args, folder, args.teacher)
     name = f"text, {args.teacher} fine-tuned"
     flags = (*models(args.teacher)[name], *capped(args))
     return [Run(name, data, flags, seed, folder, (VALID,)) for seed in range(1, TEACHERS + 1)]
