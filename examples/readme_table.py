@@ -61,7 +61,6 @@ def keep(name: str, files: Sequence[str], results: Path) -> None:
     for argument in files:
         title, _, file = argument.rpartition("=")
         tables.append({"title": title or Path(file).stem, "rows": read_rows(Path(file))})
-    results.mkdir(parents=True, exist_ok=True)
     text = json.dumps({"tables": tables}, indent=1, ensure_ascii=False, allow_nan=False)
     write_whole(results / f"{name}.json", text + "\n")
 

@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from mia_fairseq.errors import InputError, show_input_errors_as_sentences
-from mia_fairseq.files import atomic_path
+from mia_fairseq.files import atomic_path, write_whole
 from preprocess.demo_media import TalkingHead, loudness, speak, write_mp4
 from preprocess.demo_voice import SAMPLE_RATE
 
@@ -187,8 +187,7 @@ def make_corpus(folder: Path, clips: int = 24, seed: int = 1, size: int = 160) -
     (folder / "clips").mkdir(parents=True, exist_ok=True)
     for plan in plans:
         make_clip(plan, head, seed, folder / "clips" / f"{plan.id}.mp4")
-    with atomic_path(folder / "README.txt") as partial:
-        partial.write_text(README, encoding="utf-8")
+    write_whole(folder / "README.txt", README)
     labels = folder / "labels.csv"
     with atomic_path(labels) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")

@@ -22,7 +22,7 @@ import numpy as np
 from mia_fairseq.data.kinds import KINDS
 from mia_fairseq.data.labels import one_line
 from mia_fairseq.errors import InputError
-from mia_fairseq.files import atomic_path
+from mia_fairseq.files import write_whole
 from preprocess.manifest import Manifest
 
 RECORDS = {"failures": "reason", "notes": "remark"}  # file name: its last column
@@ -99,11 +99,9 @@ def write_description(
     there = read_description(features, modality)
     if there is None:
         if dictionary is not None:
-            with atomic_path(dictionary_file(features, modality)) as partial:
-                partial.write_text(dictionary, encoding="utf-8")
-        with atomic_path(features / modality / "extractor.json") as partial:
-            text = json.dumps(description, indent=2, sort_keys=True, ensure_ascii=False)
-            partial.write_text(text + "\n", encoding="utf-8")
+            write_whole(dictionary_file(features, modality), dictionary)
+        text = json.dumps(description, indent=2, sort_keys=True, ensure_ascii=False)
+        write_whole(features / modality / "extractor.json", text + "\n")
         return
     wanted = json.loads(json.dumps(description))
     for key in sorted({*there, *wanted}):
@@ -197,7 +195,5 @@ def _merge_modality(features: Path, manifest: Manifest, modality: str) -> int:
 
 
 def _write_records(path: Path, column: str, records: Sequence[Record]) -> None:
-    with atomic_path(path) as partial:
-        lines = [("id", column), *records]
-        text = "".join(f"{clip_id}\t{one_line(remark)}\n" for clip_id, remark in lines)
-        partial.write_text(text, encoding="utf-8")
+    lines = [("id", column), *records]
+    write_whole(path, "".join(f"{clip_id}\t{one_line(remark)}\n" for clip_id, remark in lines))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from mia_fairseq.data.labels import one_line
 from mia_fairseq.errors import InputError
-from mia_fairseq.files import atomic_path
+from mia_fairseq.files import write_whole
 from preprocess.extractors.base import Clip
 
 REQUIRED = ("id", "split", "label")
@@ -111,8 +111,7 @@ def write_manifest(path: Path, rows: Sequence[Row]) -> None:
     columns = [*REQUIRED, *used]
     lines = ["\t".join(columns)]
     lines += ["\t".join(_cells(row, columns, path)) for row in rows]
-    with atomic_path(path) as partial:
-        partial.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_whole(path, "\n".join(lines) + "\n")
 
 
 def _cells(row: Row, columns: Iterable[str], table: Path) -> list[str]:

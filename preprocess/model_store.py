@@ -20,7 +20,7 @@ from pathlib import Path
 from urllib.parse import urlparse
 
 from mia_fairseq.errors import InputError
-from mia_fairseq.files import atomic_path, full_disk, sha256_of
+from mia_fairseq.files import atomic_path, full_disk, sha256_of, write_whole
 from preprocess.model_list import MODELS, StoredModel, Wheel
 
 logger = logging.getLogger(__name__)
@@ -160,8 +160,7 @@ def fetch_url(url: str, sha256: str | None = None, folder: str | Path | None = N
         sha256 = record.read_text(encoding="utf-8").split()[0]
     if sha256 is None:
         logger.info("%s: sha256 %s (none is published; kept for later checks)", path, got)
-        with atomic_path(record) as partial:
-            partial.write_text(f"{got}  {path.name}\n", encoding="utf-8")
+        write_whole(record, f"{got}  {path.name}\n")
     elif got != sha256:
         raise InputError(
             f"{path} has sha256 {got}, expected {sha256}; remove it to have it downloaded again"

@@ -7,7 +7,6 @@ which tell how much the machine swayed meanwhile.
 
 import argparse
 import ctypes
-import json
 import multiprocessing
 import platform
 import sys
@@ -23,6 +22,7 @@ import torch
 from numpy.typing import NDArray
 
 from mia_fairseq.command import run as run_command
+from mia_fairseq.files import write_json
 
 Times = dict[str, NDArray[np.float64]]
 
@@ -188,9 +188,6 @@ def start(measure: Callable[[argparse.Namespace], Report], parser: argparse.Argu
             report.notes.append("--quick: these figures say nothing")
         sys.stdout.write(report.markdown())
         if args.json:
-            args.json.parent.mkdir(parents=True, exist_ok=True)
-            partial = args.json.with_name(args.json.name + ".partial")
-            partial.write_text(json.dumps(report.to_json(), indent=2) + "\n")
-            partial.replace(args.json)
+            write_json(args.json, report.to_json())
 
     run_command(benchmark)

@@ -38,7 +38,7 @@ class WholeSplitTask(FairseqTask):
     @property
     def schema(self) -> Schema:
         """Modalities and labels."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must have a schema")
 
     def begin_valid_epoch(self, epoch: int, model: Any) -> None:
         self._meters.clear()

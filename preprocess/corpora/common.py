@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mia_fairseq.data.labels import one_line
 from mia_fairseq.errors import InputError
-from mia_fairseq.files import atomic_path
+from mia_fairseq.files import write_whole
 from preprocess.labelling import SPLIT_NAMES
 from preprocess.manifest import Row, write_manifest
 
@@ -144,9 +144,8 @@ def finish(corpus: Corpus, out: Path, known: Mapping[str, int] | None, partial: 
     corpus.rows.sort(key=lambda row: _order(row.split))  # stable: the release's order within
     write_manifest(out, corpus.rows)
     listed = out.with_name(out.stem + ".faults.tsv")
-    with atomic_path(listed) as part:
-        lines = ["id\tfault", *("\t".join(fault) for fault in corpus.faults)]
-        part.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    lines = ["id\tfault", *("\t".join(fault) for fault in corpus.faults)]
+    write_whole(listed, "\n".join(lines) + "\n")
     _report(corpus, out, listed, known)
 
 
