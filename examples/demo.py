@@ -16,15 +16,22 @@ from pathlib import Path
 
 import numpy as np
 
-from examples.curves import plot_curves
-from examples.runner import TEST, Run, call, execute_all, train_command, validate_command
-from examples.tables import summarize
 from mia_fairseq.command import run as run_command
-from mia_fairseq.data.store import Store
+from mia_fairseq.data.format.store import Store
+from mia_fairseq.experiments.runner import (
+    TEST,
+    Run,
+    call,
+    execute_all,
+    train_command,
+    validate_command,
+)
 from mia_fairseq.metrics import regression_metrics
+from mia_fairseq.report.curves import plot_curves
+from mia_fairseq.report.summary_tables import summarize
 from preprocess.extractors.face_expression import FaceExpression
-from preprocess.face_sheet import draw_face_sheet
-from preprocess.manifest import Row, read_manifest
+from preprocess.faces.face_sheet import draw_face_sheet
+from preprocess.tables.manifest import Row, read_manifest
 
 MODELS = {
     "text only": ("--arch", "unimodal"),
@@ -83,7 +90,7 @@ def prepare(out: Path, clips: int, jobs: int) -> Path:
     """Makes clips, extracts their features with the embedded models, and binarizes them."""
     data, manifest, features = out / "DATA", out / "manifest.tsv", out / "features"
     steps = {
-        "clips": ("preprocess.demo_corpus", str(out), "--clips", str(clips)),
+        "clips": ("examples.demo_corpus", str(out), "--clips", str(clips)),
         "manifest": (
             *("preprocess.corpora.folder", str(out)),
             *("--table", str(out / "labels.csv"), "--out", str(manifest)),

@@ -4,8 +4,8 @@
     python -m examples.readme_table            # writes the tables into README.md
     python -m examples.readme_table --check    # fails where README.md and the files differ
 
-``--keep`` copies rows that a recipe or `examples.run` wrote (row name -> one dictionary of metrics
-a seed) into ``examples/results/NAME.json``. Each of these files fills the place in the README
+``--keep`` copies rows that a recipe or an experiment wrote (row name -> one dictionary of metrics a
+seed) into ``examples/results/NAME.json``. Each of these files fills the place in the README
 between ``<!-- results: NAME -->`` and ``<!-- /results -->``.
 """
 
@@ -17,10 +17,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from examples.tables import CLASS_COLUMNS, COST_COLUMNS, REGRESSION_COLUMNS, summarize
 from mia_fairseq.command import run as run_command
 from mia_fairseq.errors import InputError
 from mia_fairseq.files import write_whole
+from mia_fairseq.report.summary_tables import (
+    CLASS_COLUMNS,
+    COST_COLUMNS,
+    REGRESSION_COLUMNS,
+    summarize,
+)
 
 README = Path(__file__).resolve().parents[1] / "README.md"
 RESULTS = Path(__file__).with_name("results")
@@ -76,7 +81,7 @@ def read_rows(file: Path) -> dict[str, list[dict[str, Any]]]:
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise InputError(
             f"{file}: holds no rows of results ({error}), expected row name -> a list of metrics, "
-            "one a seed, as a recipe or examples.run writes it"
+            "one a seed, as a recipe or mia_fairseq.experiments writes it"
         ) from error
     if not rows or not all(seeds and all("n" in seed for seed in seeds) for seeds in rows.values()):
         raise InputError(

@@ -11,8 +11,8 @@ from pkgutil import iter_modules
 
 from fairseq.registry import REGISTRIES
 
-from mia_fairseq import fairseq_mends
 from mia_fairseq.errors import show_input_errors_as_sentences
+from mia_fairseq.fairseq_patches import all_patches as fairseq_mends
 
 PLUGIN_GROUP = "mia_fairseq.plugins"
 

@@ -19,18 +19,23 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from mia_fairseq.command import run
-from mia_fairseq.data.store import DTYPES, ModalitySpec, Utterance
-from mia_fairseq.data.store_writer import StoreWriter
+from mia_fairseq.data.format.store import DTYPES, ModalitySpec, Utterance
+from mia_fairseq.data.format.store_writer import StoreWriter
 from mia_fairseq.errors import InputError
-from preprocess.features import array_path, dictionary_file, read_description, read_records
-from preprocess.labelling import (
+from preprocess.extraction.feature_folder import (
+    array_path,
+    dictionary_file,
+    read_description,
+    read_records,
+)
+from preprocess.tables.labelling import (
     add_carving_options,
     add_label_options,
     carve_validation,
     read_labels,
     split_name,
 )
-from preprocess.manifest import Manifest, Row, read_manifest
+from preprocess.tables.manifest import Manifest, Row, read_manifest
 
 logger = logging.getLogger(__name__)
 

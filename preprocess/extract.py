@@ -21,11 +21,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from mia_fairseq.errors import InputError, show_input_errors_as_sentences
-from preprocess.extraction import extract_modality, settle
-from preprocess.features import merge
-from preprocess.manifest import Manifest, read_manifest
-from preprocess.sharding import Shard, find_shard
-from preprocess.worker import DTYPES, POOLS, Job
+from preprocess.extraction.extract_modality import extract_modality, settle
+from preprocess.extraction.feature_folder import merge
+from preprocess.extraction.sharding import Shard, find_shard
+from preprocess.extraction.worker import DTYPES, POOLS, Job
+from preprocess.tables.manifest import Manifest, read_manifest
 
 
 def _pairs(named: Sequence[str], flag: str) -> dict[str, str]:

@@ -8,7 +8,7 @@ import pytest
 from harness import ROOT, make_store, train
 
 from mia_fairseq.errors import InputError
-from preprocess.model_store import fetch_model
+from mia_fairseq.pretrained.model_store import fetch_model
 
 
 @pytest.fixture(scope="session")

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from examples.warm import COMMANDS, run_warm
-from mia_fairseq.data.dictionary import format_dictionary
+from mia_fairseq.data.format.dictionary import format_dictionary
+from mia_fairseq.data.format.store import ModalitySpec, Utterance
+from mia_fairseq.data.format.store_writer import StoreWriter
 from mia_fairseq.data.labels import LabelSpec
-from mia_fairseq.data.store import ModalitySpec, Utterance
-from mia_fairseq.data.store_writer import StoreWriter
-from preprocess.faces import Face
+from mia_fairseq.experiments.forked_commands import COMMANDS, run_warm
+from preprocess.faces.face_detection import Face
 
 ROOT = Path(__file__).resolve().parents[1]
 SCORES = LabelSpec("regression")

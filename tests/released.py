@@ -19,7 +19,7 @@ from fairseq.models.roberta.model import base_architecture
 from fairseq.models.wav2vec.wav2vec import Wav2VecConfig, Wav2VecModel
 from fairseq.tasks.masked_lm import MaskedLMConfig, MaskedLMTask
 
-from preprocess.optional import require_transformers
+from mia_fairseq.pretrained.libraries import require_transformers
 
 WORDS = "Hello world, this was a good film . I hated it THE END"
 

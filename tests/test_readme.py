@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from harness import ROOT
 
-from preprocess.demo_corpus import make_corpus
+from examples.demo_corpus.__main__ import make_corpus
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```bash\n(.*?)```", README, flags=re.DOTALL)

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
+from mia_fairseq.data.format.store import ModalitySpec, Utterance
+from mia_fairseq.data.format.store_writer import StoreWriter
 from mia_fairseq.data.labels import LabelSpec
-from mia_fairseq.data.store import ModalitySpec, Utterance
-from mia_fairseq.data.store_writer import StoreWriter
 
 MOSI_ROWS = {"train": 1284, "valid": 229, "test": 686}
 

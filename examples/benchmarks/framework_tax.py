@@ -39,8 +39,8 @@ from examples.benchmarks.timing import (
     milliseconds,
     start,
 )
-from mia_fairseq.cost import SetUp
-from mia_fairseq.data.store import Store
+from mia_fairseq.complexity.cost import SetUp
+from mia_fairseq.data.format.store import Store
 
 ROWS = {"train": 20, "valid": 1}  # batches
 FUSED = {"adam_fused": True, "adam": False}

@@ -32,7 +32,7 @@ from examples.benchmarks.timing import (
     start,
 )
 from examples.benchmarks.training_step import SMALL
-from mia_fairseq.cost import SetUp, architectures, build
+from mia_fairseq.complexity.cost import SetUp, architectures, build
 
 
 def latency(arch: str, setup: SetUp, seed: int) -> Callable[[], Any]:

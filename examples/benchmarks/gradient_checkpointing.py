@@ -30,9 +30,9 @@ from examples.benchmarks.timing import (
     peak_memory,
     start,
 )
-from mia_fairseq.encoders.hf import HFEncoder
+from mia_fairseq.encoders.hf_encoder import HFEncoder
 from mia_fairseq.models.affect_model import AffectModel, FusionShape
-from preprocess.optional import require_transformers
+from mia_fairseq.pretrained.libraries import require_transformers
 
 KINDS = {"kept": False, "recomputed": True}  # whether the layers' inner results are
 BASE = {"hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12}

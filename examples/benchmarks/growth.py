@@ -29,8 +29,8 @@ from examples.benchmarks.timing import (
     start,
 )
 from examples.benchmarks.training_step import SMALL, prepare
-from mia_fairseq.cost import SetUp
-from mia_fairseq.cost import measure as count
+from mia_fairseq.complexity.cost import SetUp
+from mia_fairseq.complexity.cost import measure as count
 
 MODALITIES = (2, 3, 4, 8, 16)
 CHANNELS = (1, 4, 16, 64)

@@ -29,7 +29,7 @@ from examples.benchmarks.timing import (
     milliseconds,
     start,
 )
-from mia_fairseq.cost import SetUp
+from mia_fairseq.complexity.cost import SetUp
 from mia_fairseq.errors import InputError
 
 PEERS = {"lmf": "LMF", "tfn": "TFN", "mult": "MULT"}

@@ -2,7 +2,7 @@
 
     python -m examples.benchmarks.pipeline [--clips 24] [--quick] [--json FILE]
 
-The corpus is GENERATED (`preprocess.demo_corpus`). One turn extracts all clips with each of the
+The corpus is GENERATED (`examples.demo_corpus`). One turn extracts all clips with each of the
 three extractors, as `preprocess.extract` does in one process: decoding, preparation, models,
 pooling, checks, arrays to disk. Then it replays the very calls of the models, with the inputs that
 they got, in the same order, and nothing else: MiniLM's forward on token ids, Whisper's encoder on
@@ -27,9 +27,9 @@ import numpy as np
 import torch
 
 from examples.benchmarks.timing import Ratio, Report, arguments, machine, start
-from preprocess.demo_corpus import make_corpus
+from examples.demo_corpus.__main__ import make_corpus
+from preprocess.extraction.worker import Job, work
 from preprocess.extractors.base import Clip, Extractor, build_extractor
-from preprocess.worker import Job, work
 
 LITE = {"text": "minilm", "audio": "whisper", "video": "face_expression"}
 DECODING = ("decode", "decode video")
@@ -78,7 +78,7 @@ def extract(
 ) -> tuple[float, dict[str, float]]:
     """Seconds by the clock, and by stage, of one extractor over all clips."""
     stages: dict[str, float] = defaultdict(float)
-    with patch("preprocess.worker.build_extractor", lambda *_: extractor):
+    with patch("preprocess.extraction.worker.build_extractor", lambda *_: extractor):
         begun = time.perf_counter()
         for first in range(0, len(clips), BATCH):
             report = work(job, clips[first : first + BATCH])

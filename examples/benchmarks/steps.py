@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from mia_fairseq.cost import SetUp, build
+from mia_fairseq.complexity.cost import SetUp, build
 from mia_fairseq.models.affect_model import AffectModel
 from mia_fairseq.models.mia_net import MIANet
 from mia_fairseq.modules.dual_residual import DualResidual

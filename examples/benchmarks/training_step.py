@@ -42,7 +42,7 @@ from examples.benchmarks.timing import (
     peak_memory,
     start,
 )
-from mia_fairseq.cost import SetUp
+from mia_fairseq.complexity.cost import SetUp
 
 KINDS = ("written out", "fast", "floor")
 SMALL = {"text": 64, "audio": 48, "video": 16}

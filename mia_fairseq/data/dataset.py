@@ -11,8 +11,8 @@ import torch
 from fairseq.data import FairseqDataset
 from numpy.typing import NDArray
 
-from mia_fairseq.data.kinds import KINDS
-from mia_fairseq.data.store import ModalitySpec, Split
+from mia_fairseq.data.format.kinds import KINDS
+from mia_fairseq.data.format.store import ModalitySpec, Split
 from mia_fairseq.errors import InputError
 
 BUCKET = 1600  # rows that are sorted by length together: 50 batches of 32

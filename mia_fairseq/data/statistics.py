@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mia_fairseq.data.vectors import Vectors
+from mia_fairseq.data.format.vectors import Vectors
 
 CHUNK = 2048  # vectors read at once; as float64 they still fit into a processor's cache
 

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from mia_fairseq.encoders.base import Encoder
+from mia_fairseq.encoders.encoder import Encoder
+from mia_fairseq.encoders.encoder_settings import EncoderSettings, read_settings
 from mia_fairseq.encoders.registry import find_encoder
-from mia_fairseq.encoders.settings import EncoderSettings, read_settings
-from mia_fairseq.encoders.trained import PREFIX, trained_encoder
+from mia_fairseq.encoders.trained_encoder import PREFIX, trained_encoder
 from mia_fairseq.errors import InputError
 
 if TYPE_CHECKING:
-    from mia_fairseq.schema import Schema
+    from mia_fairseq.data.schema import Schema
 
 logger = logging.getLogger(__name__)
 

@@ -2,8 +2,8 @@
 
 from torch import Tensor, nn
 
-from mia_fairseq.encoders.base import inside
-from mia_fairseq.encoders.features import FeatureEncoder
+from mia_fairseq.encoders.encoder import inside
+from mia_fairseq.encoders.feature_encoder import FeatureEncoder
 
 
 class LinearCopyEncoder(FeatureEncoder):

@@ -6,7 +6,7 @@ from pkgutil import iter_modules
 from typing import TypeVar
 
 import mia_fairseq.encoders
-from mia_fairseq.encoders.base import Encoder
+from mia_fairseq.encoders.encoder import Encoder
 from mia_fairseq.errors import InputError
 
 Kind = TypeVar("Kind", bound=type[Encoder])

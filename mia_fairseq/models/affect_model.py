@@ -10,19 +10,19 @@ from fairseq.models import BaseFairseqModel
 from torch import Tensor, nn
 
 from mia_fairseq.data.statistics import in_chunks
-from mia_fairseq.encoders.bank import EncoderBank
-from mia_fairseq.encoders.base import Encoder, inside
 from mia_fairseq.encoders.build import build_encoders
-from mia_fairseq.encoders.features import FeatureEncoder
+from mia_fairseq.encoders.encoder import Encoder, inside
+from mia_fairseq.encoders.feature_encoder import FeatureEncoder
+from mia_fairseq.encoders.modality_encoders import EncoderBank
 from mia_fairseq.errors import InputError
+from mia_fairseq.fusion import Fusion, FusionOutput, FusionShape, ModalityInput
 from mia_fairseq.models.affect_settings import AffectModelConfig
-from mia_fairseq.models.fusion import Fusion, FusionOutput, FusionShape, ModalityInput
 from mia_fairseq.modules.adapter import Adapter, segment_means
 from mia_fairseq.modules.dual_residual import DualResidual
 from mia_fairseq.modules.modality_dropout import ModalityDropout
 
 if TYPE_CHECKING:
-    from mia_fairseq.data.store import Split
+    from mia_fairseq.data.format.store import Split
     from mia_fairseq.tasks.multimodal_affect import MultimodalAffectTask
 
 __all__ = [

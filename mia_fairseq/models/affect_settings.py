@@ -5,7 +5,7 @@ from typing import Optional
 
 from fairseq.dataclass import ChoiceEnum
 
-from mia_fairseq.encoders.settings import EncoderConfig
+from mia_fairseq.encoders.encoder_settings import EncoderConfig
 
 NORMALIZATIONS = ChoiceEnum(["standard", "none"])
 POOLINGS = ChoiceEnum(["mean", "first"])

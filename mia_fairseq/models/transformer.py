@@ -19,7 +19,7 @@ from typing import Any
 from fairseq.models import register_model
 from torch import nn
 
-from mia_fairseq.model_names import free_name
+from mia_fairseq.fairseq_patches.model_names import free_name
 from mia_fairseq.models.affect_model import (
     AffectModel,
     Fusion,

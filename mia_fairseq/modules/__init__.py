@@ -1,0 +1,1 @@
+"""Eq. 1-12 as plain modules, and what fusions share."""

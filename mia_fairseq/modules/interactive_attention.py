@@ -17,7 +17,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mia_fairseq.errors import InputError
-from mia_fairseq.modules.closed_form import all_degrees, closed_form_attention, degrees_worthwhile
+from mia_fairseq.modules.fast_attention.closed_form import (
+    all_degrees,
+    closed_form_attention,
+    degrees_worthwhile,
+)
 
 Method = Literal["auto", "exact", "chebyshev"]
 

@@ -9,20 +9,20 @@ from typing import Any
 from fairseq.tasks import register_task
 
 from mia_fairseq.data.dataset import AffectDataset
-from mia_fairseq.data.derived import parse_derived, parse_surroundings
-from mia_fairseq.data.opening import open_split
-from mia_fairseq.data.perturbation import Perturbation
-from mia_fairseq.data.store import Split, Store
-from mia_fairseq.encoders.base import Encoder
+from mia_fairseq.data.format.store import Split, Store
+from mia_fairseq.data.schema import Schema
+from mia_fairseq.data.views.derived import parse_derived, parse_surroundings
+from mia_fairseq.data.views.perturbation import Perturbation
+from mia_fairseq.data.views.split_view import open_split
+from mia_fairseq.encoders.encoder import Encoder
 from mia_fairseq.errors import InputError
-from mia_fairseq.fairseq_mends import early_stopping_state
+from mia_fairseq.fairseq_patches.all_patches import early_stopping_state
 from mia_fairseq.files import check_is_no_folder
 from mia_fairseq.models.affect_model import AffectModel
 from mia_fairseq.optim.adam_fused import check_learning_rates
-from mia_fairseq.schema import Schema
+from mia_fairseq.tasks.init_from import Trained
 from mia_fairseq.tasks.task_settings import OUR_DEFAULTS, PAPER_DEFAULTS, MultimodalAffectConfig
 from mia_fairseq.tasks.whole_split import WholeSplitTask
-from mia_fairseq.transfer import Trained
 
 logger = logging.getLogger(__name__)
 

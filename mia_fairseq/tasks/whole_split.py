@@ -10,10 +10,10 @@ import torch
 from fairseq.logging import metrics
 from fairseq.tasks import FairseqTask
 
-from mia_fairseq.data.perturbation import Perturbation
+from mia_fairseq.data.schema import Schema
+from mia_fairseq.data.views.perturbation import Perturbation
 from mia_fairseq.meter import BatchRows, WholeSplitMeter
 from mia_fairseq.models.affect_model import AffectOutput
-from mia_fairseq.schema import Schema
 from mia_fairseq.tasks.task_settings import MultimodalAffectConfig
 
 

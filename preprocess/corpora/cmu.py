@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from mia_fairseq.errors import InputError
+from mia_fairseq.pretrained.libraries import require
 from preprocess.corpora.common import (
     SPLITS,
     Corpus,
@@ -32,8 +33,7 @@ from preprocess.corpora.common import (
     read_csv,
     split_name,
 )
-from preprocess.manifest import Row
-from preprocess.optional import require
+from preprocess.tables.manifest import Row
 
 NEAR = 0.15  # seconds between a label's start and its transcript's: rounding, not another segment
 

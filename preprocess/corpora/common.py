@@ -12,8 +12,8 @@ from pathlib import Path
 from mia_fairseq.data.labels import one_line
 from mia_fairseq.errors import InputError
 from mia_fairseq.files import write_whole
-from preprocess.labelling import SPLIT_NAMES
-from preprocess.manifest import Row, write_manifest
+from preprocess.tables.labelling import SPLIT_NAMES
+from preprocess.tables.manifest import Row, write_manifest
 
 SPLITS = ("train", "valid", "test")
 VIDEO = (".mp4", ".mkv", ".avi", ".mov", ".webm", ".flv", ".m4v", ".mpg")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from mia_fairseq.errors import InputError, show_input_errors_as_sentences
 from preprocess.corpora.common import SPLITS, Corpus, Media, finish, media_fault, read_csv
-from preprocess.manifest import Row
+from preprocess.tables.manifest import Row
 
 OPTIONAL = ("text", "split", "group", "position", "path", "start", "end")
 

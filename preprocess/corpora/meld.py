@@ -14,7 +14,7 @@ from pathlib import Path
 
 from mia_fairseq.errors import InputError, show_input_errors_as_sentences
 from preprocess.corpora.common import Corpus, finish, media_fault, read_csv
-from preprocess.manifest import Row
+from preprocess.tables.manifest import Row
 
 KNOWN = {"train": 9989, "valid": 1109, "test": 2610}
 FOLDERS = {

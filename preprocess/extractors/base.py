@@ -59,7 +59,7 @@ class Extractor(abc.ABC):
     """
 
     modality: ClassVar[str]  # "text" | "audio" | "video"
-    kind: ClassVar[str] = "features"  # a name of mia_fairseq.data.kinds.KINDS
+    kind: ClassVar[str] = "features"  # a name of mia_fairseq.data.format.kinds.KINDS
     licence: ClassVar[str] = NOT_STATED
     columns: ClassVar[tuple[str, ...]] = ()  # of the manifest, that it cannot do without
     dim: int  # numbers a vector, ids of tokens, pixels of a side; of the class, or of __init__
@@ -101,7 +101,7 @@ class Extractor(abc.ABC):
         }
 
     def dictionary_text(self) -> str:
-        """The text of the tokens' dictionary (see `mia_fairseq.data.dictionary`)."""
+        """The text of the tokens' dictionary (see `mia_fairseq.data.format.dictionary`)."""
         raise NotImplementedError(f"{type(self).__name__} has tokens and must have a dictionary")
 
     def note(self, clip: Clip, remark: str) -> None:

@@ -17,8 +17,8 @@ import numpy as np
 
 from mia_fairseq.errors import InputError
 from mia_fairseq.files import sha256_of
+from mia_fairseq.pretrained.libraries import require
 from preprocess.extractors.base import Clip, Extractor, Failure, register_extractor
-from preprocess.optional import require
 
 
 @register_extractor("cmu_csd")

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from mia_fairseq.encoders.fabnet import DIM, MEMBER, SIDE, URL, load_fabnet
+from mia_fairseq.encoders.fabnet_encoder import DIM, MEMBER, SIDE, URL, load_fabnet
 from mia_fairseq.errors import InputError
 from mia_fairseq.files import sha256_of
+from mia_fairseq.pretrained.model_store import fetch_url
 from preprocess.extractors.base import register_extractor
 from preprocess.extractors.face_sequence import FaceSequenceExtractor
-from preprocess.model_store import fetch_url
 
 CHUNK = 32  # faces encoded at a time, to bound memory
 

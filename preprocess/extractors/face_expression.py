@@ -5,11 +5,11 @@ import torch
 from PIL import Image
 
 from mia_fairseq.files import sha256_of
+from mia_fairseq.pretrained.model_list import MODELS
+from mia_fairseq.pretrained.model_store import fetch_model
 from preprocess.extractors.base import register_extractor
 from preprocess.extractors.face_sequence import FaceSequenceExtractor
-from preprocess.mini_xception import SIDE, WIDTHS, Expression, load_mini_xception
-from preprocess.model_list import MODELS
-from preprocess.model_store import fetch_model
+from preprocess.networks.mini_xception import SIDE, WIDTHS, Expression, load_mini_xception
 
 
 @register_extractor("face_expression")
@@ -34,7 +34,7 @@ class FaceExpression(FaceSequenceExtractor):
         return self._run(crops).features.numpy()
 
     def emotions(self, crops: np.ndarray) -> np.ndarray:
-        """Faces (T, 64, 64, 3) to probabilities (T, 7) of `preprocess.mini_xception.EMOTIONS`."""
+        """Faces (T, 64, 64, 3) to probabilities (T, 7) of `mini_xception.EMOTIONS`."""
         return self._run(crops).emotions.numpy()
 
     def _run(self, crops: np.ndarray) -> Expression:

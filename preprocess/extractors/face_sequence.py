@@ -4,7 +4,7 @@ Options, all given as strings:
 
 - `keyframes`: `average` (of the corpus's frame counts, as in the paper), a count such as `16`, or
   a rate such as `2/s`.
-- `detector`: `mobilenet`, `retina-face` or `retinaface-pytorch` (see preprocess.faces).
+- `detector`: `mobilenet`, `retina-face` or `retinaface-pytorch` (see faces/face_detection.py).
 - `margin`: how much of the face's size is added on each edge of its crop.
 """
 
@@ -16,9 +16,9 @@ import numpy as np
 
 from mia_fairseq.errors import InputError
 from preprocess.extractors.base import Clip, Extractor, Failure
-from preprocess.faces import ClipFaces, build_detector, clip_faces
-from preprocess.keyframes import KeyframeRule
-from preprocess.media import frame_times
+from preprocess.faces.face_detection import ClipFaces, build_detector, clip_faces
+from preprocess.faces.keyframes import KeyframeRule
+from preprocess.media.streams import frame_times
 
 
 class FaceSequenceExtractor(Extractor):

@@ -14,11 +14,11 @@ import numpy as np
 
 from mia_fairseq.errors import InputError
 from mia_fairseq.files import weights_sha256
-from preprocess.audio import RATE, clip_audio
+from mia_fairseq.pretrained.libraries import require_transformers
 from preprocess.extractors.base import Clip, Extractor, Failure, register_extractor
 from preprocess.extractors.minilm import encode_clips
-from preprocess.optional import require_transformers
-from preprocess.text_encoder import TextEncoder
+from preprocess.media.clip_audio import RATE, clip_audio
+from preprocess.networks.text_encoder import TextEncoder
 
 
 class _Named(Extractor):
@@ -147,7 +147,7 @@ class HfImage(_Named):
     def _one(self, clip: Clip) -> np.ndarray | Failure:
         import torch
 
-        from preprocess.media import frame_times, read_frames
+        from preprocess.media.streams import frame_times, read_frames
 
         if clip.path is None:
             return Failure("no media file is named for it")

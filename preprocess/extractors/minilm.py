@@ -9,10 +9,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from mia_fairseq.files import sha256_of
+from mia_fairseq.pretrained.model_list import MODELS
+from mia_fairseq.pretrained.model_store import fetch_model
 from preprocess.extractors.base import Clip, Extractor, Failure, register_extractor
-from preprocess.model_list import MODELS
-from preprocess.model_store import fetch_model
-from preprocess.text_encoder import TextEncoder
+from preprocess.networks.text_encoder import TextEncoder
 
 
 class StoredTextEncoder(Extractor):

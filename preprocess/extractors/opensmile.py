@@ -9,9 +9,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from mia_fairseq.errors import InputError
-from preprocess.audio import RATE, clip_audio
+from mia_fairseq.pretrained.libraries import require
 from preprocess.extractors.base import Clip, Extractor, Failure, register_extractor
-from preprocess.optional import require
+from preprocess.media.clip_audio import RATE, clip_audio
 
 LEVELS = {"lld": "LowLevelDescriptors", "functionals": "Functionals"}
 

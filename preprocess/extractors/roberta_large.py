@@ -7,10 +7,10 @@ import numpy as np
 
 from mia_fairseq.errors import InputError
 from mia_fairseq.files import sha256_of
-from preprocess.batching import in_batches
+from mia_fairseq.pretrained.fairseq_checkpoints import FAIRSEQ_URL, load_roberta, released_folder
 from preprocess.extractors.base import Clip, Extractor, Failure, register_extractor
-from preprocess.fairseq_models import FAIRSEQ_URL, load_roberta, released_folder
-from preprocess.text_tokenizer import RobertaTokenizer
+from preprocess.networks.batching import in_batches
+from preprocess.networks.text_tokenizer import RobertaTokenizer
 
 CASES: dict[str, Callable[[str], str]] = {"keep": str, "lower": str.lower, "upper": str.upper}
 POSITIONS = 512

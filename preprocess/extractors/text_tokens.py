@@ -14,11 +14,11 @@ import numpy as np
 
 from mia_fairseq.errors import InputError
 from mia_fairseq.files import sha256_of_all
+from mia_fairseq.pretrained.model_list import MODELS
+from mia_fairseq.pretrained.model_store import fetch_model
 from preprocess.extractors.base import Clip, Extractor, Failure, register_extractor
 from preprocess.extractors.roberta_large import find_roberta
-from preprocess.model_list import MODELS
-from preprocess.model_store import fetch_model
-from preprocess.text_tokenizer import RobertaTokenizer, TextTokenizer
+from preprocess.networks.text_tokenizer import RobertaTokenizer, TextTokenizer
 
 SWITCH = {"yes": True, "no": False}
 

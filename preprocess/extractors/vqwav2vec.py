@@ -10,16 +10,16 @@ from pathlib import Path
 import numpy as np
 
 from mia_fairseq.files import sha256_of, sha256_of_all
-from preprocess.audio import clip_audio
-from preprocess.batching import in_batches
-from preprocess.extractors.base import Clip, Extractor, Failure, register_extractor
-from preprocess.fairseq_models import (
+from mia_fairseq.pretrained.fairseq_checkpoints import (
     FAIRSEQ_URL,
     load_dictionary,
     load_roberta,
     load_wav2vec,
     released_folder,
 )
+from preprocess.extractors.base import Clip, Extractor, Failure, register_extractor
+from preprocess.media.clip_audio import clip_audio
+from preprocess.networks.batching import in_batches
 
 POSITIONS = 2048
 URLS = (

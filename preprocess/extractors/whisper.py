@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from mia_fairseq.errors import InputError
-from preprocess import speech
-from preprocess.audio import clip_audio
+from mia_fairseq.pretrained.model_list import MODELS
 from preprocess.extractors.base import Clip, Extractor, Failure, register_extractor
-from preprocess.model_list import MODELS
+from preprocess.media import speech
+from preprocess.media.clip_audio import clip_audio
 
 
 @register_extractor("whisper")
@@ -22,7 +22,7 @@ class Whisper(Extractor):
     rate = speech.FRAME_RATE
 
     def __init__(self, *, device: str = "cpu", pad_to: str = "5") -> None:
-        """``pad_to``: seconds, see `preprocess.speech.encode`; 30 is Whisper's own."""
+        """``pad_to``: seconds, see `preprocess.media.speech.encode`; 30 is Whisper's own."""
         if not pad_to.isdigit() or not 0 < int(pad_to) <= speech.LONGEST:
             raise InputError(f"whisper: pad_to is {pad_to!r}, expected 1 to {speech.LONGEST}")
         self.pad_to = int(pad_to)

@@ -8,7 +8,7 @@ import torch
 from harness import EMOTIONS, make_store
 
 from mia_fairseq.data.dataset import AffectDataset, pad
-from mia_fairseq.data.store import Store
+from mia_fairseq.data.format.store import Store
 from mia_fairseq.errors import InputError
 
 

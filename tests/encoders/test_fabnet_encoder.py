@@ -7,8 +7,8 @@ import torch
 from harness import spec_of
 from released import fabnet_state
 
-from mia_fairseq.encoders import fabnet
-from mia_fairseq.encoders.fabnet import FabNet, load_fabnet
+from mia_fairseq.encoders import fabnet_encoder as fabnet
+from mia_fairseq.encoders.fabnet_encoder import FabNet, load_fabnet
 from mia_fairseq.errors import InputError
 
 

@@ -7,10 +7,10 @@ import torch
 from harness import spec_of
 from released import small_bert
 
-from mia_fairseq.data.store import ModalitySpec
-from mia_fairseq.encoders.hf import HFEncoder
+from mia_fairseq.data.format.store import ModalitySpec
+from mia_fairseq.encoders.hf_encoder import HFEncoder
 from mia_fairseq.errors import InputError
-from preprocess.optional import require_transformers
+from mia_fairseq.pretrained.libraries import require_transformers
 
 SIZES = {"vocab_size": 40, "hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2}
 SIZES |= {"intermediate_size": 32, "max_position_embeddings": 32}

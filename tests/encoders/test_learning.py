@@ -10,13 +10,13 @@ from released import small_bert
 from torch import nn
 
 from mia_fairseq.data.labels import LabelSpec
-from mia_fairseq.encoders.base import lr_scale_of
+from mia_fairseq.data.schema import Schema
 from mia_fairseq.encoders.build import build_encoders
-from mia_fairseq.encoders.hf import HFEncoder
+from mia_fairseq.encoders.encoder import lr_scale_of
+from mia_fairseq.encoders.encoder_settings import EncoderConfig, EncoderSettings, read_settings
+from mia_fairseq.encoders.hf_encoder import HFEncoder
 from mia_fairseq.encoders.registry import find_encoder, register_encoder
-from mia_fairseq.encoders.settings import EncoderConfig, EncoderSettings, read_settings
 from mia_fairseq.errors import InputError
-from mia_fairseq.schema import Schema
 
 TOKENS, LENGTHS = torch.randint(5, 9, (3, 4)), torch.tensor([4, 2, 3])
 

@@ -63,7 +63,7 @@ def test_quick_run_is_well_formed(name: str, tmp_path: Path) -> None:
 
 
 def test_pipeline_runs_where_its_models_are_there(tmp_path: Path) -> None:
-    from preprocess.model_store import cache_folder
+    from mia_fairseq.pretrained.model_store import cache_folder
 
     models = ("minilm", "whisper", "retinaface", "fer")
     absent = [name for name in models if not (cache_folder() / "models" / name).is_dir()]

@@ -7,7 +7,7 @@ import pytest
 from harness import run_cli
 
 from mia_fairseq.errors import InputError
-from preprocess.model_store import fetch_model
+from mia_fairseq.pretrained.model_store import fetch_model
 
 
 def test_the_demo_goes_from_clips_to_a_prediction(tmp_path: Path) -> None:

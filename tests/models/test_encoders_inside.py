@@ -11,12 +11,12 @@ from harness import spec_of
 from omegaconf import OmegaConf
 from released import small_bert
 
-from mia_fairseq.data.derived import parse_derived
+from mia_fairseq.data.format.store import ModalitySpec
 from mia_fairseq.data.labels import LabelSpec
-from mia_fairseq.data.store import ModalitySpec
+from mia_fairseq.data.schema import Schema
+from mia_fairseq.data.views.derived import parse_derived
 from mia_fairseq.errors import InputError
 from mia_fairseq.models.affect_model import AffectModel, AffectModelConfig
-from mia_fairseq.schema import Schema
 
 FUSIONS = sorted(name for name, model in MODEL_REGISTRY.items() if issubclass(model, AffectModel))
 CONTEXT = "text[-1:-1]"

@@ -7,11 +7,11 @@ import torch
 from fairseq.models import MODEL_DATACLASS_REGISTRY, MODEL_REGISTRY
 from omegaconf import OmegaConf
 
+from mia_fairseq.data.format.store import ModalitySpec
 from mia_fairseq.data.labels import MELD_CLASSES, LabelSpec
-from mia_fairseq.data.store import ModalitySpec
+from mia_fairseq.data.schema import Schema
 from mia_fairseq.errors import InputError
 from mia_fairseq.models.affect_model import AffectModel
-from mia_fairseq.schema import Schema
 
 FUSIONS = sorted(name for name, model in MODEL_REGISTRY.items() if issubclass(model, AffectModel))
 DIMS = {"text": 8, "audio": 6, "video": 5, "pulse": 4, "gaze": 3}

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from mia_fairseq.errors import InputError
-from mia_fairseq.modules import closed_form
+from mia_fairseq.modules.fast_attention import closed_form
 from mia_fairseq.modules.interactive_attention import Method, _attend, interactive_attention
 
 METHODS: tuple[Method, ...] = ("auto", "exact", "chebyshev")

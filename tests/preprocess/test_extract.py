@@ -20,9 +20,9 @@ import torch
 from tqdm import tqdm
 
 from mia_fairseq.errors import InputError
-from preprocess import worker
 from preprocess.extract import main
-from preprocess.manifest import Row, write_manifest
+from preprocess.extraction import worker
+from preprocess.tables.manifest import Row, write_manifest
 
 TOY = '''
 import os

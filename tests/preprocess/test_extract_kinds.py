@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mia_fairseq.data.store import Store
+from mia_fairseq.data.format.store import Store
 from mia_fairseq.errors import InputError
-from preprocess import binarize, worker
+from preprocess import binarize
 from preprocess.extract import main
-from preprocess.manifest import Row, write_manifest
+from preprocess.extraction import worker
+from preprocess.tables.manifest import Row, write_manifest
 
 TOY = '''
 import numpy as np

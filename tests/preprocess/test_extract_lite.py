@@ -17,7 +17,7 @@ from preprocess import binarize
 from preprocess.extract import main
 from preprocess.extractors.base import Clip, Failure
 from preprocess.extractors.minilm import MiniLM
-from preprocess.manifest import Row, write_manifest
+from preprocess.tables.manifest import Row, write_manifest
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mia_fairseq.data.store import Store
+from mia_fairseq.data.format.store import Store
 from mia_fairseq.errors import InputError
 from preprocess import binarize, import_arrays, import_mmsa
 

@@ -9,9 +9,9 @@ import pytest
 from harness import SCORES, train, validate
 from released import small_bert
 
-from mia_fairseq.data.store import ModalitySpec, Store, Utterance
-from mia_fairseq.data.store_writer import StoreWriter
-from mia_fairseq.predictor import Predictor
+from mia_fairseq.data.format.store import ModalitySpec, Store, Utterance
+from mia_fairseq.data.format.store_writer import StoreWriter
+from mia_fairseq.predict.predictor import Predictor
 from preprocess.extractors.base import build_extractor
 
 WORDS = [f"w{number}" for number in range(7)]

@@ -9,8 +9,8 @@ import torch
 from harness import SCORES, run_cli, train, validate
 from released import fabnet_state, small_roberta
 
-from mia_fairseq.data.store import ModalitySpec, Utterance
-from mia_fairseq.data.store_writer import StoreWriter
+from mia_fairseq.data.format.store import ModalitySpec, Utterance
+from mia_fairseq.data.format.store_writer import StoreWriter
 
 WORDS = [f"w{number}" for number in range(12)]
 FIRST, LAST = 4, 15  # ids of the words; fairseq's <s>, <pad>, </s>, <unk> come before

@@ -10,7 +10,7 @@ from harness import touch
 
 from mia_fairseq.errors import InputError
 from preprocess.corpora import cmu, mosei, mosi
-from preprocess.manifest import Row, read_manifest
+from preprocess.tables.manifest import Row, read_manifest
 
 
 def test_a_labels_table_with_a_folder_a_video(

@@ -6,7 +6,7 @@ import pytest
 
 from mia_fairseq.errors import InputError
 from preprocess.corpora.common import Corpus, finish
-from preprocess.manifest import Row, read_manifest
+from preprocess.tables.manifest import Row, read_manifest
 
 
 @pytest.mark.parametrize("again", ["v_1", "v  1", " v_1"])

@@ -9,7 +9,7 @@ from harness import touch
 from mia_fairseq.errors import InputError
 from preprocess.corpora import folder
 from preprocess.corpora.common import Media
-from preprocess.manifest import read_manifest
+from preprocess.tables.manifest import read_manifest
 
 
 def test_any_folder_with_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

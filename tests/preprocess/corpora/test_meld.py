@@ -9,7 +9,7 @@ from harness import touch
 from mia_fairseq.errors import InputError
 from preprocess.corpora import meld
 from preprocess.corpora.common import read_csv
-from preprocess.manifest import Row, read_manifest
+from preprocess.tables.manifest import Row, read_manifest
 
 MELD_HEADER = "Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID,Season,Episode\n"
 

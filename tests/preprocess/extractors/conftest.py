@@ -13,7 +13,7 @@ from fairseq.models.roberta import RobertaModel
 from fairseq.models.wav2vec.wav2vec import Wav2VecModel
 from released import WORDS, small_roberta, small_vq_wav2vec
 
-from preprocess import demo_media
+from examples.demo_corpus import talking_head as demo_media
 
 RATE = 16_000
 
@@ -21,7 +21,7 @@ RATE = 16_000
 def _read_array(
     path: Path, rate: int = RATE, start: float | None = None, end: float | None = None
 ) -> np.ndarray:
-    """Stands in for ``preprocess.media.read_audio``: samples out of a .npy file at 16 kHz."""
+    """Stands in for ``streams.read_audio``: samples out of a .npy file at 16 kHz."""
     audio: np.ndarray = np.load(path)
     return audio[int((start or 0) * rate) : None if end is None else int(end * rate)]
 
@@ -47,7 +47,7 @@ def arrays_for_media(monkeypatch: pytest.MonkeyPatch) -> None:
         frame_times=lambda path, start=None, end=None: np.arange(len(np.load(path))) / 10,
         read_frames=lambda path, indices, start=None, end=None: list(np.load(path)[indices]),
     )
-    monkeypatch.setitem(sys.modules, "preprocess.media", media)  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "preprocess.media.streams", media)  # type: ignore[arg-type]
 
 
 @pytest.fixture

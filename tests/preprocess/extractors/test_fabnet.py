@@ -11,7 +11,7 @@ from harness import WholePicture
 from released import CONVOLUTIONS, NORMS, fabnet_state
 from torch.nn import functional as F
 
-from mia_fairseq.encoders.fabnet import FabNetEncoder, load_fabnet
+from mia_fairseq.encoders.fabnet_encoder import FabNetEncoder, load_fabnet
 from mia_fairseq.errors import InputError
 from preprocess.extractors.base import Clip, Failure, build_extractor, find_extractor
 from preprocess.extractors.fabnet import find_weights

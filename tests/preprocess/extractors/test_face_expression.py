@@ -5,7 +5,7 @@ import pytest
 
 from mia_fairseq.errors import InputError
 from preprocess.extractors.base import Clip, Failure, build_extractor
-from preprocess.mini_xception import EMOTIONS
+from preprocess.networks.mini_xception import EMOTIONS
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from fairseq.models.wav2vec.wav2vec import Wav2VecModel
 from released import WORDS, settings_2019
 
 from mia_fairseq.errors import InputError
-from preprocess import fairseq_models
+from mia_fairseq.pretrained import fairseq_checkpoints as fairseq_models
 from preprocess.extractors.base import Clip, Failure, build_extractor
 
 # ---- text

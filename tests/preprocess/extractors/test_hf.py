@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from mia_fairseq.errors import InputError
+from mia_fairseq.pretrained.libraries import require_transformers
 from preprocess.extractors.base import Clip, Failure, build_extractor
-from preprocess.optional import require_transformers
 
 
 @pytest.fixture(scope="module")

@@ -13,11 +13,11 @@ from fairseq.models.wav2vec.wav2vec import Wav2VecModel
 from harness import WholePicture
 from released import WORDS, fabnet_state, small_bert
 
-from mia_fairseq.data.dictionary import check_dictionary
+from mia_fairseq.data.format.dictionary import check_dictionary
 from mia_fairseq.errors import InputError
 from preprocess.extractors.base import Clip, Extractor, Failure, build_extractor, find_extractor
-from preprocess.text_encoder import TextEncoder
-from preprocess.text_tokenizer import RobertaTokenizer
+from preprocess.networks.text_encoder import TextEncoder
+from preprocess.networks.text_tokenizer import RobertaTokenizer
 
 
 def dictionary(extractor: Extractor, folder: Path) -> Path:

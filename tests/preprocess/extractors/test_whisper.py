@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from mia_fairseq.errors import InputError
-from preprocess import speech
-from preprocess.audio import RATE
 from preprocess.extractors.base import Clip, Failure, build_extractor
-from preprocess.manifest import Row, read_manifest, write_manifest
+from preprocess.media import speech
+from preprocess.media.clip_audio import RATE
+from preprocess.tables.manifest import Row, read_manifest, write_manifest
 
 SENTENCES = [
     "I really loved this film, the story was wonderful and the acting was great.",

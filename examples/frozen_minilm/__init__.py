@@ -1,1 +1,0 @@
-"""MOSI and MELD with frozen MiniLM text; see recipe.py."""

@@ -1,1 +1,0 @@
-"""MELD from its transcripts, the text encoder learning along; see recipe.py."""

@@ -1,1 +1,0 @@
-"""MOSI, text and audio, the text encoder learning along; see recipe.py."""

@@ -1,1 +1,0 @@
-"""CMU-MOSI with published utterance features; see recipe.py."""

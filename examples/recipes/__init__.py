@@ -1,0 +1,1 @@
+"""Recipes: from published files to the tables of docs/results.md."""

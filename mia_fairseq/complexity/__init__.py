@@ -1,0 +1,1 @@
+"""Parameters and operations of every fusion, counted."""

@@ -1,0 +1,195 @@
+"""The on-disk format of ``DATA/``: what is in it, and its reader (store_writer.py writes it).
+
+``meta.json`` tells what the corpus holds; ``{split}.tsv`` has one row an utterance. By the kind of
+a modality (kinds.py), its rows lie in
+
+- features: ``{split}.{modality}.npy``, all rows' vectors one after another, (sum of lengths, dim),
+  and ``{split}.{modality}.lengths``, each row's number of vectors, one integer a line;
+- frames: the same files, with uint8 pictures, (sum of lengths, dim, dim, 3), RGB;
+- tokens: fairseq's ``{split}.{modality}.bin`` and ``.idx`` (`MMapIndexedDataset`, one entry a row)
+  and ``dict.{modality}.txt`` (see dictionary.py); dim is the size of that dictionary.
+
+``meta.json`` also has ``content_sha256``, of all rows in the order in which they were added.
+
+A row that lacks a modality has length 0. Rows and items are read when they are asked for, so
+memory hardly grows with the corpus.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mia_fairseq.data.format.dictionary import DICTIONARIES
+from mia_fairseq.data.format.kinds import KINDS
+from mia_fairseq.data.format.rows import RowTable
+from mia_fairseq.data.format.rows import Utterance as Utterance
+from mia_fairseq.data.format.tables import VectorTable, open_table
+from mia_fairseq.data.labels import LabelSpec
+from mia_fairseq.errors import InputError
+
+FORMAT = 1  # of DATA/; raised when a reader of the old format would misread the new one
+COLUMNS = ("id", "label", "text", "group", "position")
+DTYPES = KINDS["features"].extracted
+
+
+@dataclass(frozen=True)
+class ModalitySpec:
+    """One modality of a corpus: its kind, the size of its items, and who made them.
+
+    Attributes:
+        dim: columns of features, size of the tokens' dictionary, or pixels of a frame's side.
+        extractor: who made them.
+        kind: a name of `KINDS`.
+        extra: what else is known; of tokens ``pad`` (the id that fills up batches), ``dictionary``
+            (a name of `DICTIONARIES`) and ``tokenizer`` (what made them, with its sha256).
+    """
+
+    dim: int
+    extractor: str = "unknown"
+    kind: str = "features"
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def item_shape(self) -> tuple[int, ...]:
+        """Shape of one item; a row is (T, *item_shape)."""
+        return KINDS[self.kind].item_shape(self.dim)
+
+    @property
+    def pad(self) -> int:
+        """What fills a batch behind a row's end: 0, or the tokens' padding id."""
+        return int(self.extra["pad"]) if self.kind == "tokens" else 0
+
+    def absent(self) -> NDArray[Any]:
+        """(0, *item_shape): a row without the modality, in the dtype of batches."""
+        return np.empty((0, *self.item_shape), KINDS[self.kind].batch)
+
+    def to_json(self) -> dict[str, Any]:
+        return {**self.extra, "kind": self.kind, "dim": self.dim, "extractor": self.extractor}
+
+    @classmethod
+    def from_json(cls, value: object, where: str) -> "ModalitySpec":
+        if not isinstance(value, Mapping) or value.get("kind") not in KINDS:
+            raise InputError(
+                f"{where}: a modality of {value!r} cannot be read by this version, which reads "
+                f"kinds {', '.join(KINDS)}; import the data again or update mia_fairseq"
+            )
+        dim, kind = value.get("dim"), str(value["kind"])
+        if not isinstance(dim, int) or dim < 1:
+            raise InputError(f"{where}: dim is {dim!r}, expected a whole number from 1 up")
+        extra = {k: v for k, v in value.items() if k not in ("kind", "dim", "extractor")}
+        if kind == "tokens":
+            pad, dictionary = extra.get("pad"), extra.get("dictionary")
+            if not isinstance(pad, int) or not 0 <= pad < dim:
+                raise InputError(
+                    f"{where}: pad is {pad!r}, expected an id from 0 to {dim - 1}; make the "
+                    "tokens again"
+                )
+            if dictionary not in DICTIONARIES:
+                raise InputError(
+                    f"{where}: dictionary is {dictionary!r}, expected "
+                    f"{' or '.join(DICTIONARIES)}; make the tokens again"
+                )
+        return cls(dim, str(value.get("extractor", "unknown")), kind, extra)
+
+
+class Store:
+    """A ``DATA/`` folder, open for reading.
+
+    Raises:
+        InputError: there is no such folder, or its ``meta.json`` cannot be used.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        meta_path = self.path / "meta.json"
+        if not meta_path.is_file():
+            raise InputError(
+                f"{self.path}: no meta.json here, expected a DATA folder; make one with "
+                "python -m preprocess.import_arrays, .import_mmsa or .binarize"
+            )
+        try:
+            meta = json.loads(meta_path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise InputError(f"{meta_path}: is no JSON ({error}); import the data again") from error
+        if not isinstance(meta, dict) or meta.get("format") != FORMAT:
+            found = meta.get("format") if isinstance(meta, dict) else None
+            raise InputError(
+                f"{meta_path}: format is {found!r}, this version reads {FORMAT}; "
+                "import the data again or update mia_fairseq"
+            )
+        self.corpus = str(meta.get("corpus", "unknown"))
+        self.label = LabelSpec.from_json(meta.get("label"), str(meta_path))
+        modalities, splits = meta.get("modalities"), meta.get("splits")
+        if not isinstance(modalities, dict) or not isinstance(splits, dict):
+            raise InputError(
+                f"{meta_path}: modalities or splits are missing; import the data again"
+            )
+        self.modalities = {
+            name: ModalitySpec.from_json(spec, f"{meta_path}, {name}")
+            for name, spec in modalities.items()
+        }
+        self.splits: dict[str, int] = splits
+
+    def split(self, name: str, modalities: Iterable[str] | None = None) -> "Split":
+        """Opens one split with the named modalities, by default all of them."""
+        if name not in self.splits:
+            hint = (
+                "; carve one out of training with --valid-fraction when importing"
+                if name == "valid"
+                else ""
+            )
+            raise InputError(
+                f"{self.path}: has no split {name!r}, it has {', '.join(self.splits)}{hint}"
+            )
+        return Split(self, name, self.modalities if modalities is None else modalities)
+
+
+class Split:
+    """The rows of one split and their features, both on disk.
+
+    Attributes:
+        rows: the utterances, in the order of the table, each read when it is asked for.
+        features: for each opened modality, a `VectorTable`.
+        specs: the specification of each opened modality.
+    """
+
+    def __init__(self, store: Store, name: str, modalities: Iterable[str]) -> None:
+        self.store, self.name = store, name
+        path, expected = store.path / f"{name}.tsv", store.splits[name]
+        self.rows = RowTable(path, store.label)
+        if len(self.rows) != expected:
+            raise InputError(
+                f"{path}: has {len(self.rows)} rows, meta.json says {expected}; "
+                "import the data again"
+            )
+        if not len(self.rows):
+            raise InputError(
+                f"{store.path}: split {name!r} is empty, expected one row or more; import again"
+            )
+        self.specs = {name: self._spec(name) for name in modalities}
+        self.features: dict[str, VectorTable] = {
+            modality: open_table(store.path, name, modality, spec, self.rows)
+            for modality, spec in self.specs.items()
+        }
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def labels(self) -> NDArray[np.float64]:
+        """(rows,) scores, or class indices as floats."""
+        return self.rows.labels
+
+    def _spec(self, modality: str) -> ModalitySpec:
+        store = self.store
+        if modality not in store.modalities:
+            raise InputError(
+                f"{store.path}: has no modality {modality!r}, it has "
+                f"{', '.join(store.modalities)}; mend --main-modality or --aux-modalities"
+            )
+        return store.modalities[modality]

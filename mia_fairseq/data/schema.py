@@ -1,0 +1,231 @@
+"""What a model must know of its corpus, kept in each checkpoint: modalities and labels."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from mia_fairseq.data.format.store import ModalitySpec, Store
+from mia_fairseq.data.labels import LabelSpec
+from mia_fairseq.data.views.derived import (
+    Context,
+    Derived,
+    LinearCopy,
+    parse_definition,
+    parse_surroundings,
+)
+from mia_fairseq.errors import InputError
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The modalities in use and the labels.
+
+    Attributes:
+        corpus: its name, for reports.
+        label: kind of label.
+        main: the main modality.
+        auxiliaries: the others, in the order of fusion.
+        modalities: the specification of each, and of those that others are computed from.
+        class_counts: rows of each class in the training split; empty for scores.
+        derived: how auxiliaries that the data does not hold are computed from others.
+        limits: positions of the encoders that have a limit, by stored modality; longer rows are
+            cut when a split is opened, contexts like their source.
+        surroundings: which neighbours an encoder reads together with a row, by modality.
+    """
+
+    corpus: str
+    label: LabelSpec
+    main: str
+    auxiliaries: tuple[str, ...]
+    modalities: Mapping[str, ModalitySpec]
+    class_counts: tuple[int, ...] = ()
+    derived: Mapping[str, Derived] = field(default_factory=dict)
+    limits: Mapping[str, int] = field(default_factory=dict)
+    surroundings: Mapping[str, Context] = field(default_factory=dict)
+
+    @classmethod
+    def choose(
+        cls,
+        store: Store,
+        main: str,
+        auxiliaries: tuple[str, ...],
+        derived: Mapping[str, Derived],
+        surroundings: Mapping[str, Context] | None = None,
+    ) -> "Schema":
+        """The schema of a model that is to be trained on a store.
+
+        Derived modalities become auxiliaries behind the others.
+
+        Raises:
+            InputError: a modality is unknown or named twice, or cannot be computed from what
+                its source holds.
+        """
+        named = [(name, "--main-modality or --aux-modalities") for name in (main, *auxiliaries)]
+        named += [(definition.source, "--derive or --context") for definition in derived.values()]
+        for name, flags in named:
+            if name not in store.modalities:
+                raise InputError(
+                    f"{store.path}: has no modality {name!r}, it has "
+                    f"{', '.join(store.modalities)}; mend {flags}"
+                )
+        twice = [n for n in auxiliaries if n == main or auxiliaries.count(n) > 1]
+        if twice:
+            raise InputError(
+                f"modality {twice[0]!r} is given twice by --main-modality {main} and "
+                f"--aux-modalities {','.join(auxiliaries)}; name each once"
+            )
+        taken = [name for name in derived if name in store.modalities]
+        if taken:
+            raise InputError(
+                f"{store.path}: has a modality {taken[0]!r} of its own; give the one of --derive "
+                "another name"
+            )
+        counts: tuple[int, ...] = ()
+        if store.label.kind == "classes":
+            labels = store.split("train", ()).labels.astype(np.int64)
+            counts = tuple(np.bincount(labels, minlength=store.label.outputs).tolist())
+        specs = {name: store.modalities[name] for name, _ in named}
+        for name, definition in derived.items():
+            specs[name] = _derived_spec(name, definition, specs[definition.source])
+        for name, window in (surroundings or {}).items():
+            _check_surrounded(name, window, (main, *auxiliaries), store)
+        behind = (*auxiliaries, *derived)
+        schema = cls(store.corpus, store.label, main, behind, specs, counts, derived)
+        return replace(schema, surroundings=dict(surroundings or {}))
+
+    def with_limits(self, limits: Mapping[str, int]) -> "Schema":
+        """The schema with the positions of a model's encoders; those of contexts are left out."""
+        return replace(self, limits={n: int(limits[n]) for n in self.stored if n in limits})
+
+    @property
+    def used(self) -> tuple[str, ...]:
+        """Main modality first, then the auxiliaries."""
+        return (self.main, *self.auxiliaries)
+
+    @property
+    def stored(self) -> tuple[str, ...]:
+        """The modalities that the data must hold: those in use and those computed from."""
+        names = [n for n in self.used if n not in self.derived]
+        return tuple(dict.fromkeys([*names, *(d.source for d in self.derived.values())]))
+
+    @property
+    def encoded(self) -> tuple[str, ...]:
+        """The stored modalities that need an encoder: those that are no features."""
+        return tuple(name for name in self.stored if self.modalities[name].kind != "features")
+
+    @property
+    def contexts(self) -> dict[str, Context]:
+        """The modalities that are computed when a split is opened."""
+        return {n: d for n, d in self.derived.items() if isinstance(d, Context)}
+
+    @property
+    def copies(self) -> dict[str, str]:
+        """The modalities that the model makes itself, and of which it makes them."""
+        return {n: d.source for n, d in self.derived.items() if isinstance(d, LinearCopy)}
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The modalities that a batch holds."""
+        return tuple(dict.fromkeys(self.copies.get(name, name) for name in self.used))
+
+    @property
+    def surroundings_told(self) -> dict[str, str]:
+        """``surroundings`` as the command line writes them."""
+        return {name: str(window) for name, window in self.surroundings.items()}
+
+    def to_state(self) -> dict[str, Any]:
+        """Plain containers, so that a checkpoint loads without free unpickling."""
+        return {
+            "corpus": self.corpus,
+            "label": self.label.to_json(),
+            "main": self.main,
+            "auxiliaries": list(self.auxiliaries),
+            "modalities": {name: spec.to_json() for name, spec in self.modalities.items()},
+            "class_counts": list(self.class_counts),
+            "derived": {name: str(definition) for name, definition in self.derived.items()},
+            **({"limits": dict(self.limits)} if self.limits else {}),
+            **({"surroundings": self.surroundings_told} if self.surroundings else {}),
+        }
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> "Schema":
+        where = "the checkpoint"
+        return cls(
+            corpus=state["corpus"],
+            label=LabelSpec.from_json(state["label"], where),
+            main=state["main"],
+            auxiliaries=tuple(state["auxiliaries"]),
+            modalities={
+                name: ModalitySpec.from_json(spec, f"{where}, {name}")
+                for name, spec in state["modalities"].items()
+            },
+            class_counts=tuple(state["class_counts"]),
+            derived={  # older checkpoints have none
+                name: parse_definition(text) for name, text in state.get("derived", {}).items()
+            },
+            limits=dict(state.get("limits", {})),
+            surroundings=parse_surroundings(",".join(state.get("surroundings", {}).values())),
+        )
+
+    def check_fits(self, store: Store) -> None:
+        """Raises `InputError` unless a store has what this schema was trained on."""
+        for name in self.stored:
+            trained = self.modalities[name]
+            found = store.modalities.get(name)
+            if found is None:
+                raise InputError(
+                    f"{store.path}: has no modality {name!r}, which the checkpoint was trained on; "
+                    f"it has {', '.join(store.modalities)}; evaluate on data with "
+                    f"{', '.join(self.stored)}"
+                )
+            if found.kind != trained.kind:
+                raise InputError(
+                    f"{store.path}: {name} holds {found.kind} ({found.extractor}), the checkpoint "
+                    f"was trained on {trained.kind} ({trained.extractor}); extract the same"
+                )
+            if found.dim != trained.dim:
+                raise InputError(
+                    f"{store.path}: {name} has dim {found.dim} ({found.extractor}), the checkpoint "
+                    f"was trained on {trained.dim} ({trained.extractor}); extract the same features"
+                )
+            for key in ("pad", "dictionary", "tokenizer"):
+                here, then = found.extra.get(key), trained.extra.get(key)
+                if trained.kind == "tokens" and here != then:
+                    raise InputError(
+                        f"{store.path}: {name} was made with {key} {here!r}, the checkpoint was "
+                        f"trained with {then!r}; extract the same tokens"
+                    )
+        if store.label.kind != self.label.kind or store.label.names != self.label.names:
+            raise InputError(
+                f"{store.path}: labels are {store.label.to_json()}, the checkpoint was trained on "
+                f"{self.label.to_json()}; evaluate on data with the same labels"
+            )
+
+
+def _check_surrounded(name: str, window: Context, used: tuple[str, ...], store: Store) -> None:
+    """Raises `InputError` unless a modality's rows can be read among their neighbours."""
+    if name not in used:
+        raise InputError(
+            f"--surroundings {window}: {name!r} is not in use, expected one of {', '.join(used)}; "
+            "mend --surroundings, --main-modality or --aux-modalities"
+        )
+    kind = store.modalities[name].kind
+    if kind != "tokens":
+        raise InputError(
+            f"--surroundings {window}: {name} holds {kind}, expected tokens, which an encoder "
+            "reads; neighbours' features can be modalities of their own, by --context"
+        )
+
+
+def _derived_spec(name: str, definition: Derived, source: ModalitySpec) -> ModalitySpec:
+    """The specification of a modality that is computed from another one."""
+    if source.kind == "features":
+        return ModalitySpec(source.dim, str(definition))
+    if isinstance(definition, Context) and source.kind != "tokens":
+        raise InputError(
+            f"--context {definition}: {definition.source} holds {source.kind}, expected features "
+            f"or tokens; leave {name} out"
+        )
+    return replace(source, extractor=str(definition))

@@ -1,0 +1,139 @@
+"""Robustness: modalities that are absent, noisy or of another utterance, in evaluation only.
+
+The same seed gives the same noise and the same exchange, whatever the batches and processes.
+N rows, T time, d the modality's dim.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mia_fairseq.data.format.tables import VectorTable
+from mia_fairseq.errors import InputError
+
+
+@dataclass(frozen=True)
+class Perturbation:
+    """What is done to the modalities of a split.
+
+    Attributes:
+        drop: modalities that are taken away from every row.
+        noise: Gaussian noise by modality, in standard deviations of each training column.
+        misalign: modalities of which each row gets another row's.
+        seed: of noise and exchange.
+    """
+
+    drop: tuple[str, ...] = ()
+    noise: Mapping[str, float] = field(default_factory=dict)
+    misalign: tuple[str, ...] = ()
+    seed: int = 1
+
+    @classmethod
+    def parse(cls, drop: str, noise: str, misalign: str, seed: int) -> "Perturbation":
+        """Reads ``--drop``, ``--noise``, ``--misalign`` and ``--perturbation-seed``.
+
+        Raises:
+            InputError: an amount of noise cannot be read, the seed is negative, or a modality
+                stands there twice.
+        """
+        if seed < 0:
+            raise InputError(f"--perturbation-seed is {seed}, expected a whole number from 0 up")
+        amounts = [_amount(part) for part in _parts(noise)]
+        names = [*_parts(drop), *(name for name, _ in amounts), *_parts(misalign)]
+        twice = [name for name in names if names.count(name) > 1]
+        if twice:
+            raise InputError(
+                f"modality {twice[0]!r} is named twice by --drop, --noise and --misalign; "
+                "perturb each in one way"
+            )
+        return cls(tuple(_parts(drop)), dict(amounts), tuple(_parts(misalign)), seed)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The modalities that are perturbed."""
+        return (*self.drop, *self.noise, *self.misalign)
+
+    def to_json(self) -> dict[str, Any]:
+        """What a results file says of it: what was done, and nothing where nothing was."""
+        done = {
+            "drop": list(self.drop),
+            "noise": dict(self.noise),
+            "misalign": list(self.misalign),
+        }
+        used = {key: value for key, value in done.items() if value}
+        return {**used, "perturbation_seed": self.seed} if self.noise or self.misalign else used
+
+    def apply(self, name: str, table: VectorTable, deviation: NDArray[Any] | None) -> VectorTable:
+        """One modality of a split as this perturbation leaves it.
+
+        Args:
+            name: the modality.
+            table: its vectors.
+            deviation: (d,) of its columns in training; needed where it gets noise.
+
+        Raises:
+            InputError: a modality cannot be exchanged among fewer than two rows.
+        """
+        key = (self.seed, crc32(name.encode()))
+        if name in self.drop:
+            return table.with_rows(np.zeros_like(table.lengths))
+        if name in self.misalign:
+            if len(table.lengths) < 2:
+                raise InputError(
+                    f"{table.path}: --misalign {name} needs two rows or more, the split has one"
+                )
+            donor = derangement(len(table.lengths), np.random.default_rng(key))
+            return table.with_rows(table.lengths[donor], table.offsets[donor])
+        if name in self.noise and deviation is not None:
+            return NoisyTable(table, self.noise[name] * deviation, key)
+        return table
+
+
+class NoisyTable(VectorTable):
+    """A table whose rows are read with Gaussian noise, the same each time.
+
+    Args:
+        table: the clean one.
+        scale: (d,) deviation of the noise of each column.
+        key: what the noise is drawn by, together with the row's number.
+    """
+
+    def __init__(self, table: VectorTable, scale: NDArray[Any], key: tuple[int, ...]) -> None:
+        super().__init__(table.path, table.lengths, table.vectors, table.offsets)
+        self.scale, self.key = scale, key
+
+    def __getitem__(self, row: int) -> NDArray[Any]:
+        clean = super().__getitem__(row)
+        drawn = np.random.default_rng((*self.key, row)).standard_normal(clean.shape)
+        return (clean + self.scale * drawn).astype(np.float32)
+
+
+def derangement(count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """(count,) for each row another one, each once: a ring of all rows in random order."""
+    ring = rng.permutation(count)
+    donor = np.empty(count, np.int64)
+    donor[ring] = np.roll(ring, 1)
+    return donor
+
+
+def _parts(text: str | None) -> Iterable[str]:
+    return [part for part in map(str.strip, (text or "").split(",")) if part]
+
+
+def _amount(text: str) -> tuple[str, float]:
+    name, _, number = text.partition("=")
+    try:
+        amount = float(number)
+    except ValueError:
+        amount = math.nan
+    if not name or not 0 <= amount < math.inf:
+        raise InputError(
+            f"--noise {text!r} cannot be read, expected MODALITY=AMOUNT with an amount from 0 up "
+            "in standard deviations of the training split, for instance audio=1.0"
+        )
+    return name, amount

@@ -1,0 +1,102 @@
+"""All encoders of a model: which reads what of a batch, each input encoded once.
+
+B batch, T time, d the encoder's output dim.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from mia_fairseq.encoders.encoder import Encoder, inside
+from mia_fairseq.encoders.feature_encoder import FeatureEncoder
+from mia_fairseq.encoders.linear_copy import EncodedCopy, LinearCopyEncoder
+from mia_fairseq.fusion import FusionShape
+
+
+class Encoded(NamedTuple):
+    """A modality's sequence."""
+
+    sequence: Tensor  # (B, T, d), zeros behind each end
+    lengths: Tensor  # (B,)
+
+
+class EncoderBank(nn.ModuleDict):
+    """The encoders by modality.
+
+    Features are normalised, and so are contexts of features, each by its own statistics. A context
+    of tokens is read by the encoder of the tokens themselves. A linear copy maps features after a
+    normalisation of its own, or what the encoder of its source gives.
+
+    Args:
+        shape: the modalities.
+        pretrained: the encoders of those that are no features.
+    """
+
+    def __init__(self, shape: FusionShape, pretrained: Mapping[str, Encoder]) -> None:
+        modules: dict[str, nn.Module] = {}
+        for name in (shape.main, *shape.auxiliaries):
+            owner = shape.encoded_by(name)
+            if owner in pretrained:
+                modules[owner] = pretrained[owner]
+                if name in shape.copies:
+                    modules[name] = EncodedCopy(shape.dims[name])
+            elif name in shape.copies:
+                modules[name] = LinearCopyEncoder(shape.dims[name])
+            else:
+                modules[name] = FeatureEncoder(shape.dims[name])
+        super().__init__(modules)
+        self.shape = shape
+
+    def forward(
+        self,
+        features: Mapping[str, Tensor],
+        lengths: Mapping[str, Tensor],
+        own: Mapping[str, Tensor] | None = None,
+    ) -> dict[str, Encoded]:
+        """The sequence of each modality in use, the main one first.
+
+        Args:
+            features: what the batch holds of each input, (B, T, ...).
+            lengths: (B,) of each; 0 where it is missing.
+            own: (B, 2) of those that are read among neighbours, see `own_part`.
+        """
+        states: dict[str, Encoded] = {}
+        found = {}
+        for name in (self.shape.main, *self.shape.auxiliaries):
+            held, owner = self.shape.source(name), self.shape.encoded_by(name)
+            given, length = features[held], lengths[held]
+            if name in self and isinstance(self[name], FeatureEncoder):
+                found[name] = Encoded(self[name](given, length), length)
+                continue
+            if held not in states:
+                read = Encoded(self[owner](given, length), length)
+                states[held] = own_part(read, own[held]) if own and held in own else read
+            sequence, length = states[held]
+            if name in self.shape.copies:
+                sequence = self[name](sequence, length)
+            found[name] = Encoded(sequence, length)
+        return found
+
+
+def own_part(read: Encoded, own: Tensor) -> Encoded:
+    """Of rows that were read among their neighbours, the vectors of their own items.
+
+    Args:
+        read: the vectors of all items, (B, T, d).
+        own: (B, 2) the place of the row's second item, and how many items are its own; the first
+            one, the start symbol, is the sequence's.
+
+    Returns:
+        (B, T', d) with T' the longest own row, zeros behind each end.
+    """
+    start, count = own.unbind(1)
+    lengths = torch.where(read.lengths > 0, count, 0)  # none where the modality was taken away
+    steps = torch.arange(max(1, int(lengths.max())), device=own.device)
+    places = (start[:, None] + steps - 1).clamp(0, read.sequence.shape[1] - 1)
+    places[:, 0] = 0
+    index = places[..., None].expand(-1, -1, read.sequence.shape[2])
+    sequence = read.sequence.gather(1, index)  # (B, T', d)
+    kept = inside(lengths, len(steps))[..., None].to(sequence.dtype)
+    return Encoded(sequence * kept, lengths)

@@ -1,0 +1,51 @@
+"""``trained``: an encoder as it learnt along in another training with this task.
+
+``--encoder text=trained:CKPT`` takes the encoder of ``text`` out of a checkpoint and nothing else:
+fusion, head and modalities may be others. ``--init-from`` takes over the whole model instead.
+"""
+
+import logging
+
+from fairseq import checkpoint_utils
+
+from mia_fairseq.encoders.encoder import HASH, Encoder
+from mia_fairseq.encoders.registry import find_encoder
+from mia_fairseq.errors import InputError
+
+PREFIX = "trained:"
+
+logger = logging.getLogger(__name__)
+
+
+def trained_encoder(modality: str, source: str) -> tuple[Encoder, dict[str, object]]:
+    """The encoder of a modality, and what a checkpoint tells of it.
+
+    Args:
+        modality: has an encoder in that checkpoint too.
+        source: ``trained:`` and the checkpoint.
+
+    Raises:
+        InputError: the checkpoint cannot be read, or does not hold the encoder.
+    """
+    path = source.removeprefix(PREFIX)
+    state = checkpoint_utils.load_checkpoint_to_cpu(path)
+    known = (state.get("task_state") or {}).get("encoders", {})
+    if modality not in known:
+        raise InputError(
+            f"--encoder {modality}={source}: that checkpoint has "
+            f"{'an encoder of ' + ', '.join(sorted(known)) if known else 'no encoder'}, expected "
+            f"one of {modality}; give a checkpoint whose encoder of {modality} learnt along"
+        )
+    about = known[modality]
+    prefix = f"encoders.{modality}."
+    weights = {k.removeprefix(prefix): v for k, v in state["model"].items() if k.startswith(prefix)}
+    if HASH in weights:
+        raise InputError(
+            f"--encoder {modality}={source}: that checkpoint leaves its frozen encoder out; give "
+            f"{about['source']} itself"
+        )
+    kind, _ = find_encoder(about["source"])
+    encoder = kind.untrained(about["architecture"])
+    encoder.load_state_dict(weights)
+    logger.info("%s: encoder %s as it learnt along in %s", modality, about["source"], path)
+    return encoder, {**about, "begun_as": source, "stored": True}

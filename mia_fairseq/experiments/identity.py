@@ -1,0 +1,58 @@
+"""What makes a run or an evaluation: its flags, its rows, and the files that its flags name.
+
+What is finished counts as finished only while all of that is the same.
+"""
+
+import contextlib
+import functools
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mia_fairseq.files import sha256_of
+
+# Not resolved: --user-dir must lead to the plugin by the path that it is imported by.
+ROOT = Path(__file__).absolute().parents[2]
+CONTENT = "content_sha256"  # of a DATA folder's rows, in its meta.json
+FILES = "files_sha256"  # of the files that flags name
+
+
+def described(data: Path, flags: Sequence[str]) -> dict[str, Any]:
+    """The identity of a command on a DATA folder, in plain containers."""
+    description: dict[str, Any] = {"data": str(data), "flags": list(flags)}
+    with contextlib.suppress(OSError, ValueError, KeyError):  # the command tells what is amiss
+        description[CONTENT] = json.loads((data / "meta.json").read_text())[CONTENT]
+    if named := _files_named(flags):
+        description[FILES] = named
+    return description
+
+
+def _files_named(flags: Sequence[str]) -> dict[str, str]:
+    """The sha256 of each file that a flag names alone, or in a list, or behind a kind:
+    ``text=trained:FILE,audio=roberta:FILE``. Folders are not read."""
+    words = [word.rpartition(":")[2] for flag in flags for word in {flag, *flag.split(",")}]
+    files = {word: ROOT / word for word in words if word and (ROOT / word).is_file()}
+    return {word: _sha256(file, file.stat().st_mtime_ns) for word, file in files.items()}
+
+
+@functools.lru_cache
+def _sha256(file: Path, changed: int) -> str:
+    """Of a file, which is read again when it has changed."""
+    return sha256_of(file)
+
+
+def holds(file: Path, description: dict[str, Any]) -> bool:
+    """Whether a JSON file is there, whole, and describes this run.
+
+    What DATA and named files hold counts where both tell it: older runs, and older DATA, do not.
+    """
+    try:
+        written = json.loads(file.read_text())
+    except (OSError, ValueError):
+        return False
+    if not isinstance(written, dict):
+        return False
+    told_by_both = written.keys() & description.keys()
+    compared = (written.keys() | description.keys()) - ({CONTENT, FILES} - told_by_both)
+    return all(written.get(key) == description.get(key) for key in compared)

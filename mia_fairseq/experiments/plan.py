@@ -1,0 +1,249 @@
+"""From an experiment and DATA folders to runs, and to the index that a report reads.
+
+Below ``out`` there are ``all/``, the runs of all experiments, each in a folder named by what it
+is (so that experiments share the runs that they have in common), and ``EXPERIMENT/index.json``,
+which says which run belongs into which row.
+"""
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mia_fairseq.data.format.store import Store
+from mia_fairseq.errors import InputError
+from mia_fairseq.experiments.experiment import Experiment, Flags, Row, as_arguments, train_flags
+from mia_fairseq.experiments.runner import TEST, VALID, Evaluation, Run, locked, with_seed
+from mia_fairseq.files import write_json
+
+INDEX_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class PlannedRow:
+    """One row of an experiment on one DATA folder, with a run a seed.
+
+    Attributes:
+        row: the row.
+        store: the data that it is trained on.
+        runs: one a seed.
+        tables: where each evaluation stands, in the order of those of the runs.
+        later: whether it starts from what other rows have trained.
+    """
+
+    row: Row
+    store: Store
+    runs: tuple[Run, ...]
+    tables: tuple["Place", ...]
+    later: bool = False
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an evaluation stands.
+
+    Attributes:
+        row: its name.
+        data: whose table it is in.
+        paper: the published row beside it.
+        of: the row of the same models, evaluated as usual, that it is compared with.
+    """
+
+    row: str
+    data: Path
+    paper: str | None = None
+    of: str | None = None
+
+
+def plan(
+    experiment: Experiment, data: Sequence[Path], *, seeds: int, out: Path, more: Flags
+) -> list[PlannedRow]:
+    """All rows of an experiment.
+
+    Args:
+        experiment: what to run.
+        data: DATA folders; every row is run on each.
+        seeds: 1 to this one.
+        out: the folder for all experiments.
+        more: flags of fairseq-train that override those of every row.
+
+    Raises:
+        InputError: a DATA folder is not one, or two have the same name.
+    """
+    stores = [Store(folder.absolute()) for folder in data]  # a link has a name of its own
+    called = [store.path.name for store in stores]
+    if len(set(called)) < len(called):
+        raise InputError(f"--data names {called}; give folders of different names, rows bear them")
+    root = out.resolve() / "all"
+    planned = []
+    for store in stores:
+        evaluations, places = _evaluations(experiment, store, stores)
+        for row in experiment.rows:
+            flags = train_flags(row, store.label.kind, more)
+            runs = _runs(row, store, flags, seeds, root, evaluations)
+            planned.append(PlannedRow(row, store, runs, tuple(place(row) for place in places)))
+    return planned + _heads_anew(experiment, planned, stores, seeds, more)
+
+
+def run_name(row: Row, data: Path, flags: Sequence[str]) -> str:
+    """A folder's name: readable, and different for different flags or data."""
+    what = json.dumps([str(data), list(flags)])
+    digest = hashlib.sha256(what.encode()).hexdigest()[:10]
+    return f"{row.flags.get('arch', 'mia_net')}-{data.name}-{digest}"
+
+
+def evaluation_file(name: str) -> str:
+    """The stem of an evaluation's files."""
+    return "test-" + re.sub(r"[^\w.+-]+", "_", name)
+
+
+def write_index(
+    experiment: Experiment, source: str, planned: Sequence[PlannedRow], out: Path
+) -> Path:
+    """Writes or updates ``out/EXPERIMENT/index.json``; rows on other DATA folders stay.
+
+    Returns:
+        The index's folder.
+    """
+    folder = out.resolve() / experiment.name
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "index.json"
+    with locked(file, wait=True):
+        rows = [_entry(entry, folder) for entry in planned]
+        here = {row["data"] for row in rows}
+        rows = [row for row in _old_rows(file) if row["data"] not in here] + rows
+        content = {"format": INDEX_FORMAT, "experiment": source, "rows": rows}
+        write_json(file, content)
+    return folder
+
+
+def write_results(
+    experiment: Experiment, planned: Sequence[PlannedRow], folder: Path
+) -> list[Path]:
+    """Writes the rows of each DATA folder as JSON: row -> one dictionary of metrics a seed."""
+    tables: dict[str, dict[str, list[Any]]] = {}
+    wanted = "valid" if experiment.only_validation else "test"
+    for entry in planned:
+        for evaluation, place in zip(entry.runs[0].evaluations, entry.tables, strict=True):
+            if evaluation.split == wanted:
+                rows = tables.setdefault(place.data.name, {})
+                rows[place.row] = [run.results(evaluation.name) for run in entry.runs]
+    written = []
+    with locked(folder / "index.json", wait=True):  # several commands may end at once
+        for name, rows in tables.items():
+            written.append(folder / f"{name}.json")
+            write_json(written[-1], rows)
+    return written
+
+
+def _runs(
+    row: Row,
+    store: Store,
+    flags: tuple[str, ...],
+    seeds: int,
+    root: Path,
+    evaluations: tuple[Evaluation, ...],
+) -> tuple[Run, ...]:
+    """A run a seed; ``{seed}`` in a flag stands for it."""
+    name = run_name(row, store.path, flags)
+    return tuple(
+        Run(
+            name,
+            store.path,
+            with_seed(flags, seed),
+            seed,
+            root,
+            evaluations,
+            row.name,
+        )
+        for seed in range(1, seeds + 1)
+    )
+
+
+def _evaluations(
+    experiment: Experiment, store: Store, stores: Sequence[Store]
+) -> tuple[tuple[Evaluation, ...], list[Callable[[Row], Place]]]:
+    """The evaluations of every run on a store, and where each stands for a given row."""
+
+    def own(row: Row) -> Place:
+        return Place(row.name, store.path, row.paper)
+
+    if experiment.only_validation:
+        return (VALID,), [own]
+    evaluations: list[Evaluation] = [VALID, TEST]
+    places: list[Callable[[Row], Place]] = [own, own]
+    for name, flags in experiment.evaluations.items():
+        evaluations.append(Evaluation(evaluation_file(name), "test", as_arguments(flags)))
+        places.append(lambda row, name=name: Place(f"{row.name}: {name}", store.path, of=row.name))
+    if experiment.transfer is not None:
+        for other in stores:
+            if other is not store and other.label == store.label:
+                file = evaluation_file(f"on {other.path.name}")
+                evaluations.append(Evaluation(file, "test", (), other.path))
+                places.append(lambda row, other=other: _transferred(row, store, other, ""))
+    return tuple(evaluations), places
+
+
+def _transferred(row: Row, trained: Store, tested: Store, how: str) -> Place:
+    published = f"trained on {trained.corpus}{how}"
+    return Place(f"{row.name}, trained on {trained.path.name}{how}", tested.path, published)
+
+
+def _heads_anew(
+    experiment: Experiment,
+    planned: Sequence[PlannedRow],
+    stores: Sequence[Store],
+    seeds: int,
+    more: Flags,
+) -> list[PlannedRow]:
+    """For every corpus with other labels: the trained models, frozen, with heads trained anew."""
+    if experiment.transfer is None:
+        return []
+    heads = []
+    for entry in planned:
+        for other in stores:
+            if other.label == entry.store.label:
+                continue
+            run = entry.runs[0]
+            checkpoint = run.folder.with_name("seed{seed}") / "checkpoint_best.pt"
+            own = {**entry.row.flags, **experiment.transfer, "init-from": checkpoint}
+            row = Row(entry.row.name, own)
+            flags = train_flags(row, other.label.kind, more)
+            runs = _runs(row, other, flags, seeds, run.root, (VALID, TEST))
+            place = _transferred(row, entry.store, other, ", head trained anew")
+            heads.append(PlannedRow(row, other, runs, (place, place), later=True))
+    return heads
+
+
+def _entry(entry: PlannedRow, folder: Path) -> dict[str, Any]:
+    run = entry.runs[0]
+    shown = zip(run.evaluations, entry.tables, strict=True)
+    return {
+        "data": str(entry.store.path),
+        "flags": list(run.flags),
+        "folder": os.path.relpath(run.folder.parent, folder),
+        "seeds": len(entry.runs),
+        "evaluations": [
+            {
+                "file": evaluation.name,
+                "split": evaluation.split,
+                "row": place.row,
+                "data": str(place.data),
+                "paper": place.paper,
+                "of": place.of,
+            }
+            for evaluation, place in shown
+        ],
+    }
+
+
+def _old_rows(file: Path) -> list[dict[str, Any]]:
+    try:
+        content = json.loads(file.read_text())
+        return list(content["rows"]) if content["format"] == INDEX_FORMAT else []
+    except (OSError, ValueError, KeyError):
+        return []

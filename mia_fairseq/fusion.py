@@ -1,0 +1,77 @@
+"""What a fusion is built from, what it sees, and what it returns.
+
+B batch, T time, c channels, d a modality's dim, d_m the main modality's.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from torch import Tensor, nn
+
+from mia_fairseq.encoders.encoder import Encoder
+
+if TYPE_CHECKING:
+    from mia_fairseq.data.schema import Schema
+
+
+class ModalityInput(NamedTuple):
+    """What a fusion sees of one modality."""
+
+    pooled: Tensor  # (B, c, d), adapted
+    sequence: Tensor  # (B, T, d), as the encoder puts it out, zeros behind each end
+    mask: Tensor  # (B, T), True where there is data
+
+
+class FusionOutput(NamedTuple):
+    """What a fusion returns."""
+
+    fused: Tensor  # (B, c, d_m), added to the main modality in Eq. 11
+    penalty: Tensor | None = None  # a scalar for the criterion's second loss
+
+
+class Fusion(nn.Module):
+    """Base of fusions: ``forward({modality: ModalityInput}) -> FusionOutput``."""
+
+    def forward(self, inputs: Mapping[str, ModalityInput]) -> FusionOutput:
+        raise NotImplementedError(f"{type(self).__name__} must implement forward")
+
+
+@dataclass(frozen=True)
+class FusionShape:
+    """All that a fusion needs to know to be built.
+
+    Attributes:
+        main: name of the main modality.
+        auxiliaries: names of the others, in the order in which they are fused.
+        dims: d of each modality.
+        channels: c.
+        copies: modalities that are learned linear maps of others, and of which.
+        shared: modalities that the encoder of another one reads (contexts), and of which.
+    """
+
+    main: str
+    auxiliaries: tuple[str, ...]
+    dims: Mapping[str, int]
+    channels: int
+    copies: Mapping[str, str] = field(default_factory=dict)
+    shared: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, schema: "Schema", channels: int, encoders: Mapping[str, Encoder]) -> "FusionShape":
+        """The shape of a schema's modalities; `encoders` are of those that are no features."""
+        shared = {name: c.source for name, c in schema.contexts.items() if c.source in encoders}
+        dims = {}
+        for name in schema.used:
+            owner = shared.get(name, schema.copies.get(name, name))
+            known = encoders.get(owner)
+            dims[name] = known.output_dim if known else schema.modalities[name].dim
+        return cls(schema.main, schema.auxiliaries, dims, channels, schema.copies, shared)
+
+    def source(self, name: str) -> str:
+        """Under what name the data holds a modality."""
+        return self.copies.get(name, name)
+
+    def encoded_by(self, name: str) -> str:
+        """Whose encoder reads a modality."""
+        return self.shared.get(name, self.source(name))

@@ -1,0 +1,155 @@
+"""What a checkpoint's model reads, made of clips nobody prepared.
+
+The checkpoint names the extractor of each modality with its options, and the hash of what made
+its tokens; the same extractors run here.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mia_fairseq.data.format.store import ModalitySpec
+from mia_fairseq.data.format.tables import cut_row, tell_cut
+from mia_fairseq.data.schema import Schema
+from mia_fairseq.errors import InputError
+
+if TYPE_CHECKING:
+    from preprocess.extraction.worker import Job
+    from preprocess.extractors.base import Clip, Extractor
+
+Options = Mapping[str, Mapping[str, str]]  # of extractors, by modality
+
+
+class ClipInputs:
+    """The extractors of a checkpoint.
+
+    Args:
+        schema: of the checkpoint.
+        checkpoint: its path, for messages.
+        options: of the user, instead of those that the checkpoint names: where files lie now.
+        allowed: extractors outside this project, ``module:Class``, that may be imported although it
+            is the checkpoint that names them.
+
+    Raises:
+        InputError: an option is of a modality that the checkpoint does not have.
+    """
+
+    def __init__(
+        self,
+        schema: Schema,
+        checkpoint: Path,
+        options: Options | None = None,
+        allowed: Collection[str] = (),
+    ) -> None:
+        self.schema, self.checkpoint, self.options = schema, checkpoint, dict(options or {})
+        self.allowed = allowed
+        for name in self.options:
+            if name not in schema.stored:
+                raise InputError(
+                    f"--option {name}: {checkpoint} reads {', '.join(schema.stored)}; name one"
+                )
+
+    @property
+    def made(self) -> tuple[str, ...]:
+        """The modalities that are made of a clip: all but contexts, for it has no neighbours."""
+        return tuple(name for name in self.schema.inputs if name not in self.schema.contexts)
+
+    @property
+    def reads_words(self) -> bool:
+        """Whether some modality is made of the words."""
+        return any(self._extractor(name).modality == "text" for name in self.made)
+
+    def read(
+        self, clips: Sequence["Clip"]
+    ) -> tuple[dict[str, list[NDArray[Any]]], list[dict[str, str]]]:
+        """Each clip's arrays by modality, and for each clip why some are missing.
+
+        Returns:
+            {modality: one (T, *item) a clip, T = 0 where it is missing, at most the positions of
+            its encoder}, and {modality: reason} a clip.
+
+        Raises:
+            InputError: an extractor is not here, or makes something else than it did in training.
+        """
+        arrays: dict[str, list[NDArray[Any]]] = {}
+        missing: list[dict[str, str]] = [{} for _ in clips]
+        for name in self.schema.inputs:
+            spec = self.schema.modalities[name]
+            if name not in self.made:
+                arrays[name] = [spec.absent()] * len(clips)
+                continue
+            arrays[name] = self._extract(name, spec, clips, missing)
+            limit = self.schema.limits.get(name)
+            if limit is not None:
+                tell_cut("clips", name, np.array([len(a) for a in arrays[name]]), limit)
+                arrays[name] = [cut_row(array, limit) for array in arrays[name]]
+        return arrays, missing
+
+    def _extract(
+        self, name: str, spec: ModalitySpec, clips: Sequence["Clip"], missing: list[dict[str, str]]
+    ) -> list[NDArray[Any]]:
+        from preprocess.extraction.worker import Job, compute
+        from preprocess.extractors.base import Failure
+
+        self._extractor(name)
+        options = {**spec.extra.get("options", {}), **self.options.get(name, {})}
+        job = Job(
+            name,
+            spec.extractor,
+            Path(),
+            tuple(sorted(options.items())),
+            str(spec.extra.get("pool", "none")),
+            str(spec.extra.get("dtype", "float32")),
+        )
+        if spec.kind == "tokens" or name in self.options:
+            self._check_same(name, spec, job)
+        arrays, computed = [], compute(job, clips)
+        notes = dict(computed.notes)
+        for place, array in enumerate(computed.arrays):
+            if isinstance(array, Failure):
+                missing[place][name] = array.reason
+                array = spec.absent()
+            elif not len(array):
+                missing[place][name] = notes.get(clips[place].id, "there is nothing in it")
+            elif array.shape[1:] != spec.item_shape:
+                raise InputError(
+                    f"{spec.extractor} gives {array.shape[1:]} a moment for {name}, the checkpoint "
+                    f"was trained on {spec.item_shape}; install the extractor's version of then"
+                )
+            arrays.append(array)
+        return arrays
+
+    def _extractor(self, modality: str) -> type["Extractor"]:
+        from preprocess.extractors.base import find_extractor
+
+        extractor = self.schema.modalities[modality].extractor
+        if ":" in extractor and extractor not in self.allowed:
+            raise InputError(
+                f"{self.checkpoint}: its {modality} features were made by {extractor}, code from "
+                f"outside that only you can vouch for; add --extractor {extractor} if you do"
+            )
+        try:
+            return find_extractor(extractor)
+        except InputError as error:
+            raise InputError(
+                f"{self.checkpoint}: its {modality} features were made by {extractor!r}, which is "
+                "no extractor here, so clips cannot be predicted; predict a split of a DATA folder"
+            ) from error
+
+    def _check_same(self, name: str, spec: ModalitySpec, job: "Job") -> None:
+        """Raises `InputError` where the extractor is made of other files than in training."""
+        from preprocess.extraction.worker import describe
+
+        here = describe(job)
+        hashes = [key for key in spec.extra if key == "tokenizer" or key.endswith("_sha256")]
+        for key in ("dim", *hashes):
+            then = spec.dim if key == "dim" else spec.extra[key]
+            if here.get(key) != then:
+                raise InputError(
+                    f"{self.checkpoint}: its {name} was made by {spec.extractor} with {key} "
+                    f"{then!r}, here it has {here.get(key)!r}; say where the files of then are "
+                    f"(--option {name}.KEY=VALUE)"
+                )

@@ -1,0 +1,149 @@
+"""A checkpoint that predicts: prepared rows, clips nobody prepared, or arrays."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from fairseq import checkpoint_utils
+from numpy.typing import NDArray
+from torch import Tensor
+from tqdm import tqdm
+
+from mia_fairseq.data.dataset import AffectDataset, pad
+from mia_fairseq.data.format.store import Store
+from mia_fairseq.data.schema import Schema
+from mia_fairseq.data.views.split_view import open_split
+from mia_fairseq.predict.clip_inputs import ClipInputs, Options
+
+if TYPE_CHECKING:
+    from preprocess.extractors.base import Clip
+
+BATCH = 64
+
+
+@dataclass
+class Prediction:
+    """What the model says of one utterance.
+
+    Attributes:
+        id: the clip's path, or the row's id.
+        value: the score, or the most probable class.
+        probabilities: of each class; empty for scores.
+        text: the words that were used.
+        missing: for each modality that was taken as missing, why.
+        label: the true label, where it is known.
+    """
+
+    id: str
+    value: float | str = ""
+    probabilities: dict[str, float] = field(default_factory=dict)
+    text: str | None = None
+    missing: dict[str, str] = field(default_factory=dict)
+    label: float | str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        content = {"id": self.id, "prediction": self.value, **vars(self)}
+        return {k: v for k, v in content.items() if k != "value" and v not in (None, {})}
+
+
+class Predictor:
+    """A checkpoint, ready to predict.
+
+    Args:
+        checkpoint: a file of fairseq-train; read as tensors and settings only.
+        options: of extractors, by modality, instead of those that the checkpoint names.
+        allowed: extractors ``module:Class`` that it may name.
+
+    Raises:
+        InputError: the file cannot be read, or was not trained with this task.
+    """
+
+    def __init__(
+        self,
+        checkpoint: Path | str,
+        options: Options | None = None,
+        allowed: Collection[str] = (),
+    ) -> None:
+        models, _, task = checkpoint_utils.load_model_ensemble_and_task(
+            [str(checkpoint)], arg_overrides={"data": ""}
+        )
+        self.checkpoint = Path(checkpoint)
+        self.model = models[0].eval()
+        self.schema: Schema = task.schema
+        self.inputs = ClipInputs(self.schema, self.checkpoint, options, allowed)
+
+    @property
+    def reads_words(self) -> bool:
+        """Whether some modality is made of the words."""
+        return self.inputs.reads_words
+
+    def predict_arrays(self, features: Mapping[str, Sequence[NDArray[Any]]]) -> NDArray[np.float32]:
+        """Outputs for a batch.
+
+        Args:
+            features: for each modality, one array an utterance: (T, dim) features, (T,) tokens or
+                (T, side, side, 3) frames; T = 0 where missing.
+
+        Returns:
+            (n,) scores, or (n, k) probabilities.
+        """
+        tensors, lengths = {}, {}
+        for name in self.schema.inputs:
+            padded, counts = pad(features[name], self.schema.modalities[name])
+            tensors[name], lengths[name] = torch.from_numpy(padded), torch.from_numpy(counts)
+        return self._outputs(features=tensors, lengths=lengths)
+
+    def _outputs(self, **net_input: Mapping[str, Tensor]) -> NDArray[np.float32]:
+        with torch.no_grad():
+            output = self.model(**net_input).prediction
+        if self.schema.label.kind == "classes":
+            output = torch.softmax(output.float(), dim=1)
+        numbers: NDArray[np.float32] = output.float().numpy()
+        return numbers
+
+    def predict_split(self, data: Path, split: str) -> Iterator[Prediction]:
+        """Each row of a split of a DATA folder, in its order; read by length, to pad little."""
+        store = Store(data)
+        self.schema.check_fits(store)
+        rows = AffectDataset(open_split(store, split, self.schema))
+        order = rows.ordered_indices()
+        found: dict[int, NDArray[np.float32]] = {}
+        starts = range(0, len(order), BATCH)
+        for start in tqdm(starts, desc=f"predicting {split}", unit="batch", disable=None):
+            items = [rows[int(row)] for row in order[start : start + BATCH]]
+            outputs = self._outputs(**rows.collater(items)["net_input"])
+            found |= {item["row"]: output for item, output in zip(items, outputs, strict=True)}
+        for place, row in enumerate(rows.split.rows):
+            known = store.label.format(row.label)
+            prediction = self._prediction(row.id, found[place])
+            prediction.text = row.text
+            prediction.label = known if store.label.kind == "classes" else float(known)
+            yield prediction
+
+    def predict_clips(self, clips: Sequence["Clip"]) -> list[Prediction]:
+        """Each clip, with whatever of its modalities can be had.
+
+        Raises:
+            InputError: the checkpoint's features come from no extractor that is here, or its
+                tokens from another tokenizer.
+        """
+        features, missing = self.inputs.read(clips)
+        predictions = []
+        for start in range(0, len(clips), BATCH):
+            batch = slice(start, start + BATCH)
+            outputs = self.predict_arrays({name: features[name][batch] for name in features})
+            for clip, output, reasons in zip(clips[batch], outputs, missing[batch], strict=True):
+                prediction = self._prediction(clip.id, output)
+                prediction.text, prediction.missing = clip.text, reasons
+                predictions.append(prediction)
+        return predictions
+
+    def _prediction(self, name: str, output: NDArray[np.float32]) -> Prediction:
+        label = self.schema.label
+        if label.kind == "regression":
+            return Prediction(name, float(output))
+        shares = {n: float(share) for n, share in zip(label.names, output, strict=True)}
+        return Prediction(name, max(shares, key=shares.__getitem__), shares)

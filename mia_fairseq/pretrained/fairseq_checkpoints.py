@@ -1,0 +1,166 @@
+"""fairseq's released checkpoints: found or fetched, and loaded by fairseq without free unpickling.
+
+The releases of 2019 hold an `argparse.Namespace` and meters that have moved since. torch refuses
+unknown classes; these few are allowed by name, the meters as classes that do nothing.
+"""
+
+import argparse
+import ast
+import collections
+import contextlib
+import logging
+import pickle
+import tarfile
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mia_fairseq.errors import InputError, refused_pickle
+from mia_fairseq.pretrained.model_store import cache_folder, fetch_url
+
+logger = logging.getLogger(__name__)
+
+FAIRSEQ_URL = "https://dl.fbaipublicfiles.com/fairseq"
+
+
+class _Inert:
+    """Takes the place of a class whose objects a released checkpoint holds and nobody needs."""
+
+    def __init__(self, *_: object, **__: object) -> None:
+        """Whatever it was called with is dropped."""
+
+    def __setstate__(self, state: object) -> None:
+        """So is what it held."""
+
+
+_UNREADABLE = (pickle.UnpicklingError, EOFError, RuntimeError)
+_MOVED = [
+    f"fairseq.{module}.{meter}"
+    for module in ("meters", "logging.meters")
+    for meter in ("AverageMeter", "TimeMeter", "StopwatchMeter", "MetersDict")
+]
+
+
+@contextlib.contextmanager
+def old_checkpoints_allowed(path: Path) -> Iterator[None]:
+    """Let torch read what fairseq's releases hold; anything else ends in one sentence."""
+    from torch.serialization import safe_globals
+
+    scalar = type(np.float64(0).dtype)
+    known: list[Any] = [argparse.Namespace, collections.defaultdict, np.dtype, scalar]
+    number = np.float64(0).__reduce__()[0]  # numpy's maker of scalars, which has moved too
+    known += [(number, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")]
+    known += [(_Inert, name) for name in _MOVED]
+    with safe_globals(known):
+        try:
+            yield
+        except _UNREADABLE as error:
+            raise refused_pickle(path, error) from error
+
+
+def released_folder(
+    folder: str | None, name: str, urls: Sequence[str], needed: Sequence[str]
+) -> Path:
+    """The folder with the needed files of a release: the user's own, or fetched into the cache.
+
+    Args:
+        folder: the user's folder, searched at any depth; None: fetch.
+        name: of the release, as a folder in the cache.
+        urls: what to fetch; tar archives are unpacked, other files linked beside them.
+        needed: file names, which all must be in one folder in the end.
+
+    Raises InputError naming the file that is missing and where it goes.
+    """
+    root = Path(folder) if folder is not None else cache_folder() / "releases" / name
+    found = _holding(root, needed)
+    if found is None and folder is None:
+        _fetch_release(urls, root)
+        found = _holding(root, needed)
+    if found is None:
+        missing = [file for file in needed if not list(root.rglob(file))] or list(needed)
+        raise InputError(
+            f"{root} has no {', '.join(missing)}; put it there (from {' and '.join(urls)})"
+        )
+    return found
+
+
+def _holding(root: Path, needed: Sequence[str]) -> Path | None:
+    folders = sorted({path.parent for path in root.rglob(needed[0])})
+    whole = (folder for folder in folders if all((folder / file).is_file() for file in needed))
+    return next(whole, None)
+
+
+def _fetch_release(urls: Sequence[str], root: Path) -> None:
+    fetched = [fetch_url(url) for url in urls]
+    root.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".unpack-", dir=root.parent) as scratch:
+        whole = Path(scratch) / "whole"
+        whole.mkdir()
+        for path in fetched:
+            if tarfile.is_tarfile(path):
+                with tarfile.open(path) as archive:
+                    archive.extractall(whole, filter="data")
+            else:
+                (whole / path.name).symlink_to(path.resolve())
+        if not root.exists():
+            whole.replace(root)
+
+
+def load_dictionary(path: Path) -> Any:
+    """fairseq's `Dictionary` out of a dict.txt, its special symbols in front.
+
+    Raises InputError where there is none, or it has not the format.
+    """
+    from fairseq.data import Dictionary
+
+    if not path.is_file():
+        raise InputError(f"{path} is missing; put the dict.txt of the release there")
+    try:
+        return Dictionary.load(str(path))
+    except Exception as error:  # fairseq raises a bare one for text that is no UTF-8
+        raise InputError(
+            f"{path} is no dictionary of fairseq ({' '.join(str(error).split())}); put the "
+            "dict.txt of the release there"
+        ) from error
+
+
+def load_roberta(folder: Path, checkpoint: str, **overrides: object) -> Any:
+    """fairseq's RobertaHubInterface over a checkpoint, in evaluation mode.
+
+    ``overrides`` go to ``RobertaModel.from_pretrained``. It gets no byte pairs of its own, since
+    words come to it as ids (`preprocess.networks.text_tokenizer`).
+    """
+    from fairseq.models.roberta import RobertaModel
+
+    with old_checkpoints_allowed(folder / checkpoint):
+        roberta = RobertaModel.from_pretrained(
+            str(folder), checkpoint_file=checkpoint, data_name_or_path=".", bpe=None, **overrides
+        )
+    return roberta.eval()
+
+
+def load_wav2vec(path: Path) -> Any:
+    """fairseq's (vq-)wav2vec model out of a checkpoint, in evaluation mode.
+
+    fairseq evaluates the layers' description, a string in the checkpoint, as Python; so only a
+    plain list of numbers is let through.
+    """
+    import torch
+    from fairseq.checkpoint_utils import load_model_ensemble_and_task
+
+    with old_checkpoints_allowed(path):
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        settings = state.get("args")
+        if settings is None or not hasattr(settings, "conv_feature_layers"):
+            raise InputError(f"{path} holds no wav2vec settings; it is another kind of checkpoint")
+        for name in ("conv_feature_layers", "conv_aggregator_layers"):
+            try:
+                ast.literal_eval(getattr(settings, name, "[]"))
+            except (ValueError, SyntaxError) as error:
+                raise InputError(f"{path}: its {name} is no plain list; not loaded") from error
+        del state
+        models, _, _ = load_model_ensemble_and_task([str(path)], {"data": str(path.parent)})
+    return models[0].eval()

@@ -1,0 +1,195 @@
+"""Tables as the report shows them: mean ± deviation, intervals, differences, the paper's rows."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from mia_fairseq.data.format.store import Store
+from mia_fairseq.errors import InputError
+from mia_fairseq.experiments.experiment import PaperTable, base
+from mia_fairseq.report.collect import Section, Table, TableRow, value
+from mia_fairseq.report.intervals import Comparison, compare, draws, interval
+from mia_fairseq.report.pictures import Point
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One figure: over seeds its mean and deviation, over utterances its interval.
+
+    A published figure is written as it was printed, others with three decimals.
+    """
+
+    mean: float | None
+    deviation: float | None = None
+    interval: tuple[float, float] | None = None
+    published: bool = False
+
+    def text(self) -> str:
+        """``0.929 ± 0.005 [0.88, 0.98]``, as far as it is known."""
+        if self.mean is None:
+            return "–"
+        if self.published:
+            return f"{self.mean:g}"
+        parts = [f"{self.mean:.3f}"]
+        if self.deviation is not None:
+            parts.append(f"± {self.deviation:.3f}")
+        if self.interval is not None:
+            parts.append("[{:.3f}, {:.3f}]".format(*self.interval))
+        return " ".join(parts)
+
+
+@dataclass
+class ShownRow:
+    """One line of a table; ``published`` where the figures are somebody else's."""
+
+    name: str
+    seeds: str
+    cells: list[Cell]
+    difference: Comparison | None = None
+    compared_to: str = ""
+    notes: list[str] = field(default_factory=list)
+    published: bool = False
+
+
+@dataclass
+class ShownTable:
+    """A table, ready to be written."""
+
+    title: str
+    columns: tuple[str, ...]
+    metric: str
+    reference: str | None
+    rows: list[ShownRow]
+    points: dict[str, Point]  # the main metric of our rows, with its interval
+    notes: list[str] = field(default_factory=list)
+
+
+def show(section: Section, table: Table, resamples: int) -> ShownTable:
+    """Computes what a table of runs shows.
+
+    Args:
+        section: where the table stands.
+        table: the runs.
+        resamples: of the bootstrap.
+    """
+    columns, metric = table.columns, table.main_metric
+    chosen = section.experiment
+    paper = chosen.paper.get(table.corpus) if chosen else None
+    if paper is not None:
+        columns = (*columns, *(name for name in paper.columns if name not in columns))
+    reference = _reference(section, table)
+    shown = ShownTable(
+        f"{table.corpus}, {table.data}, {table.split} rows",
+        columns,
+        metric,
+        reference.name if reference else None,
+        [],
+        {},
+    )
+    for row in table.rows:
+        own = next((found for found in table.rows if found.name == row.of), None)
+        other = own if own is not None and own.predictions else reference
+        shown.rows.append(_ours(row, columns, metric, other, resamples))
+        cell = shown.rows[-1].cells[columns.index(metric)]
+        if cell.mean is not None:
+            shown.points[row.name] = (cell.mean, *(cell.interval or (cell.mean, cell.mean)))
+        if paper is not None and row.paper_name in paper.rows:
+            notes = [f"differs: {_what_differs(table, row)}"]
+            shown.rows.append(_published(paper, row.paper_name, columns, notes))
+    if paper is not None:
+        beside = {row.paper_name for row in table.rows}
+        shown.rows += [_published(paper, n, columns, []) for n in paper.rows if n not in beside]
+        shown.notes.append(f"Published rows: {paper.metric}.")
+    compared = [row for row in shown.rows if row.difference is not None]
+    if compared and any(len(row.seeds) == 1 for row in table.rows):
+        shown.notes.append("A row of one seed tells nothing of what another seed would give.")
+    if len(compared) > 1:
+        shown.notes.append("p is not corrected for the number of rows compared.")
+    return shown
+
+
+def published_only(section: Section) -> Iterator[ShownTable]:
+    """The paper's tables on corpora that no run is on."""
+    chosen = section.experiment
+    if chosen is None:
+        return
+    here = {table.corpus for table in section.tables}
+    for corpus, paper in chosen.paper.items():
+        if corpus not in here:
+            rows = [_published(paper, name, paper.columns, []) for name in paper.rows]
+            yield ShownTable(
+                f"{corpus}, published", paper.columns, "", None, rows, {}, [f"{paper.metric}."]
+            )
+
+
+def _reference(section: Section, table: Table) -> TableRow | None:
+    named = section.experiment.reference if section.experiment else None
+    with_figures = [row for row in table.rows if row.predictions]
+    exact = [row for row in with_figures if row.name == named]
+    return (exact or with_figures)[0] if len(with_figures) > 1 else None
+
+
+def _ours(
+    row: TableRow,
+    columns: Sequence[str],
+    metric: str,
+    reference: TableRow | None,
+    resamples: int,
+) -> ShownRow:
+    notes = list(row.notes)
+    predictions = row.predictions
+    if row.seeds and not predictions and all(seed.predictions for seed in row.seeds):
+        notes.append("its seeds predict different utterances, so there are no intervals")
+    rows = sorted({int(seed.metrics["n"]) for seed in row.seeds if "n" in seed.metrics})
+    weights = draws(len(predictions[0].ids), resamples) if predictions else None
+    cells = []
+    for column in columns:
+        values = [value(seed.metrics, column) for seed in row.seeds]
+        known = [found for found in values if found is not None]
+        if not known or len(known) < len(values):
+            cells.append(Cell(None))
+            continue
+        spread = float(np.std(known, ddof=1)) if len(known) > 1 else None
+        covered = interval(column, predictions, weights) if weights is not None else None
+        cells.append(Cell(float(np.mean(known)), spread, covered))
+    difference, compared_to = None, ""
+    if reference is not None and row is not reference and predictions and weights is not None:
+        if predictions[0].ids == reference.predictions[0].ids:
+            difference = compare(metric, predictions, reference.predictions, weights)
+            compared_to = reference.name
+        else:
+            notes.append(f"not compared with {reference.name!r}, whose utterances are others")
+    count = f"{len(row.seeds)} × n = {' / '.join(map(str, rows))}" if rows else "0"
+    return ShownRow(row.name, count, cells, difference, compared_to, notes)
+
+
+def _published(
+    paper: PaperTable, name: str | None, columns: Sequence[str], notes: list[str]
+) -> ShownRow:
+    values = paper.rows[str(name)]
+    cells = [Cell(values.get(column), published=True) for column in columns]
+    return ShownRow(f"published: {name}", "", cells, notes=notes, published=True)
+
+
+def _what_differs(table: Table, row: TableRow) -> str:
+    facts = base()
+    tested = sorted({int(seed.metrics["n"]) for seed in row.seeds if "n" in seed.metrics})
+    parts = []
+    if tested and table.corpus in facts["paper_data"]:
+        theirs = facts["paper_data"][table.corpus]["test"]
+        parts.append(f"ours on {' / '.join(map(str, tested))} rows, the paper's on {theirs}")
+    features = _features(row)
+    their_features = ", ".join(f"{k} {v}" for k, v in facts["paper_features"].items())
+    parts.append(f"our features {features or 'unknown'}; the paper's {their_features}")
+    return "; ".join(parts)
+
+
+def _features(row: TableRow) -> str:
+    if row.data is None:
+        return ""
+    try:
+        modalities = Store(row.data).modalities
+    except InputError:
+        return ""
+    return ", ".join(f"{name} {spec.extractor} {spec.dim}" for name, spec in modalities.items())

@@ -1,0 +1,135 @@
+"""Transfer (Sec. 5.2, Table 5): a model starts from what was learnt on another corpus or task.
+
+``--init-from CKPT`` takes over all weights and the statistics of the features; ``--reset-head``
+leaves out the last fully-connected layer, for other labels; ``--train-only head`` trains that one
+alone, the paper's "fine-turning the last fully-connected layer". Encoders are built from the
+checkpoint: their pretrained files need not be there.
+"""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from fairseq import checkpoint_utils
+from torch import Tensor
+
+from mia_fairseq.data.format.store import Store
+from mia_fairseq.data.schema import Schema
+from mia_fairseq.encoders.encoder_settings import EncoderConfig
+from mia_fairseq.errors import InputError
+from mia_fairseq.models.affect_model import AffectModel
+
+logger = logging.getLogger(__name__)
+
+HEAD = "head."
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A checkpoint to start from.
+
+    Attributes:
+        path: the file.
+        schema: the modalities and labels that it was trained on.
+        encoders: what it tells of its encoders.
+        settings: of its model.
+        weights: its parameters and buffers.
+    """
+
+    path: str
+    schema: Schema
+    encoders: dict[str, dict[str, Any]]
+    settings: Mapping[str, Any]
+    weights: Mapping[str, Tensor]
+
+    @classmethod
+    def chosen(cls, cfg: Any) -> "Trained | None":
+        """Reads the checkpoint that a model's settings name; None where they name none.
+
+        Raises:
+            InputError: it cannot be read or was not trained with this task, or a setting needs
+                one and there is none.
+        """
+        path = getattr(cfg, "init_from", None)
+        if not path:
+            for flag in ("reset_head", "train_only"):
+                if str(getattr(cfg, flag, "all")) not in ("False", "all"):
+                    raise InputError(
+                        f"--{flag.replace('_', '-')} is about a checkpoint to start from, and "
+                        "--init-from names none; give one"
+                    )
+            return None
+        state = checkpoint_utils.load_checkpoint_to_cpu(str(path))
+        told = state.get("task_state") or {}
+        if "schema" not in told:
+            raise InputError(f"--init-from {path}: holds no schema; train one with this task")
+        schema, encoders = Schema.from_state(told["schema"]), dict(told.get("encoders", {}))
+        return cls(str(path), schema, encoders, dict(state["cfg"]["model"]), dict(state["model"]))
+
+    def hand_over(self, model: AffectModel, schema: Schema, store: Store, cfg: Any) -> None:
+        """Gives a new model the weights.
+
+        Args:
+            model: changed in place.
+            schema: what the new model reads and tells.
+            store: what it is trained on.
+            cfg: its settings.
+
+        Raises:
+            InputError: modalities, labels or settings are not those of the checkpoint.
+        """
+        self._check_modalities(schema, store)
+        kept = {k: v for k, v in self.weights.items() if not (cfg.reset_head and _of_head(k))}
+        labels = [(spec.kind, spec.names) for spec in (schema.label, self.schema.label)]
+        if not cfg.reset_head and labels[0] != labels[1]:
+            raise InputError(
+                f"--init-from {self.path}: was trained on labels {self.schema.label.to_json()}, "
+                f"{store.path} has {store.label.to_json()}; add --reset-head"
+            )
+        own = model.state_dict()
+        if cfg.reset_head:
+            kept |= {name: tensor for name, tensor in own.items() if _of_head(name)}
+        # What the checkpoint leaves out is there already, from its pretrained file.
+        there = tuple(f"encoders.{n}." for n, told in self.encoders.items() if not told["stored"])
+        wrong = [name for name in sorted(own.keys() ^ kept.keys()) if not name.startswith(there)]
+        wrong += [name for name in own.keys() & kept.keys() if own[name].shape != kept[name].shape]
+        if wrong:
+            raise InputError(
+                f"--init-from {self.path}: its model is another one ({wrong[0]} and "
+                f"{len(wrong) - 1} more weights differ); {self._differences(cfg)}"
+            )
+        model.load_state_dict(kept, strict=True)
+        if str(cfg.train_only) == "head":
+            model.train_only_head()
+        logger.info("started from %s, trained on %s", self.path, self.schema.corpus)
+
+    def _check_modalities(self, schema: Schema, store: Store) -> None:
+        def told(one: Schema) -> str:
+            derived = {name: str(definition) for name, definition in one.derived.items()}
+            return ", ".join(n if derived.get(n, n) == n else f"{n}={derived[n]}" for n in one.used)
+
+        if told(schema) != told(self.schema):
+            raise InputError(
+                f"--init-from {self.path}: was trained on {told(self.schema)}, got "
+                f"{told(schema)}; give --main-modality, --aux-modalities, --derive and --context "
+                "as in its training"
+            )
+        replace(self.schema, label=store.label).check_fits(store)
+
+    def _differences(self, cfg: Any) -> str:
+        """What to mend: the settings of then that are not those of now."""
+        other = [
+            f"--{name.replace('_', '-')} {then}"
+            for name, then in self.settings.items()
+            if isinstance(then, int)
+            and then != getattr(cfg, name, None)
+            and name not in ("reset_head", *EncoderConfig.__dataclass_fields__)
+        ]
+        if self.settings.get("_name") != getattr(cfg, "_name", None):
+            other = [f"--arch {self.settings.get('_name')}"]
+        return f"it was trained with {', '.join(other)}" if other else "give its model's settings"
+
+
+def _of_head(name: str) -> bool:
+    return name.startswith(HEAD)

@@ -1,0 +1,1 @@
+"""Keyframes of a clip and the faces in them."""

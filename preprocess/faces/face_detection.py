@@ -1,0 +1,173 @@
+"""The largest face of each keyframe, cut out (the paper's Section 3.1.3, point 1).
+
+Written policy, tested in tests/preprocess/test_faces.py:
+
+- Only keyframes are run through the detector. The paper detects in every frame and picks keyframes
+  after; as a detection looks at one frame alone, what comes out is the same.
+- Of several faces the largest box is taken, then the surest, then the leftmost.
+- A keyframe without a face is left out of the sequence and counted; nothing is made up for it.
+- A clip none of whose keyframes shows a face gives an empty sequence, which the extractor reports
+  as a failure of that clip.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, TypeVar
+
+import numpy as np
+from PIL import Image
+
+from mia_fairseq.errors import InputError
+from preprocess.faces.keyframes import KeyframeRule
+from preprocess.media.streams import frame_times, iter_frames
+
+LARGEST_PICTURE = 1280  # pixels of the longer side; larger frames are shrunk while decoding
+
+
+@dataclass(frozen=True)
+class Face:
+    """One found face: its box (left, top, right, bottom) and five landmarks (eyes, nose, corners
+    of the mouth; (5, 2)) in pixels of the picture, and the detector's score in [0, 1]."""
+
+    box: tuple[float, float, float, float]
+    score: float
+    landmarks: np.ndarray
+
+    @property
+    def area(self) -> float:
+        left, top, right, bottom = self.box
+        return max(0.0, right - left) * max(0.0, bottom - top)
+
+
+class FaceDetector(Protocol):
+    """Finds faces in one picture."""
+
+    licence: ClassVar[str]
+
+    def detect(self, picture: np.ndarray) -> list[Face]:
+        """Faces in a picture, RGB uint8 (height, width, 3), in any order."""
+        ...
+
+
+@dataclass(frozen=True)
+class ClipFaces:
+    """The faces of one clip's keyframes. T keyframes with a face, S pixels of a crop's side.
+
+    `crops` (T, S, S, 3) RGB uint8; `indices` (T,) of the frames among the clip's; `times` (T,)
+    seconds; `boxes` (T, 4) in pixels of the decoded picture; `keyframes` how many were looked at;
+    `several` how many of them showed more than one face.
+    """
+
+    crops: np.ndarray
+    indices: np.ndarray
+    times: np.ndarray
+    boxes: np.ndarray
+    keyframes: int
+    several: int
+
+    @property
+    def without_face(self) -> int:
+        return self.keyframes - len(self.crops)
+
+
+def largest_face(faces: Sequence[Face]) -> Face | None:
+    """The face with the largest box; of equal ones the surest, then the leftmost."""
+    return max(faces, key=lambda face: (face.area, face.score, -face.box[0]), default=None)
+
+
+def crop_face(picture: np.ndarray, face: Face, size: int, margin: float) -> np.ndarray:
+    """Cut a square around a face and scale it: RGB uint8 (size, size, 3).
+
+    The square's side is the box's longer side with `margin` of it added on each edge. Where it
+    reaches over the picture's border, the border's pixels go on.
+    """
+    left, top, right, bottom = face.box
+    half = max(right - left, bottom - top) * (0.5 + margin)
+    x, y = (left + right) / 2, (top + bottom) / 2
+    height, width = picture.shape[:2]
+    over = max(half - x, half - y, x + half - width, y + half - height, 0.0)
+    pad = int(np.ceil(over))
+    if pad:
+        picture = np.pad(picture, ((pad, pad), (pad, pad), (0, 0)), mode="edge")
+    box = (x - half + pad, y - half + pad, x + half + pad, y + half + pad)
+    image = Image.fromarray(picture).resize((size, size), Image.Resampling.BILINEAR, box=box)
+    return np.asarray(image)
+
+
+def clip_faces(
+    path: Path,
+    rule: KeyframeRule,
+    detector: FaceDetector,
+    *,
+    size: int,
+    margin: float,
+    start: float | None = None,
+    end: float | None = None,
+    stage: Callable[[str], AbstractContextManager[Any]] = nullcontext,
+) -> ClipFaces:
+    """Detect and cut out the face of each keyframe of a clip.
+
+    `stage` is entered with the name of each stage of the work, to time it.
+    Raises InputError for a clip that cannot be read or has no pictures (see media/streams.py).
+    """
+    with stage("decode video"):
+        chosen = rule.choose(frame_times(path, start, end))
+    crops, indices, times, boxes, several = [], [], [], [], 0
+    frames = iter_frames(path, chosen, start, end, max_side=LARGEST_PICTURE)
+    while True:
+        with stage("decode video"):
+            frame = next(frames, None)
+        if frame is None:
+            break
+        with stage("find faces"):
+            faces = detector.detect(frame.image)
+            face = largest_face(faces)
+        several += len(faces) > 1
+        if face is not None:
+            crops.append(crop_face(frame.image, face, size, margin))
+            indices.append(frame.index)
+            times.append(frame.time)
+            boxes.append(face.box)
+    return ClipFaces(
+        crops=np.array(crops, dtype=np.uint8).reshape(-1, size, size, 3),
+        indices=np.array(indices, dtype=np.int64),
+        times=np.array(times, dtype=np.float64),
+        boxes=np.array(boxes, dtype=np.float32).reshape(-1, 4),
+        keyframes=len(chosen),
+        several=several,
+    )
+
+
+_DETECTORS: dict[str, type] = {}
+_HOMES = ("preprocess.networks.retinaface_mobilenet", "preprocess.networks.retinaface_resnet50")
+Detector = TypeVar("Detector", bound=type)
+
+
+def register_detector(name: str) -> Callable[[Detector], Detector]:
+    """Class decorator: make a detector known under a name."""
+
+    def register(cls: Detector) -> Detector:
+        if _DETECTORS.setdefault(name, cls) is not cls:
+            raise ValueError(f"two face detectors are called {name!r}")
+        return cls
+
+    return register
+
+
+def build_detector(name: str) -> FaceDetector:
+    """The face detector of that name, ready to use.
+
+    Raises InputError for an unknown name, or when what the detector needs is not there.
+    """
+    for module in _HOMES:
+        import_module(module)
+    if name not in _DETECTORS:
+        raise InputError(
+            f"there is no face detector called {name!r}, expected one of "
+            f"{', '.join(sorted(_DETECTORS))}; mend the option"
+        )
+    detector: FaceDetector = _DETECTORS[name]()
+    return detector

@@ -1,0 +1,27 @@
+"""What every audio extractor does first: a clip's samples, or why there are none."""
+
+import numpy as np
+
+from mia_fairseq.errors import InputError
+from preprocess.extractors.base import Clip, Extractor, Failure
+
+RATE = 16_000  # samples a second, what all the speech encoders here were trained on
+SILENT = 1e-4  # of full scale: some three steps of 16-bit sound; no microphone is that quiet
+
+
+def clip_audio(extractor: Extractor, clip: Clip) -> np.ndarray | Failure:
+    """The clip's samples, float32 mono at `RATE`, shape (N,) with N > 0; silence is noted."""
+    from preprocess.media.streams import read_audio
+
+    if clip.path is None:
+        return Failure("no media file is named for it")
+    try:
+        with extractor.stage("decode"):
+            audio: np.ndarray = read_audio(clip.path, rate=RATE, start=clip.start, end=clip.end)
+    except InputError as error:
+        return Failure(str(error))
+    if len(audio) == 0:
+        return Failure(f"{clip.path.name} has no sound between its start and end")
+    if float(np.abs(audio).max()) < SILENT:
+        extractor.note(clip, "its sound is silence")
+    return audio

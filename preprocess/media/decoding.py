@@ -1,0 +1,182 @@
+"""Files opened and tracks decoded with PyAV: what `preprocess.media.streams` is built on.
+
+Times are seconds from the file's beginning; a "tick" is a track's own unit of time.
+"""
+
+import logging
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import av
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+from mia_fairseq.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+Track = TypeVar("Track", AudioStream, VideoStream)
+
+SEEK_MARGIN = 2.0  # seconds before a range: a codec needs some frames to settle after a seek
+LOST_SHARE, LOST_SECONDS = 0.05, 0.5  # a track may end this much early; more is truncation
+
+
+@contextmanager
+def open_media(path: Path) -> Iterator[InputContainer]:
+    """Open a local file; a playlist inside it cannot make FFmpeg fetch anything else."""
+    if not path.is_file():
+        raise InputError(f"{path}: there is no such file; check the path in the list of clips")
+    if path.stat().st_size == 0:
+        raise InputError(f"{path}: the file is empty (0 bytes); fetch it again or take it out")
+    url = f"file:{path.resolve()}"
+    try:
+        container = av.open(url, options={"protocol_whitelist": "file"})
+    except (av.FFmpegError, ValueError, OSError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputError(
+            f"{path}: cannot be read as a media file ({reason.lower()}); it is truncated, damaged "
+            "or of another kind, so fetch it again or take it out"
+        ) from error
+    with container:
+        yield container
+
+
+def first_track(tracks: Sequence[Track]) -> Track | None:
+    """The first of a file's tracks of one kind; cover art does not count as video."""
+    cover = av.stream.Disposition.attached_pic
+    return next((track for track in tracks if not track.disposition & cover), None)
+
+
+def ready_track(stream: Track | None, kind: str, path: Path) -> Track:
+    """The track set up for decoding, or one sentence on why there is none."""
+    if stream is None:
+        raise InputError(
+            f"{path}: has no {kind} track, which is asked for here; replace the file or leave its "
+            "modality out"
+        )
+    if stream.codec_context is None:
+        raise InputError(
+            f"{path}: its {kind} track is in a format that this FFmpeg cannot decode; convert the "
+            "file, for example with ffmpeg"
+        )
+    stream.codec_context.thread_count = 1
+    return stream
+
+
+def file_origin(container: InputContainer) -> float:
+    """Seconds of the container's own clock at which the file begins."""
+    return float(container.start_time or 0) / av.time_base
+
+
+def promised_end(container: InputContainer, stream: AudioStream | VideoStream) -> float | None:
+    """Seconds at which the header says the track ends; None where headers only estimate it."""
+    if "mp4" not in container.format.name or stream.duration is None or stream.time_base is None:
+        return None
+    ticks = (stream.start_time or 0) + stream.duration
+    return float(ticks * stream.time_base) - file_origin(container)
+
+
+def check_whole(
+    path: Path, kind: str, reached: float, promised: float | None, end: float | None
+) -> None:
+    """Raise InputError where a track read up to `end` seconds (None: to its end) `reached` much
+    less than its header promised; half a second or a twentieth less is no matter."""
+    if promised is None:
+        return
+    due = promised if end is None else min(end, promised)
+    if due - reached > max(LOST_SECONDS, LOST_SHARE * due):
+        raise InputError(
+            f"{path}: its {kind} ends after {reached:.1f} s where the header promises "
+            f"{promised:.1f} s; the file is truncated or damaged, so fetch it again or take it out"
+        )
+
+
+def check_range(path: Path, start: float | None, end: float | None) -> None:
+    """Raise InputError unless 0 <= start < end, in seconds; None is the beginning or the end."""
+    if start is not None and not 0 <= start < float("inf"):
+        raise InputError(f"{path}: the start {start} is not a time in seconds from 0 on; mend it")
+    if end is not None and not (start or 0.0) < end:
+        raise InputError(
+            f"{path}: the range {range_text(start, end)} is empty, expected end after start; "
+            "mend the times in the list of clips"
+        )
+
+
+def range_text(start: float | None, end: float | None) -> str:
+    """A range in words, for messages."""
+    return f"{start or 0.0:g} s to {'the end' if end is None else f'{end:g} s'}"
+
+
+def seek(container: InputContainer, stream: AudioStream | VideoStream, start: float | None) -> bool:
+    """Go to the last place to decode from that lies SEEK_MARGIN before `start` seconds.
+
+    Returns False where that is the beginning of the file and nothing was done.
+    """
+    target = (start or 0.0) - SEEK_MARGIN
+    if target <= 0 or stream.time_base is None:
+        return False
+    ticks = int((target + file_origin(container)) / stream.time_base)
+    container.seek(ticks, stream=stream, backward=True)
+    return True
+
+
+def packets(
+    container: InputContainer, stream: AudioStream | VideoStream, path: Path
+) -> Iterator[av.packet.Packet]:
+    """Packets of a track up to the end of the file or to where it cannot be read any further."""
+    try:
+        yield from container.demux(stream)
+    except av.FFmpegError as error:
+        logger.warning("%s: reading stops early (%s)", path, error.strerror)
+
+
+def decode(
+    container: InputContainer,
+    stream: AudioStream | VideoStream,
+    path: Path,
+    start: float | None,
+    wanted: Collection[int] | None = None,
+) -> Iterator[Any]:
+    """Decoded frames of a track, from at or before `start` seconds on.
+
+    With `wanted` ticks, frames at others are left out where no other frame is built on them.
+    """
+    if seek(container, stream, start):
+        frames = _decode_on(container, stream, path, wanted)
+        first = next(frames, None)
+        if first is not None and frame_time(first, container) <= (start or 0.0):
+            yield first
+            yield from frames
+            return
+        container.seek(container.start_time or 0)  # no usable place to start: read from the top
+    yield from _decode_on(container, stream, path, wanted)
+
+
+def _decode_on(
+    container: InputContainer,
+    stream: AudioStream | VideoStream,
+    path: Path,
+    wanted: Collection[int] | None,
+) -> Iterator[Any]:
+    """Decoded frames from where the file stands; damaged packets are skipped and counted."""
+    damaged = 0
+    for packet in packets(container, stream, path):
+        if wanted is not None and isinstance(stream, VideoStream):
+            needed = packet.pts is None or packet.pts in wanted
+            stream.codec_context.skip_frame = "DEFAULT" if needed else "NONREF"
+        try:
+            yield from packet.decode()
+        except av.FFmpegError:
+            damaged += 1
+    if damaged:
+        logger.warning("%s: %d damaged %s packets were skipped", path, damaged, stream.type)
+
+
+def frame_time(frame: Any, container: InputContainer) -> float:
+    """Seconds from the file's beginning at which a frame is shown or heard."""
+    if frame.pts is None:
+        return 0.0
+    return float(frame.pts * frame.time_base) - file_origin(container)

@@ -1,0 +1,282 @@
+"""Sound and pictures of a clip, decoded once with FFmpeg's libraries through PyAV.
+
+Written policy, tested in tests/preprocess/test_media.py:
+
+- A file that cannot be read, a track that is asked for and absent, a range beyond the end, and an
+  MP4 or MOV whose track ends well before the length its header promises raise `InputError` with
+  one sentence. A caller that works on a corpus turns it into one counted failure.
+- A damaged packet inside a track is skipped, as FFmpeg's own tools do, and logged with its count.
+- Times are seconds from the beginning of the file, so a transport stream that starts at 1.4 s
+  starts at 0 here. A range is half open: `start` <= t < `end`.
+- Pictures come out upright (rotation applied) with square pixels; cover art is no video track.
+- Decoding uses one thread: extraction is spread over processes instead.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from av.audio.resampler import AudioResampler
+from av.video.stream import VideoStream
+
+from mia_fairseq.errors import InputError
+from preprocess.media.decoding import (
+    check_range,
+    check_whole,
+    decode,
+    file_origin,
+    first_track,
+    frame_time,
+    open_media,
+    packets,
+    promised_end,
+    range_text,
+    ready_track,
+    seek,
+)
+
+SPEECH_RATE = 16_000  # Hz, what every speech encoder here takes
+ROUNDING = 1e-6  # seconds: a time written in decimals means the tick beside it
+
+
+@dataclass(frozen=True)
+class MediaInfo:
+    """What a file holds, read from its headers and packets without decoding.
+
+    `frames`, `duration` and `fps` (pictures a second, on average) are those of the asked range;
+    `width` and `height` are stored sizes, before rotation. Without a video track `frames` is 0 and
+    `fps`, `width`, `height` are None.
+    """
+
+    has_audio: bool
+    has_video: bool
+    duration: float
+    frames: int
+    fps: float | None
+    width: int | None
+    height: int | None
+    audio_rate: int | None
+    audio_channels: int | None
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One picture: its index among the frames of the range, its time in seconds, and its pixels
+    as RGB uint8 (height, width, 3)."""
+
+    index: int
+    time: float
+    image: np.ndarray
+
+
+def probe(path: Path, start: float | None = None, end: float | None = None) -> MediaInfo:
+    """Tell what is in `path` between `start` and `end` seconds.
+
+    Raises InputError for a file that cannot be read or holds neither sound nor pictures.
+    """
+    with open_media(path) as container:
+        audio, video = first_track(container.streams.audio), first_track(container.streams.video)
+        if audio is None and video is None:
+            raise InputError(
+                f"{path}: holds neither a sound nor a picture track, expected a clip; replace it "
+                "or take it out of the list"
+            )
+        whole = float(container.duration or 0) / av.time_base
+    frames, fps = 0, None
+    if video is not None:
+        times = frame_times(path, start, end)
+        frames = len(times)
+        whole = max(whole, float(times[-1])) if frames else whole
+        fps = (frames - 1) / float(times[-1] - times[0]) if frames > 1 else None
+    duration = max(0.0, min(end if end is not None else whole, whole) - (start or 0.0))
+    return MediaInfo(
+        has_audio=audio is not None,
+        has_video=video is not None,
+        duration=duration,
+        frames=frames,
+        fps=fps,
+        width=video.width if video else None,
+        height=video.height if video else None,
+        audio_rate=audio.rate if audio else None,
+        audio_channels=audio.channels if audio else None,
+    )
+
+
+def read_audio(
+    path: Path, rate: int = SPEECH_RATE, start: float | None = None, end: float | None = None
+) -> np.ndarray:
+    """Decode the first sound track to mono at `rate` Hz.
+
+    Returns float32 (samples,) in [-1, 1): 16-bit samples over 32768, channels mixed with FFmpeg's
+    weights, scaled to sum to 1. With `start`, silence fills what comes before the track begins.
+    Raises InputError without a sound track, for an unreadable file or an empty range.
+    """
+    check_range(path, start, end)
+    with open_media(path) as container:
+        stream = ready_track(first_track(container.streams.audio), "sound", path)
+        promised = promised_end(container, stream)
+        first: float | None = None
+        reached = 0.0
+        chunks: list[np.ndarray] = []
+        resampler, shape = None, None
+        for frame in decode(container, stream, path, start):
+            time = frame_time(frame, container)
+            if end is not None and first is not None and time >= end:
+                break
+            first = time if first is None else first
+            reached = max(reached, time + frame.samples / frame.sample_rate)
+            if shape != (frame.format.name, frame.layout.name, frame.sample_rate):
+                chunks += _flush(resampler)
+                # 16 bits, not float: between float formats FFmpeg mixes stereo 3 dB too loud.
+                resampler = AudioResampler(format="s16", layout="mono", rate=rate)
+                shape = (frame.format.name, frame.layout.name, frame.sample_rate)
+            chunks += _resampled(resampler, frame)
+        chunks += _flush(resampler)
+    if first is None or reached <= (start or 0.0):
+        raise InputError(
+            f"{path}: no sound could be decoded in the range {range_text(start, end)}; the file "
+            "is damaged or ends before it, so fetch it again or take the clip out"
+        )
+    check_whole(path, "sound", reached, promised, end)
+    samples = np.concatenate(chunks) if chunks else np.zeros(0, dtype=np.int16)
+    if start is not None:
+        late = max(0, round((first - start) * rate))  # the track begins after the range: silence
+        samples = np.pad(samples[max(0, round((start - first) * rate)) :], (late, 0))
+        first = start
+    if end is not None:
+        samples = samples[: max(0, round((end - first) * rate))]
+    return samples.astype(np.float32) / 32768.0
+
+
+def frame_times(path: Path, start: float | None = None, end: float | None = None) -> np.ndarray:
+    """Times of the frames shown in the range, in order: float64 (frames,), seconds.
+
+    Reads packets only, so it costs a fraction of decoding. Raises InputError as `read_audio`.
+    """
+    ticks, base, origin = _frame_ticks(path, start, end)
+    return np.array([float(tick * base) - origin for tick in ticks], dtype=np.float64)
+
+
+def iter_frames(
+    path: Path,
+    indices: Sequence[int] | np.ndarray | None = None,
+    start: float | None = None,
+    end: float | None = None,
+    max_side: int | None = None,
+) -> Iterator[Frame]:
+    """Yield the frames of the range with the given indices, in one pass.
+
+    `indices` count the frames of the range from 0 and must not decrease; None means all. Frames
+    that are not asked for are decoded only where others are built on them, and never converted.
+    `max_side` shrinks larger pictures so that their longer side is that many pixels. Where a
+    damaged packet gave no frame, the one on display at that time stands in.
+    Raises InputError without a video track, for an unreadable file or an index out of range.
+    """
+    ticks, base, origin = _frame_ticks(path, start, end)
+    chosen = list(range(len(ticks))) if indices is None else [int(i) for i in indices]
+    if chosen != sorted(chosen) or (chosen and not 0 <= chosen[0] <= chosen[-1] < len(ticks)):
+        raise InputError(
+            f"{path}: frames {chosen[:3]}... were asked for, expected indices that do not decrease "
+            f"between 0 and {len(ticks) - 1}; choose others"
+        )
+    if not chosen:
+        return
+    wanted = [ticks[i] for i in chosen]
+    done, shown = 0, None
+    with open_media(path) as container:
+        stream = ready_track(first_track(container.streams.video), "picture", path)
+        start_at = float(wanted[0] * base) - origin
+        for frame in decode(container, stream, path, start_at, frozenset(wanted)):
+            if frame.pts is None:
+                continue
+            while done < len(wanted) and wanted[done] < frame.pts:
+                shown = shown or frame
+                yield _picture(chosen[done], wanted[done] * base, origin, shown, stream, max_side)
+                done += 1
+            if done == len(wanted):
+                return
+            shown = frame
+        if shown is None:
+            raise InputError(
+                f"{path}: none of its {len(ticks)} pictures could be decoded; the file is damaged, "
+                "so fetch it again or take the clip out"
+            )
+        for index, tick in zip(chosen[done:], wanted[done:], strict=True):
+            yield _picture(index, tick * base, origin, shown, stream, max_side)
+
+
+def read_frames(
+    path: Path,
+    indices: Sequence[int] | np.ndarray | None = None,
+    start: float | None = None,
+    end: float | None = None,
+    max_side: int | None = None,
+) -> list[np.ndarray]:
+    """The pictures of `iter_frames` as a list of RGB uint8 (height, width, 3)."""
+    return [frame.image for frame in iter_frames(path, indices, start, end, max_side)]
+
+
+def _resampled(resampler: AudioResampler | None, frame: av.AudioFrame | None) -> list[np.ndarray]:
+    if resampler is None:
+        return []
+    if frame is not None:
+        frame.pts = None  # samples are laid end to end; a jitter of the clock is no gap
+    return [part.to_ndarray()[0] for part in resampler.resample(frame)]
+
+
+def _flush(resampler: AudioResampler | None) -> list[np.ndarray]:
+    return _resampled(resampler, None)
+
+
+def _frame_ticks(
+    path: Path, start: float | None, end: float | None
+) -> tuple[list[int], Fraction, float]:
+    """Presentation times of the range's frames in ticks, the tick in seconds, the file's origin."""
+    check_range(path, start, end)
+    with open_media(path) as container:
+        stream = ready_track(first_track(container.streams.video), "picture", path)
+        base, origin = stream.time_base or Fraction(1, av.time_base), file_origin(container)
+        promised = promised_end(container, stream)
+        low = None if start is None else start + origin - ROUNDING
+        high = None if end is None else end + origin - ROUNDING
+        ticks: list[int] = []
+        reached = 0.0
+        seek(container, stream, start)
+        for packet in packets(container, stream, path):
+            if high is not None and packet.dts is not None and packet.dts * base >= high:
+                reached = high + ROUNDING - origin
+                break
+            tick = packet.pts if packet.pts is not None else packet.dts
+            if tick is None or packet.is_discard or packet.size == 0:
+                continue
+            reached = max(reached, float((tick + (packet.duration or 0)) * base) - origin)
+            if (low is None or tick * base >= low) and (high is None or tick * base < high):
+                ticks.append(tick)
+    check_whole(path, "video", reached, promised, end)
+    if not ticks:
+        raise InputError(
+            f"{path}: has no picture in the range {range_text(start, end)}; the video ends "
+            "before it, so mend the times or take the clip out"
+        )
+    return sorted(ticks), base, origin
+
+
+def _picture(
+    index: int,
+    time: Fraction,
+    origin: float,
+    frame: av.VideoFrame,
+    stream: VideoStream,
+    max_side: int | None,
+) -> Frame:
+    """Convert a decoded frame to upright RGB with square pixels, no larger than `max_side`."""
+    aspect = float(stream.sample_aspect_ratio or 1)
+    width = max(1, round(frame.width * aspect))
+    shrink = min(1.0, max_side / max(width, frame.height)) if max_side else 1.0
+    width, height = max(1, round(width * shrink)), max(1, round(frame.height * shrink))
+    image = frame.to_ndarray(format="rgb24", width=width, height=height)
+    turns = round(frame.rotation / 90) % 4  # counter-clockwise quarter turns
+    return Frame(index, float(time) - origin, np.ascontiguousarray(np.rot90(image, turns)))

@@ -1,0 +1,1 @@
+"""Networks that extractors run, and the tokenizers in front of them."""

@@ -1,0 +1,188 @@
+"""Prediction: a split as evaluation has it, and clips through the extractors of the checkpoint."""
+
+import csv
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from harness import EMOTIONS, make_store, run_cli, train, validate
+
+from mia_fairseq.data.format.store import ModalitySpec, Utterance
+from mia_fairseq.data.format.store_writer import StoreWriter
+from mia_fairseq.data.labels import LabelSpec
+from mia_fairseq.errors import InputError
+from mia_fairseq.predict.__main__ import find_clips, main, render
+from mia_fairseq.predict.clip_inputs import ClipInputs
+from mia_fairseq.predict.predictor import Predictor
+from preprocess.extractors.base import Clip, Extractor, Failure, register_extractor
+
+
+@register_extractor("word_count")
+class WordCount(Extractor):
+    """How many words a text has: enough to tell that the text came through."""
+
+    modality, licence, dim = "text", "none", 2
+
+    def __init__(self, scale: str = "1") -> None:
+        self.scale = float(scale)
+
+    def extract(self, clips):
+        counts = [len((clip.text or "").split()) for clip in clips]
+        for clip, count in zip(clips, counts, strict=True):
+            if not count:
+                self.note(clip, "no words, so no count")
+        return [np.full((min(count, 1), 2), self.scale * count) for count in counts]
+
+
+@register_extractor("file_size")
+class FileSize(Extractor):
+    """A file's size; an empty file is a failure."""
+
+    modality, licence, dim = "video", "none", 1
+
+    def extract(self, clips: "list[Clip]"):
+        sizes = [clip.path.stat().st_size if clip.path else 0 for clip in clips]
+        return [np.full((1, 1), s, np.float32) if s else Failure("it is empty") for s in sizes]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint whose score is learnt from the number of words."""
+    folder = tmp_path_factory.mktemp("trained")
+    specs = {
+        "text": ModalitySpec(2, "word_count", extra={"options": {"scale": "0.5"}, "pool": "none"}),
+        "video": ModalitySpec(1, "file_size"),
+    }
+    rng = np.random.default_rng(0)
+    with StoreWriter(
+        folder / "DATA", corpus="words", label=LabelSpec("regression"), modalities=specs
+    ) as store:
+        for split, rows in {"train": 200, "valid": 40, "test": 30}.items():
+            for row in range(rows):
+                words = int(rng.integers(0, 13))
+                features = {"text": np.full((1, 2), words / 2), "video": np.ones((1, 1)) * 7}
+                score = words / 2 - 3
+                store.add(split, Utterance(f"{split}{row}", score, "x " * words), features)
+    flags = ("--aux-modalities", "video", "--max-epoch", "15", "--dropout", "0")
+    train(folder / "DATA", folder, *flags)
+    return folder / "checkpoint_best.pt"
+
+
+def test_a_split_is_predicted_as_it_is_evaluated(corpus: Path, checkpoint: Path, tmp_path) -> None:
+    table = tmp_path / "out.tsv"
+    validate(corpus, checkpoint, "--predictions", table)
+    printed = run_cli("python", "-m", "mia_fairseq.predict", checkpoint, corpus, "--json").stdout
+    rows = list(csv.DictReader(io.StringIO(table.read_text()), delimiter="\t"))
+    predicted = json.loads(printed)
+    assert [row["id"] for row in rows] == [row["id"] for row in predicted]
+    for evaluated, row in zip(rows, predicted, strict=True):
+        assert row["prediction"] == pytest.approx(float(evaluated["prediction"]), abs=1e-5)
+        assert row["label"] == pytest.approx(float(evaluated["label"]), abs=1e-5)
+
+
+def test_classes_come_with_probabilities(tmp_path: Path) -> None:
+    data = make_store(tmp_path / "DATA", {"text": 4, "audio": 3}, label=EMOTIONS)
+    train(data, tmp_path, "--criterion", "ce_krl", "--aux-modalities", "audio")
+    predictions = list(Predictor(tmp_path / "checkpoint_best.pt").predict_split(data, "test"))
+    assert len(predictions) == 23
+    for prediction in predictions:
+        assert list(prediction.probabilities) == list(EMOTIONS.names)
+        assert sum(prediction.probabilities.values()) == pytest.approx(1, abs=1e-5)
+        assert prediction.value == max(prediction.probabilities, key=prediction.probabilities.get)
+        assert prediction.label in EMOTIONS.names
+    header, *lines = csv.reader(io.StringIO(render(predictions, "csv")))
+    assert header[:3] == ["id", "prediction", "p_neutral"] and len(lines) == 23
+
+
+def test_a_clip_goes_through_the_checkpoints_extractors(trained: Path, tmp_path: Path) -> None:
+    clip = tmp_path / "clip.mp4"
+    clip.write_bytes(b"1234567")
+    predictor = Predictor(trained)
+    assert predictor.reads_words
+    few, many = (
+        predictor.predict_clips([Clip("c", clip, "word " * words)])[0].value for words in (1, 11)
+    )
+    assert -3.5 < few < -1.5 and 1 < many < 3.5  # the truth is −2.5 and 2.5
+
+
+def test_a_clip_without_neighbours_lacks_its_contexts(trained: Path, tmp_path: Path) -> None:
+    data = trained.parent / "DATA"
+    for split in ("train", "valid", "test"):  # one long video a split
+        lines = (data / f"{split}.tsv").read_text().splitlines()
+        rows = [[*line.split("\t")[:3], split, str(place)] for place, line in enumerate(lines[1:])]
+        table = [lines[0], *("\t".join(row) for row in rows)]
+        (data / f"{split}.tsv").write_text("\n".join(table) + "\n")
+    flags = ("--aux-modalities", "video", "--context", "text[-2:-1]")
+    train(data, tmp_path, *flags)
+    predictor = Predictor(tmp_path / "checkpoint_best.pt")
+    clip = tmp_path / "clip.mp4"
+    clip.write_bytes(b"1234567")
+    (prediction,) = predictor.predict_clips([Clip("c", clip, "a b c")])
+    assert np.isfinite(prediction.value) and not prediction.missing
+    assert len(list(predictor.predict_split(data, "test"))) == 30
+
+
+def test_what_a_clip_lacks_is_told(trained: Path, tmp_path: Path, capsys) -> None:
+    empty = tmp_path / "empty.mp4"
+    empty.touch()
+    main([str(trained), str(empty), "--text", "one two three"])
+    printed = capsys.readouterr().out
+    assert "video: it is empty" in printed and "one two three" in printed
+    assert "text: " not in printed
+    with pytest.raises(InputError, match="its prediction means nothing: no words, so no count; it"):
+        main([str(trained), str(empty), "--text", " "])
+    assert "text: no words, so no count" in capsys.readouterr().out
+
+
+def test_code_that_a_checkpoint_names_needs_a_word_from_the_user(trained: Path) -> None:
+    schema = Predictor(trained).schema
+    name = f"{WordCount.__module__}:WordCount"
+    text = replace(schema.modalities["text"], extractor=name)
+    schema = replace(schema, modalities={**schema.modalities, "text": text})
+    with pytest.raises(InputError, match=rf"code from outside .* add --extractor {name} if you do"):
+        ClipInputs(schema, trained).read([Clip("c", None, "a b")])
+    arrays, _ = ClipInputs(schema, trained, allowed=[name]).read([Clip("c", None, "a b")])
+    assert arrays["text"][0].tolist() == [[1, 1]]
+
+
+def test_several_clips_and_folders_keep_their_order(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for name in ("b.mp4", "a.wav", "notes.txt"):
+        (tmp_path / "in" / name).write_bytes(b"1")
+    (tmp_path / "z.mov").write_bytes(b"1")
+    clips = find_clips([tmp_path / "z.mov", tmp_path / "in"], None)
+    assert [Path(clip.id).name for clip in clips] == ["z.mov", "a.wav", "b.mp4"]
+
+
+@pytest.mark.parametrize(
+    ("make", "text", "words"),
+    [
+        (lambda p: p / "nothing.mp4", None, "no such file or folder"),
+        (lambda p: p, None, "holds no media file"),
+    ],
+)
+def test_paths_that_lead_nowhere_are_named(tmp_path: Path, make, text, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        find_clips([make(tmp_path)], text)
+
+
+def test_one_text_for_two_clips_is_refused(tmp_path: Path) -> None:
+    for name in ("a.mp4", "b.mp4"):
+        (tmp_path / name).write_bytes(b"1")
+    with pytest.raises(InputError, match="--text is given for 2 clips"):
+        find_clips([tmp_path], "words")
+
+
+def test_features_of_no_known_extractor_need_a_data_folder(checkpoint: Path, tmp_path) -> None:
+    (tmp_path / "a.mp4").write_bytes(b"1")
+    with pytest.raises(InputError, match="made by 'test', which is no extractor here"):
+        main([str(checkpoint), str(tmp_path / "a.mp4")])
+
+
+def test_a_split_of_other_features_is_refused(checkpoint: Path, tmp_path: Path) -> None:
+    data = make_store(tmp_path / "DATA", {"text": 9, "audio": 7, "video": 5})
+    with pytest.raises(InputError, match="text has dim 9"):
+        main([str(checkpoint), str(data)])

@@ -1,0 +1,76 @@
+"""Bootstrap by weights equals a bootstrap by drawn rows; comparisons find what is there."""
+
+import numpy as np
+import pytest
+
+from mia_fairseq.metrics import classification_metrics, regression_metrics
+from mia_fairseq.report.intervals import Predictions, compare, draws, interval, resampled
+
+NAMES = ("a", "b", "c")
+
+
+def scores(seed: int, rows: int = 80, noise: float = 1.0) -> Predictions:
+    truth = np.round(np.random.default_rng(0).uniform(-3, 3, rows))
+    guess = truth + np.random.default_rng(seed).normal(0, noise, rows)
+    return Predictions(tuple(map(str, range(rows))), truth, guess, ())
+
+
+def classes(seed: int, rows: int = 80, share: float = 0.5) -> Predictions:
+    rng = np.random.default_rng(seed)
+    truth = np.random.default_rng(0).integers(0, 3, rows)
+    guess = np.where(rng.random(rows) < share, truth, rng.integers(0, 3, rows))
+    as_floats = (truth.astype(float), guess.astype(float))
+    return Predictions(tuple(map(str, range(rows))), *as_floats, NAMES)
+
+
+@pytest.mark.parametrize(
+    "metric", ["mae", "corr", "acc7", "acc5", "acc2_has0", "acc2_non0", "f1_has0", "f1_non0"]
+)
+def test_scores_resampled_by_weights_equal_rows_drawn_again(metric: str) -> None:
+    given, weights = scores(1), draws(80, 20)
+    for value, counts in zip(resampled(metric, given, weights), weights, strict=True):
+        rows = np.repeat(np.arange(80), counts.astype(int))
+        drawn = regression_metrics(given.prediction[rows], given.truth[rows])
+        assert value == pytest.approx(drawn[metric], abs=1e-12)
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "weighted_f1", "macro_f1", "f1.b"])
+def test_classes_resampled_by_weights_equal_rows_drawn_again(metric: str) -> None:
+    given, weights = classes(1), draws(80, 20)
+    for value, counts in zip(resampled(metric, given, weights), weights, strict=True):
+        rows = np.repeat(np.arange(80), counts.astype(int))
+        drawn = classification_metrics(given.prediction[rows], given.truth[rows], NAMES)
+        flat = {**drawn, **{f"f1.{name}": f1 for name, f1 in drawn["f1"].items()}}
+        assert value == pytest.approx(flat[metric], abs=1e-12)
+
+
+def test_the_interval_of_a_mean_is_the_textbook_one() -> None:
+    given = scores(1, rows=2000)
+    errors = np.abs(given.prediction - given.truth)
+    half = 1.96 * errors.std(ddof=1) / np.sqrt(2000)
+    low, high = interval("mae", [given], draws(2000, 3000))
+    assert low == pytest.approx(errors.mean() - half, abs=half / 10)
+    assert high == pytest.approx(errors.mean() + half, abs=half / 10)
+
+
+def test_a_model_does_not_differ_from_itself() -> None:
+    runs = [scores(1), scores(2)]
+    found = compare("mae", runs, runs, draws(80, 500))
+    assert found.difference == 0 and found.low < 0 < found.high and found.p > 0.3
+
+
+def test_a_better_model_is_found_better_and_chance_is_not() -> None:
+    weights = draws(80, 1000)
+    poor, good, like = ([scores(s + seed, noise=n) for seed in range(3)] for s, n in PLACES)
+    found = compare("mae", good, poor, weights)
+    assert found.difference < found.high < 0 and found.p < 0.01
+    assert compare("mae", like, poor, weights).p > 0.05
+
+
+PLACES = ((10, 1.5), (20, 0.5), (30, 1.5))
+
+
+def test_an_unknown_metric_is_no_metric() -> None:
+    for given in (scores(1), classes(1)):
+        with pytest.raises(KeyError):
+            resampled("acc3", given, draws(80, 2))

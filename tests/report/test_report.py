@@ -1,0 +1,310 @@
+"""The report of every state that runs can be in, and in a real browser."""
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from harness import EMOTIONS, make_store
+
+from mia_fairseq.errors import InputError
+from mia_fairseq.experiments.plan import INDEX_FORMAT
+from mia_fairseq.meter import RESULTS_FORMAT
+from mia_fairseq.metrics import classification_metrics, regression_metrics
+from mia_fairseq.report import __main__ as report_module
+
+NAMES = EMOTIONS.names
+ROWS = 60
+
+
+def write_seed(folder: Path, *, noise: float = 1.0, corpus: str = "CMU-MOSI", **more: Any) -> None:
+    """One finished run of made-up scores, or of classes with ``classes=True``."""
+    seed = int(folder.name.removeprefix("seed"))
+    rng = np.random.default_rng(seed)
+    folder.mkdir(parents=True)
+    rows = more.pop("rows", ROWS)
+    if more.pop("classes", False):
+        truth = np.arange(rows) % len(NAMES)
+        guess = np.where(rng.random(rows) < noise / 2, rng.integers(0, len(NAMES), rows), truth)
+        metrics: Mapping[str, Any] = classification_metrics(guess, truth, NAMES)
+        header = ["id", "label", "prediction", *(f"p_{name}" for name in NAMES)]
+        cells = [[NAMES[t], NAMES[g], *["0.3"] * 3] for t, g in zip(truth, guess, strict=True)]
+    else:
+        truth = np.linspace(-3, 3, rows)
+        guess = truth + rng.normal(0, noise, rows)
+        metrics = regression_metrics(guess, truth)
+        header = ["id", "label", "prediction"]
+        cells = [[str(t), str(g)] for t, g in zip(truth, guess, strict=True)]
+    about = {"format": RESULTS_FORMAT, "corpus": corpus, "modalities": ["text"], "split": "test"}
+    (folder / "test.json").write_text(json.dumps({**about, **metrics, **more}))
+    lines = ["\t".join(header), *("\t".join([f"u{i}", *row]) for i, row in enumerate(cells))]
+    (folder / "test.tsv").write_text("\n".join(lines) + "\n")
+
+
+def write_index(runs: Path, experiment: str, rows: Mapping[str, str], data: Path) -> None:
+    """The index of one experiment; row name -> the row's name in the paper."""
+    folder = runs / experiment
+    folder.mkdir(parents=True)
+    entries = [
+        {
+            "data": str(data),
+            "flags": ["--arch", "mia_net", "--gamma", str(place / 10)],
+            "folder": f"../all/{name}",
+            "seeds": 2,
+            "evaluations": [evaluation("test", name, data, paper)],
+        }
+        for place, (name, paper) in enumerate(rows.items(), start=1)
+    ]
+    index = {"format": INDEX_FORMAT, "experiment": experiment, "rows": entries}
+    (folder / "index.json").write_text(json.dumps(index))
+
+
+def evaluation(
+    file: str, row: str, data: Path, paper: str = "", of: str | None = None
+) -> dict[str, Any]:
+    about = {"file": file, "split": "test", "row": row, "data": str(data)}
+    return {**about, "paper": paper or None, "of": of}
+
+
+def make(out: Path, *runs: Path, attention: bool = False) -> tuple[str, str]:
+    flags = ["--resamples", "200", *([] if attention else ["--no-attention"])]
+    report_module.main([*map(str, runs), "--out", str(out / "report.html"), *flags])
+    return (out / "report.html").read_text(), (out / "report.md").read_text()
+
+
+@pytest.fixture
+def two_rows(tmp_path: Path) -> Path:
+    """Table 4 with two of its rows, one of them better."""
+    runs = tmp_path / "runs"
+    data = make_store(tmp_path / "DATA", {"text": 3, "audio": 2})
+    meta = json.loads((data / "meta.json").read_text())
+    (data / "meta.json").write_text(json.dumps({**meta, "corpus": "CMU-MOSI"}))
+    write_index(runs, "table4", {"Text-only": "Text-only", "TAV-MIA": "TAV-MIA"}, data)
+    for seed in (1, 2):
+        write_seed(runs / "all" / "Text-only" / f"seed{seed}", noise=1.5)
+        write_seed(runs / "all" / "TAV-MIA" / f"seed{seed}", noise=0.5)
+    return runs
+
+
+def test_ours_stands_beside_the_papers_and_what_differs_is_said(two_rows: Path) -> None:
+    page, text = make(two_rows, two_rows)
+    claim = "Claim: Text tells most, audio and video each add a little to it"
+    assert claim in page and claim in text
+    ours = next(line for line in text.splitlines() if line.startswith("| TAV-MIA"))
+    seeds = [json.loads(p.read_text()) for p in sorted(two_rows.glob("all/TAV-MIA/*/test.json"))]
+    maes = [seed["mae"] for seed in seeds]
+    expected = f"| 2 × n = 60 | {np.mean(maes):.3f} ± {np.std(maes, ddof=1):.3f} ["
+    assert expected in ours
+    difference = re.search(r"\| -0\.(\d+) \[-0\.\d+, -0\.\d+\], p 0\.0", ours)
+    assert difference is not None, ours  # less MAE than the reference, and surely so
+    published = next(line for line in text.splitlines() if "published: TAV-MIA" in line)
+    assert "| 0.5335 |" in published and "| 0.8979 |" in published and "| 0.59 |" in published
+    assert "ours on 60 rows, the paper's on 686" in published
+    assert "our features text test 3, audio test 2; the paper's text RoBERTa-large" in published
+    assert "published: Audio-only" in text and "rows of truth 0 (non0" in text
+    assert page.count("<img") == 3  # bars, curves, predicted against true
+    assert "not there: " in page  # the curves of these runs
+
+
+def test_the_same_runs_give_the_same_bytes(two_rows: Path) -> None:
+    assert make(two_rows, two_rows) == make(two_rows, two_rows / "table4")
+
+
+def test_an_evaluation_in_another_way_is_compared_with_its_own_model(two_rows: Path) -> None:
+    file = two_rows / "table4" / "index.json"
+    index = json.loads(file.read_text())
+    (tested,) = index["rows"][1]["evaluations"]
+    more = evaluation("test-no_audio", "TAV-MIA: no audio", Path(tested["data"]), of="TAV-MIA")
+    index["rows"][1]["evaluations"].append(more)
+    file.write_text(json.dumps(index))
+    for seed in (1, 2):
+        folder = two_rows / "all" / "TAV-MIA" / f"seed{seed}"
+        for kind in ("json", "tsv"):
+            shutil.copy(folder / f"test.{kind}", folder / f"test-no_audio.{kind}")
+    _, text = make(two_rows, two_rows)
+    row = next(line for line in text.splitlines() if line.startswith("| TAV-MIA: no audio"))
+    assert "+0.000 [" in row and ", to TAV-MIA |" in row
+
+
+def test_no_runs_at_all(tmp_path: Path) -> None:
+    page, text = make(tmp_path)
+    assert "No runs were given." in page and "No runs were given." in text
+    (tmp_path / "empty").mkdir()
+    page, _ = make(tmp_path, tmp_path / "empty", tmp_path / "nothing")
+    assert "holds no runs" in page and "there is no such folder" in page
+
+
+def test_planned_runs_none_of_which_is_finished(two_rows: Path) -> None:
+    shutil.rmtree(two_rows / "all")
+    page, text = make(two_rows, two_rows)
+    assert "0 of 2 seeds are finished" in page and "published: TAV-MIA" in text
+
+
+def test_one_run(two_rows: Path) -> None:
+    shutil.rmtree(two_rows / "all" / "Text-only")
+    shutil.rmtree(two_rows / "all" / "TAV-MIA" / "seed2")
+    _, text = make(two_rows, two_rows)
+    ours = next(line for line in text.splitlines() if line.startswith("| TAV-MIA"))
+    assert "1 of 2 seeds are finished" in ours and "±" not in ours and "less" not in text
+
+
+def test_seeds_that_were_not_asked_for_or_are_of_other_rows(two_rows: Path) -> None:
+    folder = two_rows / "all" / "TAV-MIA"
+    write_seed(folder / "seed3", noise=9)  # of an earlier command with more seeds
+    data = json.loads((two_rows / "table4" / "index.json").read_text())["rows"][0]["data"]
+    made = {"data": data, "content_sha256": "of other rows"}
+    (folder / "seed2" / "run.json").write_text(json.dumps(made))
+    _, text = make(two_rows, two_rows)
+    ours = next(line for line in text.splitlines() if line.startswith("| TAV-MIA"))
+    assert "| 2 × n = 60 |" in ours
+    assert "seed2: of other rows than DATA has now; run again" in ours
+
+
+def test_failed_broken_and_old_runs_are_named_in_their_row(two_rows: Path) -> None:
+    first, second = (two_rows / "all" / "Text-only" / f"seed{seed}" for seed in (1, 2))
+    (first / "failed.txt").write_text("fairseq-train ...\nout of <memory>\n")
+    (first / "test.json").unlink()
+    old = json.loads((second / "test.json").read_text())
+    (second / "test.json").write_text(json.dumps({**old, "format": 0}))
+    (two_rows / "all" / "TAV-MIA" / "seed1" / "test.json").write_text('{"format": 1, "n":')
+    (two_rows / "all" / "TAV-MIA" / "seed2" / "test.tsv").unlink()
+    page, text = make(two_rows, two_rows)
+    assert "seed1 failed: out of &lt;memory&gt;" in page
+    assert "seed2: results of format 0, this version reads 1; evaluate again" in page
+    assert "seed1: test.json cannot be read" in page
+    assert "seed2: test.tsv is missing, so there are no intervals" in page
+    assert "| TAV-MIA | 1 × n = 60 |" in text
+
+
+def test_seeds_of_different_rows_have_no_interval(two_rows: Path) -> None:
+    shutil.rmtree(two_rows / "all" / "TAV-MIA" / "seed2")
+    write_seed(two_rows / "all" / "TAV-MIA" / "seed2", rows=50)
+    _, text = make(two_rows, two_rows)
+    ours = next(line for line in text.splitlines() if line.startswith("| TAV-MIA"))
+    assert "2 × n = 50 / 60" in ours and "its seeds predict different utterances" in ours
+
+
+def test_rows_on_other_utterances_are_not_compared(two_rows: Path) -> None:
+    for seed in (1, 2):
+        shutil.rmtree(two_rows / "all" / "TAV-MIA" / f"seed{seed}")
+        write_seed(two_rows / "all" / "TAV-MIA" / f"seed{seed}", rows=50)
+    _, text = make(two_rows, two_rows)
+    assert "not compared with 'Text-only', whose utterances are others" in text
+
+
+def test_mixed_corpora_and_kinds_of_labels_stand_apart(tmp_path: Path) -> None:
+    runs = tmp_path / "recipe"
+    write_seed(runs / "a" / "seed1", corpus="CMU-MOSI")
+    write_seed(runs / "b" / "seed1", corpus="CMU-MOSEI")
+    write_seed(runs / "c_of_classes" / "seed1", corpus="MELD", classes=True)
+    write_seed(runs / "d" / "seed1", corpus="CMU-MOSI")
+    write_seed(runs / "d" / "seed2", corpus="CMU-MOSEI")
+    (runs / "e" / "seed1").mkdir(parents=True)
+    page, text = make(tmp_path, runs)
+    for title in ("CMU-MOSI, scores", "CMU-MOSEI, scores", "MELD, classes", "unknown corpus"):
+        assert f"### {title}" in text
+    assert "its seeds are of different data" in text and "1 seeds are not finished" in text
+    assert "| c of classes | 1 × n = 60 |" in text and "f1.anger" in text
+    assert "confusion" in page or "truth against prediction" in page
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", '{"format": 0, "rows": []}', '{"format": 1, "rows": [{}]}']
+)
+def test_a_broken_index_is_said(two_rows: Path, content: str) -> None:
+    (two_rows / "table4" / "index.json").write_text(content)
+    assert "index.json: cannot be read" in make(two_rows, two_rows)[0]
+    whole = {"format": INDEX_FORMAT, "experiment": "table4", "rows": [{"row": "x"}]}
+    (two_rows / "table4" / "index.json").write_text(json.dumps(whole))
+    assert "a row lacks" in make(two_rows, two_rows)[0]
+    (two_rows / "table4" / "index.json").write_text(json.dumps({**whole, "rows": []}))
+    assert "no run has been planned" in make(two_rows, two_rows)[0]
+
+
+def test_data_that_is_gone_is_said(two_rows: Path, tmp_path: Path) -> None:
+    shutil.rmtree(tmp_path / "DATA")
+    assert "is not there any more" in make(two_rows, two_rows)[0]
+
+
+@pytest.mark.parametrize("experiment", ["fig2", "robustness", "table7"])
+def test_curves_over_a_setting_are_drawn(tmp_path: Path, experiment: str) -> None:
+    runs = tmp_path / "runs"
+    data = make_store(tmp_path / "DATA", {"text": 3})
+    names = {
+        "fig2": ("MIA-Net, channels 1, gamma 0.1", "MIA-Net, channels 1, gamma 0.2"),
+        "table7": ("N = 2", "N = 3"),
+        "robustness": ("MIA-Net",),
+    }[experiment]
+    write_index(runs, experiment, dict.fromkeys(names, ""), data)
+    for name in names:
+        write_seed(runs / "all" / name / "seed1")
+    if experiment == "robustness":
+        file = runs / experiment / "index.json"
+        index = json.loads(file.read_text())
+        for name in ("noise audio 1", "no audio"):
+            stem = f"test-{name.replace(' ', '_')}"
+            index["rows"][0]["evaluations"].append(evaluation(stem, f"MIA-Net: {name}", data))
+        file.write_text(json.dumps(index))
+        for kind in ("json", "tsv"):
+            for name in ("noise_audio_1", "no_audio"):
+                source = runs / "all" / "MIA-Net" / "seed1" / f"test.{kind}"
+                shutil.copy(source, source.with_name(f"test-{name}.{kind}"))
+    page, text = make(runs, runs)
+    assert page.count("<img") == 4 and "the band is the 95 % interval" in page
+    assert ("| MIA-Net: noise audio 1 |" in text) == (experiment == "robustness")
+
+
+def test_what_a_command_printed_is_shown(tmp_path: Path) -> None:
+    folder = tmp_path / "runs" / "table10"
+    folder.mkdir(parents=True)
+    (folder / "printed.md").write_text("# Cost\n\n| fusion | <b> |\n")
+    page, text = make(tmp_path, tmp_path / "runs")
+    assert "| fusion | &lt;b&gt; |" in page and "# Cost" in text
+    assert "published: TFN" in text and "137.97" in text
+
+
+def test_flags_that_make_no_sense_are_refused(tmp_path: Path) -> None:
+    for flags in (["--resamples", "1"], ["--out", "report.pdf"]):
+        with pytest.raises(InputError, match=r"100 or more and an \.html file"):
+            report_module.main([str(tmp_path), *flags])
+
+
+def test_attention_that_cannot_be_shown_is_said(two_rows: Path) -> None:
+    page, _ = make(two_rows, two_rows, attention=True)
+    assert "no checkpoint or predictions, so no attention is shown" in page
+    for seed in (1, 2):
+        for row in ("Text-only", "TAV-MIA"):
+            checkpoint = two_rows / "all" / row / f"seed{seed}" / "checkpoint_best.pt"
+            checkpoint.write_bytes(b"no checkpoint")
+    page, _ = make(two_rows, two_rows, attention=True)
+    assert "attention cannot be shown" in page
+
+
+def test_a_browser_opens_it_offline_and_draws_every_picture(two_rows: Path, tmp_path: Path) -> None:
+    browser = shutil.which("chromium") or shutil.which("chromium-browser")
+    if browser is None:
+        pytest.skip("no chromium is installed")
+    page, _ = make(tmp_path, two_rows)
+    assert not re.findall(r'(?:src|href)="(?!#|data:)[^"]*"', page)
+    drawn = "[...document.images].filter(i => i.complete && i.naturalWidth > 0).length"
+    script = f"<script>onload = () => document.title = 'drew ' + {drawn}</script></body>"
+    probe = tmp_path / "probe.html"
+    probe.write_text(page.replace("</body>", script))
+    result = subprocess.run(
+        [
+            *(browser, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr"),
+            *("--host-resolver-rules=MAP * ~NOTFOUND", "--virtual-time-budget=5000"),
+            *(f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", probe.as_uri()),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert result.returncode == 0, result.stderr
+    assert f"<title>drew {page.count('<img')}</title>" in result.stdout
+    assert "CONSOLE" not in result.stderr, result.stderr
