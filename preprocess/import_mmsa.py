@@ -2,15 +2,16 @@
 
     python -m preprocess.import_mmsa unaligned_50.pkl --out DATA
 
-The pickle is read by an unpickler that admits NumPy arrays and plain containers, nothing else.
-Text, audio and vision become the modalities text, audio and video. NaN and infinities, which
+The pickle is read as data: arrays, strings and plain containers, nothing that it could run. Text,
+audio and vision become the modalities text, audio and video. Rows are as long as the file's lengths
+say; of an aligned file without lengths, as long as the text; else whole. NaN and infinities, which
 occur in these files, become 0 and are counted.
 """
 
 import argparse
 import logging
-import pickle
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,50 +24,11 @@ from mia_fairseq.data.format.store import DTYPES, ModalitySpec, Utterance
 from mia_fairseq.data.format.store_writer import StoreWriter
 from mia_fairseq.errors import InputError
 from preprocess.tables.labelling import add_label_options, read_labels, split_name
+from preprocess.tables.pickled_arrays import read_pickle
 
 logger = logging.getLogger(__name__)
 
 FIELDS = {"text": "text", "audio": "audio", "video": "vision"}  # ours: MMSA's
-_NUMPY_MODULES = ("numpy.core", "numpy._core")  # NumPy 1 and NumPy 2 write different paths
-ADMITTED = {
-    ("numpy", "ndarray"),
-    ("numpy", "dtype"),
-    ("_codecs", "encode"),  # how protocol 2 writes bytes
-    *((f"{module}.multiarray", "_reconstruct") for module in _NUMPY_MODULES),
-    *((f"{module}.multiarray", "scalar") for module in _NUMPY_MODULES),
-    *((f"{module}.numeric", "_frombuffer") for module in _NUMPY_MODULES),
-}
-
-
-class ArraysOnlyUnpickler(pickle.Unpickler):
-    """Reads arrays, numbers, strings and containers; refuses every other class or function."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) in ADMITTED:
-            return super().find_class(module, name)
-        raise InputError(
-            f"the pickle asks for {module}.{name}, but only NumPy arrays and plain containers are "
-            "admitted, since a pickle can run any code; save it again without that object"
-        )
-
-
-def load_pickle(path: Path) -> Any:
-    """Reads a pickle of arrays and plain containers.
-
-    Raises:
-        InputError: no such file, no pickle, a truncated one, or one that holds anything else.
-    """
-    try:
-        with path.open("rb") as file:
-            return ArraysOnlyUnpickler(file).load()
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file") from error
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
-    except (pickle.UnpicklingError, EOFError, ValueError, TypeError, IndexError) as error:
-        raise InputError(
-            f"{path}: cannot be read as a pickle ({error}); it may be truncated, fetch it again"
-        ) from error
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -83,90 +45,166 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> None:
     """Runs the command."""
     args = parse_args(argv)
-    splits = load_pickle(args.file)
+    splits = read_pickle(args.file)
     if not isinstance(splits, Mapping) or not all(isinstance(s, Mapping) for s in splits.values()):
         raise InputError(f"{args.file}: expected splits of named arrays, as MMSA writes them")
-    names, labels, owners = _labels(splits, args)
+    fields = {ours: FIELDS[ours] for ours in args.modalities}
+    tables = [_table(args.file, split, content, fields) for split, content in splits.items()]
+    names = [row_id for table in tables for row_id in table.ids]
+    labels = [label for table in tables for label in table.labels]
     spec, values = read_labels(labels, names, args, f"{args.file}, regression_labels")
-    first = next(iter(splits.values()))
-    modalities = {
-        ours: ModalitySpec(np.shape(_field(first, FIELDS[ours], args.file))[-1], "MMSA")
-        for ours in args.modalities
-    }
-    label_of = dict(zip(zip(owners, names, strict=True), values, strict=True))
+    dims = _dims(tables, args.file)
+    value_of = iter(values)
     replaced = dict.fromkeys(args.modalities, 0)
     with StoreWriter(
         args.out,
         corpus=args.corpus or args.file.stem,
         label=spec,
-        modalities=modalities,
+        modalities={ours: ModalitySpec(dim, "MMSA") for ours, dim in dims.items()},
         dtype=args.dtype,
     ) as store:
-        for split, content in splits.items():
-            ids = [str(value) for value in content["id"]]
-            arrays = {m: np.asarray(_field(content, FIELDS[m], args.file)) for m in args.modalities}
-            lengths = {m: _lengths(content, m, len(arrays[m]), args.file) for m in args.modalities}
-            texts = content.get("raw_text")
-            for row, row_id in enumerate(tqdm(ids, desc=f"importing {split}", unit="row")):
+        for table in tables:
+            for row, row_id in enumerate(
+                tqdm(table.ids, desc=f"importing {table.split}", unit="row", disable=None)
+            ):
                 features = {}
-                for m in args.modalities:
-                    row_lengths = lengths[m]
-                    count = None if row_lengths is None else int(row_lengths[row])
-                    features[m], bad = _finite(arrays[m][row][:count])
+                for m, vectors in table.features.items():
+                    features[m], bad = _finite(vectors[row])
                     replaced[m] += bad
                 group, _, clip = row_id.partition("$_$")
                 utterance = Utterance(
                     id=row_id,
-                    label=label_of[split, row_id],
-                    text=None if texts is None else str(texts[row]),
+                    label=next(value_of),
+                    text=table.texts[row] if table.texts else None,
                     group=group if clip else None,
-                    position=int(clip) if clip.isdigit() else None,
+                    position=int(clip) if clip.isdecimal() else None,
                 )
-                store.add(split_name(split), utterance, features)
+                store.add(table.split, utterance, features)
     for m, count in replaced.items():
         if count:
             logger.warning("%s: %d numbers were NaN or infinite and became 0", m, count)
     logger.info("wrote %s: %d rows", args.out, len(names))
 
 
-def _labels(
-    splits: Mapping[str, Any], args: argparse.Namespace
-) -> tuple[list[str], list[object], list[str]]:
-    names: list[str] = []
-    labels: list[object] = []
-    owners: list[str] = []
-    for split, content in splits.items():
-        ids = [str(value) for value in _field(content, "id", args.file)]
-        values = np.asarray(_field(content, "regression_labels", args.file)).reshape(-1).tolist()
-        if len(ids) != len(values):
-            raise InputError(f"{args.file}: {split} has {len(ids)} ids for {len(values)} labels")
-        names += ids
-        labels += values
-        owners += [split] * len(ids)
-    return names, labels, owners
+@dataclass(frozen=True)
+class _Table:
+    """One split of the file: ids, labels and words a row, and (T, dim) vectors of each modality."""
+
+    split: str
+    ids: list[str]
+    labels: list[object]
+    texts: list[str]
+    features: dict[str, list[NDArray[Any]]]
 
 
-def _field(content: Mapping[str, Any], name: str, path: Path) -> Any:
+def _table(path: Path, split: str, content: Mapping[str, Any], fields: Mapping[str, str]) -> _Table:
+    where = f"{path}, {split}"
+    ids = [str(value) for value in _rows(content, "id", where)]
+    labels = [
+        value[0] if isinstance(value, list) and len(value) == 1 else value
+        for value in _rows(content, "regression_labels", where, len(ids))
+    ]
+    texts = _rows(content, "raw_text", where, len(ids)) if "raw_text" in content else []
+    features = {}
+    for ours, name in fields.items():
+        vectors = [
+            _vectors(row, f"{where}, {name}, row {row_id!r}")
+            for row_id, row in zip(ids, _rows(content, name, where, len(ids)), strict=True)
+        ]
+        lengths = _lengths(content, name, vectors, ids, where)
+        features[ours] = [row[:count] for row, count in zip(vectors, lengths, strict=True)]
+    return _Table(split_name(split), ids, labels, [str(text) for text in texts], features)
+
+
+def _rows(
+    content: Mapping[str, Any], name: str, where: str, expected: int | None = None
+) -> list[Any]:
+    """A field's rows; those of an array of numbers stay arrays."""
     if name not in content:
         raise InputError(
-            f"{path}: has no field {name!r}, it has {', '.join(content)}; is it an MMSA pickle?"
+            f"{where}: has no field {name!r}, it has {', '.join(map(str, content))[:200]}; is it "
+            "an MMSA pickle?"
         )
-    return content[name]
+    rows = content[name]
+    if isinstance(rows, np.ndarray) and rows.ndim:
+        rows = rows.tolist() if rows.ndim == 1 or rows.shape[1:] == (1,) else list(rows)
+    if not isinstance(rows, list) or expected not in (None, len(rows)):
+        found = f"{len(rows)} rows" if isinstance(rows, list) else type(rows).__name__
+        raise InputError(
+            f"{where}: {name} has {found}, expected {expected or 'one a row'}, as many as ids; the "
+            "file is damaged, fetch it again"
+        )
+    return rows
+
+
+def _vectors(row: Any, where: str) -> NDArray[Any]:
+    """A row's vectors (T, dim), of real numbers."""
+    try:
+        vectors = np.asarray(row)
+    except ValueError as error:
+        raise InputError(f"{where}: its vectors are not of one length; mend the row") from error
+    if vectors.ndim == 1:
+        vectors = vectors[None]
+    if vectors.ndim != 2 or vectors.dtype.kind not in "fiu":
+        raise InputError(
+            f"{where}: holds {vectors.dtype} of shape {vectors.shape}, expected numbers (T, dim)"
+        )
+    return vectors
+
+
+def _dims(tables: Sequence[_Table], path: Path) -> dict[str, int]:
+    """Each modality's dim, the same for all rows.
+
+    Raises:
+        InputError: it is not, or there is no row.
+    """
+    dims: dict[str, int] = {}
+    for table in tables:
+        for modality, rows in table.features.items():
+            for row_id, vectors in zip(table.ids, rows, strict=True):
+                dim = vectors.shape[1]
+                if dims.setdefault(modality, dim) != dim:
+                    raise InputError(
+                        f"{path}, {table.split}: {modality} of row {row_id!r} has {dim} columns, "
+                        f"the rows before have {dims[modality]}; mend the row"
+                    )
+    if not dims:
+        raise InputError(f"{path}: holds no rows; fetch it again")
+    return dims
 
 
 def _lengths(
-    content: Mapping[str, Any], modality: str, rows: int, path: Path
-) -> NDArray[np.int64] | None:
-    """Each row's number of vectors; None where the file does not tell."""
-    own = content.get(f"{FIELDS[modality]}_lengths")
-    if own is None and "text_bert" in content:
-        # Aligned files have one vector a token; text_bert is (rows, 3, tokens): ids, mask, types.
-        own = np.asarray(content["text_bert"])[:, 1].sum(axis=1)
-    if own is None:
-        return None
-    lengths = np.asarray(own, dtype=np.int64).reshape(-1)
-    if len(lengths) != rows:
-        raise InputError(f"{path}: {modality} has {len(lengths)} lengths for {rows} rows")
+    content: Mapping[str, Any],
+    name: str,
+    vectors: Sequence[NDArray[Any]],
+    ids: Sequence[str],
+    where: str,
+) -> list[int]:
+    """Each row's number of vectors, which the row has at least.
+
+    Aligned files have one vector a token and may leave lengths out; then ``text_bert``, (3, tokens)
+    of ids, mask and types a row, tells them. Where audio has not as many places as text has tokens,
+    the file is not aligned, and rows are whole.
+    """
+    given: Sequence[Any] = [len(row) for row in vectors]
+    if f"{name}_lengths" in content:
+        given = _rows(content, f"{name}_lengths", where, len(ids))
+    elif "text_bert" in content:
+        masks = [np.asarray(row) for row in _rows(content, "text_bert", where, len(ids))]
+        if all(mask.ndim == 2 and len(mask) == 3 for mask in masks) and all(
+            mask.shape[1] == len(row) for mask, row in zip(masks, vectors, strict=True)
+        ):
+            given = [mask[1].sum() for mask in masks]
+    lengths = []
+    for row_id, value, row in zip(ids, given, vectors, strict=True):
+        number = value[0] if isinstance(value, list) and len(value) == 1 else value
+        whole = isinstance(number, int | float | np.number) and number == np.floor(number)
+        if not whole or not 0 <= number <= len(row):
+            raise InputError(
+                f"{where}: {name} of row {row_id!r} has length {str(number)[:40]}, expected a "
+                f"whole number from 0 to {len(row)}, the vectors that it has; mend the file"
+            )
+        lengths.append(int(number))
     return lengths
 
 

@@ -11,6 +11,7 @@ import pytest
 from mia_fairseq.data.format.store import Store
 from mia_fairseq.errors import InputError
 from preprocess import binarize, import_arrays, import_mmsa
+from preprocess.tables.pickled_arrays import read_pickle
 
 ROWS = 12
 
@@ -217,7 +218,7 @@ class Evil:
 def test_pickles_of_anything_else_are_refused(tmp_path: Path, capsys, content: object) -> None:
     (tmp_path / "in.pkl").write_bytes(pickle.dumps(content))
     with pytest.raises(InputError, match="only NumPy arrays and plain containers"):
-        import_mmsa.load_pickle(tmp_path / "in.pkl")
+        read_pickle(tmp_path / "in.pkl")
     assert "pwned" not in capsys.readouterr().out
 
 
@@ -236,6 +237,52 @@ def test_bad_pickles_get_one_sentence(tmp_path: Path, content: bytes | None, wor
         (tmp_path / "in.pkl").write_bytes(content)
     with pytest.raises(InputError, match=words):
         import_mmsa.main([str(tmp_path / "in.pkl"), "--out", str(tmp_path / "DATA")])
+
+
+def imported(tmp_path: Path, content: dict[str, object]) -> Store:
+    (tmp_path / "in.pkl").write_bytes(pickle.dumps({"train": content}))
+    import_mmsa.main([str(tmp_path / "in.pkl"), "--out", str(tmp_path / "DATA")])
+    return Store(tmp_path / "DATA")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"audio_lengths": [1, 2, -1]}, r"audio of row 'vid0\$_\$2' has length -1"),
+        ({"audio_lengths": [1, 2.5, 1]}, r"row 'vid0\$_\$1' has length 2.5"),
+        ({"audio_lengths": [1, 7, 1]}, r"row 'vid0\$_\$1' has length 7, .* 0 to 6"),
+        ({"audio_lengths": [1, np.nan, 1]}, r"row 'vid0\$_\$1' has length nan"),
+        ({"audio_lengths": [1, 2]}, "audio_lengths has 2 rows, expected 3"),
+        ({"audio": np.zeros((2, 6, 5))}, "audio has 2 rows, expected 3"),
+        ({"audio": np.zeros(())}, "audio has ndarray, expected 3"),
+        ({"audio": [[[1.0, 2.0], [1.0]]] * 3}, r"audio, row 'vid0\$_\$0': its vectors are not of"),
+        ({"audio": [[[1.0, 2.0]], [[1.0]], [[2.0, 1.0]]]}, r"row 'vid0\$_\$1' has 1 columns"),
+        ({"audio": [["a"]] * 3}, "expected numbers"),
+        ({"raw_text": ["one"]}, "raw_text has 1 rows"),
+        ({"regression_labels": [1.0, 2.0]}, "regression_labels has 2 rows"),
+        ({"id": ["a", "a", "b"]}, "'a' stands in train already"),
+    ],
+)
+def test_rows_of_mmsa_that_do_not_fit_are_named(tmp_path: Path, changes, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        imported(tmp_path, {**mmsa(3, 0, lengths=False), **changes})
+    assert not (tmp_path / "DATA").exists()
+
+
+def test_unaligned_audio_without_lengths_is_not_cut_to_the_text(tmp_path: Path) -> None:
+    audio = np.ones((3, 40, 5))
+    store = imported(tmp_path, {**mmsa(3, 0, lengths=False), "audio": audio})
+    train = store.split("train")
+    assert train.features["audio"].lengths.tolist() == [40, 40, 40]
+    assert train.features["text"].lengths.tolist() == [2, 3, 4]
+
+
+def test_rows_of_mmsa_may_be_lists_of_arrays_as_long_as_they_are(tmp_path: Path) -> None:
+    audio = [np.ones((count, 5)) for count in (4, 1, 0)]
+    changes = {"audio": audio, "regression_labels": [[1.0], [-2.0], [0.5]]}
+    train = imported(tmp_path, {**mmsa(3, 0, lengths=False), **changes}).split("train")
+    assert train.features["audio"].lengths.tolist() == [4, 1, 0]
+    assert train.labels.tolist() == [1, -2, 0.5]
 
 
 def make_features(tmp_path: Path) -> Path:
