@@ -1,4 +1,7 @@
-"""Audio with Whisper tiny.en's encoder, the speech part of the embedded feature set."""
+"""Audio with Whisper tiny.en's encoder, the speech part of the embedded feature set.
+
+Its last layer by default; which words are said fills that one, how they are said the middle ones.
+"""
 
 from collections.abc import Sequence
 
@@ -6,9 +9,11 @@ import numpy as np
 
 from mia_fairseq.errors import InputError
 from mia_fairseq.pretrained.model_list import MODELS
+from mia_fairseq.pretrained.model_store import fetch_model
 from preprocess.extractors.base import Clip, Extractor, Failure, register_extractor
 from preprocess.media import speech
 from preprocess.media.clip_audio import clip_audio
+from preprocess.networks.whisper_encoder import WhisperEncoder
 
 
 @register_extractor("whisper")
@@ -21,12 +26,27 @@ class Whisper(Extractor):
     dim = speech.DIM
     rate = speech.FRAME_RATE
 
-    def __init__(self, *, device: str = "cpu", pad_to: str = "5") -> None:
-        """``pad_to``: seconds, see `preprocess.media.speech.encode`; 30 is Whisper's own."""
+    def __init__(self, *, device: str = "cpu", pad_to: str = "5", layer: str = "last") -> None:
+        """Loads the encoder.
+
+        Args:
+            device: cpu or cuda.
+            pad_to: seconds, see `preprocess.media.speech.encode`; 30 is Whisper's own.
+            layer: last, or the number of the block whose states are wanted, 0 what the first one
+                reads.
+        """
         if not pad_to.isdigit() or not 0 < int(pad_to) <= speech.LONGEST:
             raise InputError(f"whisper: pad_to is {pad_to!r}, expected 1 to {speech.LONGEST}")
         self.pad_to = int(pad_to)
         self.model = speech.whisper(device)
+        self.layer = layer
+        self.encoder: WhisperEncoder | None = None
+        if layer != "last":
+            self.encoder = WhisperEncoder(fetch_model("whisper") / "model.bin", device)
+            if not layer.isdigit() or int(layer) > self.encoder.layers:
+                raise InputError(
+                    f"whisper: layer is {layer!r}, expected last or 0 to {self.encoder.layers}"
+                )
 
     def extract(self, clips: Sequence[Clip]) -> list[np.ndarray | Failure]:
         """Encoder states (T, 384) of each clip's sound."""
@@ -37,7 +57,13 @@ class Whisper(Extractor):
         if isinstance(audio, Failure):
             return audio
         with self.stage("whisper"):
-            return speech.encode(self.model, audio, self.pad_to)
+            return speech.encode(self.model, audio, self.pad_to, self._layer_states)
+
+    def _layer_states(self, mel: np.ndarray) -> np.ndarray:
+        """(T, 384) of (80, 2 T) log-mel frames."""
+        if self.encoder is None:
+            return speech.last_states(self.model, mel)
+        return self.encoder.states(mel)[int(self.layer)]
 
     def describe(self) -> dict[str, object]:
         model = MODELS["whisper"]
@@ -45,4 +71,5 @@ class Whisper(Extractor):
             **super().describe(),
             "model": model.what,
             "model_sha256": model.files["model.bin"].sha256,
+            **({} if self.encoder is None else {"layer": int(self.layer)}),
         }

@@ -11,7 +11,7 @@ import dataclasses
 import functools
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,18 @@ def whisper(device: str = "cpu", compute_type: str = "float32") -> Any:
     )
 
 
-def encode(model: Any, audio: np.ndarray, pad_to: int = 5) -> np.ndarray:
+def last_states(model: Any, mel: np.ndarray) -> np.ndarray:
+    """The last layer's states (T, d) of (80, 2 T) log-mel frames, by CTranslate2."""
+    states: np.ndarray = np.asarray(model.encode(mel))[0]
+    return states
+
+
+def encode(
+    model: Any,
+    audio: np.ndarray,
+    pad_to: int = 5,
+    encoder: Callable[[np.ndarray], np.ndarray] | None = None,
+) -> np.ndarray:
     """Whisper's encoder states of some audio.
 
     Args:
@@ -50,6 +61,7 @@ def encode(model: Any, audio: np.ndarray, pad_to: int = 5) -> np.ndarray:
         pad_to: the last window is filled up with silence to a multiple of this many seconds, at
             most 30. Whisper was trained with 30; the encoder's cost grows with it, so a clip of 3
             seconds costs a tenth at 5.
+        encoder: of log-mel frames; None: the model's own (`last_states`).
 
     Returns (T, 384) float32, T = ceil(N / 320): 50 vectors a second of the audio, padding dropped.
     """
@@ -59,7 +71,7 @@ def encode(model: Any, audio: np.ndarray, pad_to: int = 5) -> np.ndarray:
         seconds = min(LONGEST, -(-len(window) // (pad_to * RATE)) * pad_to)
         padded = np.pad(window, (0, seconds * RATE - len(window)))
         mel = model.feature_extractor(padded, padding=0)  # (80, 100 * seconds)
-        hidden = np.asarray(model.encode(mel))[0]  # (50 * seconds, 384)
+        hidden = last_states(model, mel) if encoder is None else encoder(mel)  # (50 * seconds, d)
         states.append(hidden[: -(-len(window) // 320)])
     return np.concatenate(states).astype(np.float32, copy=False)
 

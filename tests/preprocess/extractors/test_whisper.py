@@ -103,6 +103,22 @@ def test_a_wrong_padding_is_told(pad_to: str) -> None:
         build_extractor("whisper", {"pad_to": pad_to})
 
 
+def test_a_layer_is_an_option_of_the_extractor(tmp_path: Path) -> None:
+    audio = np.random.default_rng(3).normal(0, 0.1, 4 * RATE).astype(np.float32)
+    np.save(tmp_path / "a.npy", audio)
+    clip = [Clip("a", tmp_path / "a.npy")]
+    last, same, middle = (
+        build_extractor("whisper", {"layer": layer}) for layer in ("last", "4", "2")
+    )
+    arrays = [extractor.extract(clip)[0] for extractor in (last, same, middle)]
+    assert [array.shape for array in arrays] == [(200, 384)] * 3
+    assert np.allclose(arrays[0], arrays[1], atol=1e-3)
+    assert np.abs(arrays[0] - arrays[2]).mean() > 0.1
+    assert middle.describe()["layer"] == 2 and "layer" not in last.describe()
+    with pytest.raises(InputError, match="layer is '5', expected last or 0 to 4"):
+        build_extractor("whisper", {"layer": "5"})
+
+
 def test_missing_words_are_filled_in(
     tmp_path: Path, speak: Callable[[str], np.ndarray], capsys: pytest.CaptureFixture[str]
 ) -> None:
