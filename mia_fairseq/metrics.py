@@ -55,8 +55,9 @@ def classification_metrics(
 
     Returns:
         ``n``, ``accuracy``, ``weighted_f1`` (by the true classes' support), ``macro_f1`` (over
-        the classes that occur in truth or prediction, as scikit-learn has it), ``f1`` by class
-        name, ``confusion`` (k lists of k counts: rows truth, columns prediction).
+        the classes that occur in truth or prediction, as scikit-learn has it), ``uar`` (the mean
+        recall of the classes that occur in truth), ``f1`` by class name, ``confusion`` (k lists of
+        k counts: rows truth, columns prediction).
 
     Raises:
         ValueError: the two differ in shape, are empty, or name no class.
@@ -71,6 +72,7 @@ def classification_metrics(
         "accuracy": float(np.trace(table) / table.sum()),
         "weighted_f1": float((f1 * support).sum() / support.sum()),
         "macro_f1": float(f1[occurs].mean()),
+        "uar": float((np.diag(table)[support > 0] / support[support > 0]).mean()),
         "f1": {name: float(value) for name, value in zip(names, f1, strict=True)},
         "confusion": table.tolist(),
     }

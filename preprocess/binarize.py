@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from mia_fairseq.command import run
-from mia_fairseq.data.format.store import DTYPES, ModalitySpec, Utterance
+from mia_fairseq.data.format.store import DTYPES, FURTHER_COLUMNS, ModalitySpec, Utterance
 from mia_fairseq.data.format.store_writer import StoreWriter
 from mia_fairseq.errors import InputError
 from preprocess.extraction.feature_folder import (
@@ -85,6 +85,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         modalities=specs,
         dtype=args.dtype,
         dictionaries={name: read_dictionary(args.features, name) for name in tokens},
+        further=manifest.columns,
     ) as store:
         progress = tqdm(rows, desc="binarizing", unit="row")
         for row, split, value in zip(progress, splits, values, strict=True):
@@ -96,7 +97,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def utterance(row: Row, label: float) -> Utterance:
     """A manifest's row as the store has it."""
-    return Utterance(row.id, label, row.text or None, row.group, row.position)
+    kept = {column: getattr(row, column) for column in ("group", "position", *FURTHER_COLUMNS)}
+    return Utterance(row.id, label, row.text or None, **kept)
 
 
 def tell_left_out(manifest: Manifest) -> None:

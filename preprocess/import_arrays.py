@@ -23,6 +23,7 @@ from mia_fairseq.data.format.store import DTYPES, ModalitySpec, Utterance
 from mia_fairseq.data.format.store_writer import StoreWriter
 from mia_fairseq.errors import InputError
 from preprocess.tables.labelling import (
+    ALL,
     add_carving_options,
     add_label_options,
     carve_validation,
@@ -38,10 +39,17 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("file", type=Path, metavar="FILE.npz")
     parser.add_argument("--modalities", nargs="+", required=True, metavar="NAME")
     parser.add_argument("--label", required=True, metavar="NAME", help="array of labels")
-    parser.add_argument("--split", required=True, metavar="NAME", help="array of split names")
+    parser.add_argument("--split", metavar="NAME", help="array of split names; or --fold")
     parser.add_argument("--group", metavar="NAME", help="array of videos or dialogues")
     parser.add_argument("--id", metavar="NAME", help="array of row names (default: row numbers)")
     parser.add_argument("--text", metavar="NAME", help="array of transcripts")
+    parser.add_argument("--speaker", metavar="NAME", help="array of who speaks")
+    parser.add_argument(
+        "--fold",
+        metavar="NAME",
+        help="array of whole numbers: the part of a cross-validation that tests the row (see "
+        "fairseq-train --fold); --split may then be left out",
+    )
     parser.add_argument(
         "--lengths",
         nargs="+",
@@ -66,16 +74,18 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> None:
     """Runs the command."""
     args = parse_args(argv)
+    if not (args.split or args.fold):
+        raise InputError(f"{args.file}: name the array of split names with --split, or --fold's")
     arrays = load_arrays(args)
     rows = len(arrays[args.label])
     ids = [str(value) for value in arrays[args.id]] if args.id else [str(i) for i in range(rows)]
     groups = [str(value) for value in arrays[args.group]] if args.group else ids
-    splits = [split_name(value) for value in arrays[args.split]]
+    splits = [split_name(value) for value in arrays[args.split]] if args.split else [ALL] * rows
     if args.valid_fraction is not None:
         splits = carve_validation(
             splits, groups, args.valid_fraction, args.valid_seed, str(args.file)
         )
-    elif "valid" not in splits:
+    elif "valid" not in splits and not args.fold:
         logger.warning("%s: has no validation rows; see --valid-fraction", args.file)
     where = f"{args.file}, {args.label}"
     label, values = read_labels(arrays[args.label].tolist(), ids, args, where)
@@ -90,6 +100,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         label=label,
         modalities=modalities,
         dtype=args.dtype,
+        further=[column for column in ("speaker", "fold") if getattr(args, column)],
     ) as store:
         for row in tqdm(range(rows), desc=f"importing {args.file.name}", unit="row"):
             place = positions[groups[row]] = positions.get(groups[row], -1) + 1
@@ -99,6 +110,8 @@ def main(argv: Sequence[str] | None = None) -> None:
                 text=str(arrays[args.text][row]) if args.text else None,
                 group=groups[row] if args.group else None,
                 position=place if args.group else None,
+                speaker=str(arrays[args.speaker][row]) if args.speaker else None,
+                fold=_fold(arrays[args.fold][row], ids[row], args) if args.fold else None,
             )
             store.add(
                 splits[row],
@@ -127,7 +140,8 @@ def load_arrays(args: argparse.Namespace) -> dict[str, NDArray[Any]]:
                 f"{', '.join(args.modalities)} and an array of {args.file}"
             )
     lengths = [pair.partition("=")[2] for pair in args.lengths]
-    vectors = [n for n in (args.label, args.split, args.group, args.id, args.text, *lengths) if n]
+    single = (args.label, args.split, args.group, args.id, args.text, args.speaker, args.fold)
+    vectors = [name for name in (*single, *lengths) if name]
     try:
         with np.load(args.file, allow_pickle=False) as file:
             absent = [n for n in (*args.modalities, *vectors) if n not in file.files]
@@ -177,6 +191,15 @@ def _unpickled(file: Mapping[str, NDArray[Any]], name: str, path: Path) -> NDArr
     except UnicodeDecodeError as error:
         raise InputError(
             f"{path}: array {name!r} holds bytes that are no UTF-8; save it again as str"
+        ) from error
+
+
+def _fold(value: object, row_id: str, args: argparse.Namespace) -> int:
+    try:
+        return int(str(value))
+    except ValueError as error:
+        raise InputError(
+            f"{args.file}, {args.fold}: row {row_id!r} has fold {value!r}, expected a whole number"
         ) from error
 
 

@@ -1,11 +1,18 @@
 """Metrics against scikit-learn and SciPy, and cases computed by hand."""
 
 import math
+import warnings
 
 import numpy as np
 import pytest
 from scipy.stats import pearsonr
-from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, mean_absolute_error
+from sklearn.metrics import (
+    accuracy_score,
+    balanced_accuracy_score,
+    confusion_matrix,
+    f1_score,
+    mean_absolute_error,
+)
 
 from mia_fairseq.metrics import classification_metrics, regression_metrics
 
@@ -65,6 +72,9 @@ def test_classes_equal_scikit_learn(seed: int) -> None:
     for name in ("weighted", "macro"):
         expected = f1_score(truth, prediction, average=name, zero_division=0)
         assert got[f"{name}_f1"] == pytest.approx(expected)
+    with warnings.catch_warnings():  # of classes that are predicted and never true
+        warnings.simplefilter("ignore")
+        assert got["uar"] == pytest.approx(balanced_accuracy_score(truth, prediction))
     by_class = f1_score(truth, prediction, average=None, labels=range(k), zero_division=0)
     assert list(got["f1"]) == names and list(got["f1"].values()) == pytest.approx(by_class)
     assert got["confusion"] == confusion_matrix(truth, prediction, labels=range(k)).tolist()

@@ -9,6 +9,7 @@ from typing import Any
 from fairseq.tasks import register_task
 
 from mia_fairseq.data.dataset import AffectDataset
+from mia_fairseq.data.format.folds import open_store
 from mia_fairseq.data.format.store import Split, Store
 from mia_fairseq.data.schema import Schema
 from mia_fairseq.data.views.derived import parse_derived, parse_surroundings
@@ -41,7 +42,7 @@ class MultimodalAffectTask(WholeSplitTask):
     def __init__(self, cfg: MultimodalAffectConfig, *, evaluating: bool = False) -> None:
         perturbation = Perturbation.parse(cfg.drop, cfg.noise, cfg.misalign, cfg.perturbation_seed)
         super().__init__(cfg, evaluating=evaluating, perturbation=perturbation)
-        self.store = Store(cfg.data) if cfg.data else None
+        self.store = open_store(cfg.data, cfg.fold) if cfg.data else None
         self._schema: Schema | None = None
         self.encoder_states: dict[str, dict[str, Any]] = {}
         self._checked_optimizer = False
@@ -124,7 +125,9 @@ class MultimodalAffectTask(WholeSplitTask):
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint keeps of the task."""
-        state = {"schema": self.schema.to_state()}
+        state: dict[str, Any] = {"schema": self.schema.to_state()}
+        if self.cfg.fold is not None:
+            state["fold"] = self.cfg.fold
         return {**state, "encoders": self.encoder_states} if self.encoder_states else state
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
@@ -134,6 +137,16 @@ class MultimodalAffectTask(WholeSplitTask):
         self.encoder_states = dict(state_dict.get("encoders", {}))
         if self.store is not None:
             self._schema.check_fits(self.store)
+            self._check_fold(state_dict.get("fold"))
+
+    def _check_fold(self, trained: int | None) -> None:
+        """Raises `InputError` where the split is tested on rows that training may have seen."""
+        if self.cfg.fold != trained and self.schema.corpus == self._opened_store().corpus:
+            then = "without folds" if trained is None else f"with --fold {trained}"
+            raise InputError(
+                f"--fold is {self.cfg.fold}, the checkpoint was trained {then}: it may have been "
+                "trained on these rows; evaluate it as it was trained"
+            )
 
     def get_checkpoint_dict(self) -> dict[str, Any]:
         """What fairseq-train's loop would forget when it is killed."""

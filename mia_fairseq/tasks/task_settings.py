@@ -30,6 +30,13 @@ class MultimodalAffectConfig(FairseqDataclass):
     """Settings of the task."""
 
     data: str = field(default=MISSING, metadata={"help": "DATA folder, made by preprocess"})
+    fold: Optional[int] = field(
+        default=None,
+        metadata={
+            "help": "cross-validation: rows of this fold are test, of the next one valid, all "
+            "others train, whatever DATA's tables say (default: as they say)"
+        },
+    )
     main_modality: str = field(
         default="text", metadata={"help": "the modality that the others improve"}
     )

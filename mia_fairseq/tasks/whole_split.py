@@ -125,7 +125,7 @@ class WholeSplitTask(FairseqTask):
 def _scalar_metrics(kind: str) -> Iterable[str]:
     """The metrics that fit into a line of the log."""
     if kind == "classes":
-        return ("accuracy", "weighted_f1", "macro_f1", "n")
+        return ("accuracy", "weighted_f1", "macro_f1", "uar", "n")
     return (
         *("mae", "corr", "acc7", "acc5", "acc2_has0", "f1_has0", "acc2_non0", "f1_non0"),
         *("n", "n_non0"),

@@ -1,21 +1,28 @@
-"""Any folder of clips with a table: id and label, maybe text, split, group, position, path, times.
+"""Any folder of clips with a table: id and label, maybe text, split, group, speaker, fold and more.
 
     python -m preprocess.corpora.folder CLIPS --table labels.csv --out manifest.tsv
 
 A clip is the file that the column ``path`` names (within CLIPS), or else the media file named like
-its id. Where the table has no split, one is drawn, by whole groups, with a seed.
+its id. Further columns are ``position``, ``start``, ``end`` and ``corpus``. Where the table has no
+split, one is drawn, by whole groups, with a seed; where it has folds, every row's split is ``all``
+(see `mia_fairseq.data.format.folds`).
 """
 
 import argparse
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from mia_fairseq.data.format.store import FURTHER_COLUMNS
 from mia_fairseq.errors import InputError, show_input_errors_as_sentences
 from preprocess.corpora.common import SPLITS, Corpus, Media, finish, media_fault, read_csv
+from preprocess.tables.labelling import ALL
 from preprocess.tables.manifest import Row
 
-OPTIONAL = ("text", "split", "group", "position", "path", "start", "end")
+OPTIONAL = (
+    *("text", "split", "group", "position", "path", "start", "end"),
+    *FURTHER_COLUMNS,
+)
 
 
 def read_folder(clips: Path, table: Path, fractions: Sequence[float], seed: int) -> Corpus:
@@ -44,9 +51,7 @@ def read_folder(clips: Path, table: Path, fractions: Sequence[float], seed: int)
         try:
             row = Row(
                 line["id"].strip(),
-                line["split"].strip()
-                if "split" in line
-                else drawn[line.get("group") or line["id"]],
+                _split(line, drawn),
                 line["label"].strip(),
                 path,
                 line.get("text"),
@@ -54,11 +59,21 @@ def read_folder(clips: Path, table: Path, fractions: Sequence[float], seed: int)
                 float(line["end"]) if line.get("end") else None,
                 line.get("group") or None,
                 int(line["position"]) if line.get("position") else None,
+                line.get("speaker") or None,
+                int(line["fold"]) if line.get("fold") else None,
+                line.get("corpus") or None,
             )
         except ValueError as error:
             raise InputError(f"{table}, line {count}: {error}; expected a number") from error
         corpus.rows.append(row)
     return corpus
+
+
+def _split(line: Mapping[str, str], drawn: Mapping[str, str]) -> str:
+    """The table's own split, else ``all`` where the row has a fold, else the one drawn."""
+    if "split" in line:
+        return line["split"].strip()
+    return ALL if line.get("fold") else drawn[line.get("group") or line["id"]]
 
 
 def _draw(groups: Sequence[str], fractions: Sequence[float], seed: int) -> dict[str, str]:

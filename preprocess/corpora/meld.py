@@ -62,6 +62,7 @@ def read_meld(raw: Path, label: str = "emotion") -> Corpus:
                     line["Utterance"],
                     group=f"{name}_dia{dialogue}",
                     position=int(utterance),
+                    speaker=line.get("Speaker") or None,
                 )
             )
     return corpus

@@ -11,6 +11,8 @@ from mia_fairseq.errors import InputError
 
 logger = logging.getLogger(__name__)
 
+ALL = "all"  # the split of rows that folds divide
+
 SPLIT_NAMES = {
     **dict.fromkeys(("train", "training"), "train"),
     **dict.fromkeys(("valid", "val", "dev", "validation"), "valid"),

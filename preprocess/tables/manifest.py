@@ -2,7 +2,8 @@
 
 Tab-separated with a header: ``id``, ``split``, ``label``, then any of ``path`` (of the media file,
 relative to the manifest's folder), ``text``, ``start`` and ``end`` (seconds within that file),
-``group`` (the video or the dialogue) and ``position`` (within the group).
+``group`` (the video or the dialogue), ``position`` (within the group), ``speaker``, ``fold`` (a
+whole number: the part of a cross-validation that tests the row) and ``corpus``.
 """
 
 import math
@@ -33,6 +34,9 @@ class Row:
     end: float | None = None
     group: str | None = None
     position: int | None = None
+    speaker: str | None = None
+    fold: int | None = None
+    corpus: str | None = None
 
     def clip(self) -> Clip:
         """What extractors see of it."""
@@ -166,6 +170,9 @@ def _row(folder: Path, columns: Sequence[str], cells: Sequence[str]) -> Row:
         end=end,
         group=cell.get("group") or None,
         position=_whole(cell, "position"),
+        speaker=cell.get("speaker") or None,
+        fold=_whole(cell, "fold"),
+        corpus=cell.get("corpus") or None,
     )
 
 

@@ -19,17 +19,32 @@ from mia_fairseq.data.labels import LabelSpec
 from mia_fairseq.errors import InputError
 
 NUMBER = re.compile(r"-?[0-9]+")
+WHOLE = ("position", "fold")  # columns of whole numbers
 
 
 @dataclass(frozen=True)
 class Utterance:
-    """One row of a split, without its features."""
+    """One row of a split, without its features.
+
+    Attributes:
+        id: its name, of its own within the corpus.
+        label: its score, or the index of its class.
+        text: its words.
+        group: the video, the dialogue or the actor that it belongs to.
+        position: its place within the group.
+        speaker: who speaks.
+        fold: the part of a cross-validation that it is tested in (see folds.py).
+        corpus: where it comes from, in a DATA that was united from several.
+    """
 
     id: str
     label: float
     text: str | None = None
     group: str | None = None
     position: int | None = None
+    speaker: str | None = None
+    fold: int | None = None
+    corpus: str | None = None
 
 
 class RowTable:
@@ -45,7 +60,7 @@ class RowTable:
 
     Raises:
         InputError: the file is missing, it is no UTF-8, a column is missing, or a row has no id,
-            a label that is none, or a position that is no whole number; the line is named.
+            a label that is none, or a position or fold that is no whole number; the line is named.
     """
 
     labels: NDArray[np.float64]
@@ -67,13 +82,16 @@ class RowTable:
         place = range(len(self))[row]  # counts from the end too, and raises IndexError
         begin, end = map(int, self._begins[place : place + 2])
         cells = _cells(self._file.read(begin, end - begin))
-        position = self._cell(cells, "position")
+        position, fold = (self._cell(cells, column) for column in WHOLE)
         return Utterance(
             id=self._cell(cells, "id") or "",
             label=float(self.labels[place]),
             text=self._cell(cells, "text"),
             group=self._cell(cells, "group"),
             position=None if position is None else int(position),
+            speaker=self._cell(cells, "speaker"),
+            fold=None if fold is None else int(fold),
+            corpus=self._cell(cells, "corpus"),
         )
 
     def __iter__(self) -> Iterator[Utterance]:
@@ -119,9 +137,10 @@ class RowTable:
         row_id, label = self._cell(cells, "id"), self._cell(cells, "label")
         if row_id is None or label is None:
             raise InputError(f"{where}: id or label is empty; import the data again")
-        position = self._cell(cells, "position")
-        if position is not None and not NUMBER.fullmatch(position):
-            raise InputError(f"{where}: position {position!r} is no whole number")
+        for column in WHOLE:
+            number = self._cell(cells, column)
+            if number is not None and not NUMBER.fullmatch(number):
+                raise InputError(f"{where}: {column} {number!r} is no whole number")
         return self.label.parse(label, f"{where} (row {row_id!r})")
 
 

@@ -34,6 +34,7 @@ from mia_fairseq.errors import InputError
 
 FORMAT = 1  # of DATA/; raised when a reader of the old format would misread the new one
 COLUMNS = ("id", "label", "text", "group", "position")
+FURTHER_COLUMNS = ("speaker", "fold", "corpus")  # of tables that need them
 DTYPES = KINDS["features"].extracted
 
 
@@ -158,9 +159,12 @@ class Split:
         specs: the specification of each opened modality.
     """
 
-    def __init__(self, store: Store, name: str, modalities: Iterable[str]) -> None:
+    def __init__(
+        self, store: Store, name: str, modalities: Iterable[str], rows: int | None = None
+    ) -> None:
+        """``rows``: how many there must be; None: as many as the store says."""
         self.store, self.name = store, name
-        path, expected = store.path / f"{name}.tsv", store.splits[name]
+        path, expected = store.path / f"{name}.tsv", store.splits[name] if rows is None else rows
         self.rows = RowTable(path, store.label)
         if len(self.rows) != expected:
             raise InputError(

@@ -6,7 +6,7 @@ import json
 import logging
 import shutil
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -17,7 +17,14 @@ from numpy.typing import NDArray
 
 from mia_fairseq.data.format.dictionary import check_dictionary, dictionary_path
 from mia_fairseq.data.format.kinds import KINDS
-from mia_fairseq.data.format.store import COLUMNS, DTYPES, FORMAT, ModalitySpec, Utterance
+from mia_fairseq.data.format.store import (
+    COLUMNS,
+    DTYPES,
+    FORMAT,
+    FURTHER_COLUMNS,
+    ModalitySpec,
+    Utterance,
+)
 from mia_fairseq.data.labels import LabelSpec, one_line
 from mia_fairseq.errors import InputError
 
@@ -37,6 +44,7 @@ class StoreWriter:
         modalities: the specification of each.
         dtype: of features on disk.
         dictionaries: the text of each token modality's dictionary (see dictionary.py).
+        further: which of `FURTHER_COLUMNS` the tables have; a row that fills another is refused.
     """
 
     def __init__(
@@ -48,8 +56,10 @@ class StoreWriter:
         modalities: Mapping[str, ModalitySpec],
         dtype: str = "float32",
         dictionaries: Mapping[str, str] | None = None,
+        further: Iterable[str] = (),
     ) -> None:
         self.path = Path(path)
+        self.columns = (*COLUMNS, *(name for name in FURTHER_COLUMNS if name in set(further)))
         self.corpus, self.label, self.modalities = corpus, label, dict(modalities)
         self.dictionaries = dict(dictionaries or {})
         if not self.modalities:
@@ -176,7 +186,7 @@ class _SplitWriter:
         self._rows = csv.writer(
             self._table, delimiter="\t", quoting=csv.QUOTE_NONE, quotechar=None, lineterminator="\n"
         )
-        self._rows.writerow(COLUMNS)
+        self._rows.writerow(store.columns)
         self._files: dict[str, _ArrayFile | _TokenFile] = {}
         for name, spec in store.modalities.items():
             stem = folder / f"{split}.{name}"
@@ -192,8 +202,7 @@ class _SplitWriter:
             name: checked_row(name, spec, features.get(name), self.store.stored_dtype(name), where)
             for name, spec in self.store.modalities.items()
         }
-        cells = (row.id, self.store.label.format(row.label), row.text, row.group, row.position)
-        line = ["" if cell is None else one_line(cell) for cell in cells]
+        line = self._line(row, where)
         self._rows.writerow(line)
         self.ids.add(row.id)
         lengths = [len(array) for array in arrays.values()]
@@ -202,6 +211,17 @@ class _SplitWriter:
             self._files[name].append(array)
             self.store.content.update(array.tobytes())
             self.missing[name] += not len(array)
+
+    def _line(self, row: Utterance, where: str) -> list[str]:
+        """The cells of a row, as the table and the hash of the content have them."""
+        for column in FURTHER_COLUMNS:
+            if getattr(row, column) is not None and column not in self.store.columns:
+                raise InputError(f"{where} has a {column}, and the table no such column")
+        cells = {**vars(row), "label": self.store.label.format(row.label)}
+        return [
+            "" if cells[column] is None else one_line(cells[column])
+            for column in self.store.columns
+        ]
 
     def close(self) -> None:
         self._table.close()

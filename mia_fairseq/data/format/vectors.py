@@ -8,7 +8,7 @@ import math
 import os
 import weakref
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,4 +87,19 @@ class VectorFile:
         return np.asarray(self[:], dtype)
 
 
-Vectors = NDArray[Any] | VectorFile  # (n, ...), in memory or on disk
+class Vectors(Protocol):
+    """(n, ...) items in memory or on disk, read by slices without a step."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of their numbers."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(n, ...)."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: slice, /) -> NDArray[Any]: ...
+
+    def __array__(self) -> NDArray[Any]: ...

@@ -47,6 +47,18 @@ def test_any_folder_with_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "4 faults" in capsys.readouterr().out
 
 
+def test_speakers_and_folds_come_along_and_folds_leave_nothing_to_draw(tmp_path: Path) -> None:
+    lines = ["id,label,speaker,fold,corpus", "a,joy,Ross,2,c1", "b,joy,Joey,0,c2", "c,anger,,,"]
+    (tmp_path / "t.csv").write_text("\n".join(lines) + "\n")
+    corpus = folder.read_folder(tmp_path, tmp_path / "t.csv", (0.0, 0.0), 1)
+    rows = [(row.split, row.speaker, row.fold, row.corpus) for row in corpus.rows]
+    assert rows == [
+        ("all", "Ross", 2, "c1"),
+        ("all", "Joey", 0, "c2"),
+        ("train", None, None, None),
+    ]
+
+
 def test_a_drawn_split_keeps_groups_whole_and_follows_the_seed(tmp_path: Path) -> None:
     (tmp_path / "clips").mkdir()
     lines = [f"u{index},1,g{index // 5}" for index in range(100)]

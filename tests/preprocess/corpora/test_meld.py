@@ -53,6 +53,7 @@ def test_meld_of_its_own_layout_with_its_known_faults(
         None,
         "train_dia0",
         0,
+        "Joey",
     )
     assert [row.id for row in manifest.rows] == [
         "train_dia0_utt0",

@@ -20,17 +20,18 @@ def _table(tmp_path: Path, text: str) -> Path:
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     rows = [
         Row("a", "train", "0.5", tmp_path / "clips" / "a.mp4", 'He said\t"no" \n', 0.25, 3, "v", 0),
-        Row("b", "test", "-3", text="été", start=None, end=1 / 3),
+        Row("b", "test", "-3", text="été", end=1 / 3, speaker="Ross", fold=4, corpus="c"),
     ]
     write_manifest(tmp_path / "manifest.tsv", rows)
     manifest = read_manifest(tmp_path / "manifest.tsv")
     assert manifest.columns == (
         *("id", "split", "label", "path", "text", "start", "end", "group", "position"),
+        *("speaker", "fold", "corpus"),
     )
     assert (tmp_path / "manifest.tsv").read_text().splitlines()[1].split("\t")[3] == "clips/a.mp4"
     assert manifest.rows == [
         Row("a", "train", "0.5", tmp_path / "clips/a.mp4", 'He said "no"', 0.25, 3.0, "v", 0),
-        Row("b", "test", "-3", text="été", end=1 / 3),
+        Row("b", "test", "-3", text="été", end=1 / 3, speaker="Ross", fold=4, corpus="c"),
     ]
     assert manifest.rows[0].clip() == Clip("a", tmp_path / "clips/a.mp4", 'He said "no"', 0.25, 3.0)
 
