@@ -7,7 +7,7 @@ installed packages offer under the entry point group ``mia_fairseq.plugins``.
 
 from importlib import import_module
 from importlib.metadata import entry_points
-from pkgutil import iter_modules
+from pkgutil import walk_packages
 
 from fairseq.registry import REGISTRIES
 
@@ -21,8 +21,8 @@ def _register_everything() -> None:
     """Imports each module of the folders whose modules register something."""
     for folder in ("optim", "tasks", "models", "criterions"):
         package = import_module(f"{__name__}.{folder}")
-        for module in iter_modules(package.__path__):
-            import_module(f"{package.__name__}.{module.name}")
+        for module in walk_packages(package.__path__, f"{package.__name__}."):
+            import_module(module.name)
     for plugin in entry_points(group=PLUGIN_GROUP):
         plugin.load()
 

@@ -5,10 +5,12 @@ B batch, T time, c channels, d a modality's dim, d_m the main modality's.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from types import MappingProxyType
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from torch import Tensor, nn
 
+from mia_fairseq.data.labels import LabelSpec
 from mia_fairseq.encoders.encoder import Encoder
 
 if TYPE_CHECKING:
@@ -23,18 +25,38 @@ class ModalityInput(NamedTuple):
     mask: Tensor  # (B, T), True where there is data
 
 
+class Taught(NamedTuple):
+    """What training tells a fusion that asks for it; evaluation and prediction never do."""
+
+    labels: Tensor  # (B,) scores or classes
+    rows: Tensor  # (B,) places in the training split
+
+
+NO_PARTS: Mapping[str, Tensor] = MappingProxyType({})
+
+
 class FusionOutput(NamedTuple):
     """What a fusion returns."""
 
     fused: Tensor  # (B, c, d_m), added to the main modality in Eq. 11
     penalty: Tensor | None = None  # a scalar for the criterion's second loss
+    parts: Mapping[str, Tensor] = NO_PARTS  # gates, routing weights: (B, ...), for reports
 
 
 class Fusion(nn.Module):
-    """Base of fusions: ``forward({modality: ModalityInput}) -> FusionOutput``."""
+    """Base of fusions: ``forward({modality: ModalityInput}) -> FusionOutput``.
+
+    A fusion with `asks_for_labels` has ``forward(inputs, taught)``, where `taught` is a `Taught`
+    in training and None otherwise.
+    """
+
+    asks_for_labels: ClassVar[bool] = False
 
     def forward(self, inputs: Mapping[str, ModalityInput]) -> FusionOutput:
         raise NotImplementedError(f"{type(self).__name__} must implement forward")
+
+    def begin_training(self, rows: int) -> None:
+        """Makes room for what is kept of each training row (see `RowMemory`); once, when built."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +70,7 @@ class FusionShape:
         channels: c.
         copies: modalities that are learned linear maps of others, and of which.
         shared: modalities that the encoder of another one reads (contexts), and of which.
+        label: the kind of label, for fusions that predict it themselves.
     """
 
     main: str
@@ -56,6 +79,7 @@ class FusionShape:
     channels: int
     copies: Mapping[str, str] = field(default_factory=dict)
     shared: Mapping[str, str] = field(default_factory=dict)
+    label: LabelSpec = field(default_factory=lambda: LabelSpec("regression"))
 
     @classmethod
     def of(cls, schema: "Schema", channels: int, encoders: Mapping[str, Encoder]) -> "FusionShape":
@@ -66,7 +90,8 @@ class FusionShape:
             owner = shared.get(name, schema.copies.get(name, name))
             known = encoders.get(owner)
             dims[name] = known.output_dim if known else schema.modalities[name].dim
-        return cls(schema.main, schema.auxiliaries, dims, channels, schema.copies, shared)
+        names = schema.main, schema.auxiliaries
+        return cls(*names, dims, channels, schema.copies, shared, schema.label)
 
     def source(self, name: str) -> str:
         """Under what name the data holds a modality."""

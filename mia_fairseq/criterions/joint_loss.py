@@ -12,6 +12,7 @@ from fairseq.logging import metrics
 from torch import Tensor
 
 from mia_fairseq.errors import InputError
+from mia_fairseq.fusion import Taught
 
 BALANCING = {"balanced": 1.0, "root": 0.5}  # weights are counts to the power of minus this
 
@@ -51,6 +52,12 @@ class JointLossCriterion(FairseqCriterion):
             )
         self.gamma = gamma
 
+    def teaching(self, model: Any, sample: Mapping[str, Any]) -> dict[str, Taught]:
+        """Labels and rows of a training batch, for models whose fusion asks for them."""
+        if not (self.training and getattr(model, "asks_for_labels", False)):
+            return {}
+        return {"taught": Taught(sample["target"], sample["id"])}
+
     def task_loss(self, prediction: Tensor, target: Tensor) -> Tensor:
         """The loss of a batch, summed over its utterances; a scalar."""
         raise NotImplementedError(f"{type(self).__name__} must implement task_loss")
@@ -62,7 +69,7 @@ class JointLossCriterion(FairseqCriterion):
     def forward(
         self, model: Any, sample: Mapping[str, Any], reduce: bool = True
     ) -> tuple[Tensor, int, dict[str, Any]]:
-        output = model(**sample["net_input"])
+        output = model(**sample["net_input"], **self.teaching(model, sample))
         size = sample["nsentences"]
         task_loss = self.batch_loss(output.prediction, sample)
         penalty = task_loss.new_zeros(()) if output.penalty is None else output.penalty

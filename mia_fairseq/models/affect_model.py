@@ -15,7 +15,14 @@ from mia_fairseq.encoders.encoder import Encoder, inside
 from mia_fairseq.encoders.feature_encoder import FeatureEncoder
 from mia_fairseq.encoders.modality_encoders import EncoderBank
 from mia_fairseq.errors import InputError
-from mia_fairseq.fusion import Fusion, FusionOutput, FusionShape, ModalityInput
+from mia_fairseq.fusion import (
+    NO_PARTS,
+    Fusion,
+    FusionOutput,
+    FusionShape,
+    ModalityInput,
+    Taught,
+)
 from mia_fairseq.models.affect_settings import AffectModelConfig
 from mia_fairseq.modules.adapter import Adapter, segment_means
 from mia_fairseq.modules.dual_residual import DualResidual
@@ -41,6 +48,7 @@ class AffectOutput(NamedTuple):
 
     prediction: Tensor  # (B,) scores or (B, k) logits
     penalty: Tensor | None = None  # L_KRL, or what else the fusion wants kept small
+    parts: Mapping[str, Tensor] = NO_PARTS  # what the fusion names, for reports
 
 
 class AffectModel(BaseFairseqModel):
@@ -124,6 +132,7 @@ class AffectModel(BaseFairseqModel):
         features: Mapping[str, Tensor],
         lengths: Mapping[str, Tensor],
         own: Mapping[str, Tensor] | None = None,
+        taught: Taught | None = None,
     ) -> AffectOutput:
         """Scores or logits of a batch.
 
@@ -132,14 +141,30 @@ class AffectModel(BaseFairseqModel):
                 (B, T, side, side, 3) bytes; T may differ between them.
             lengths: (B,) of each; 0 where it is missing.
             own: (B, 2) of those whose rows are read among neighbours: which items are their own.
+            taught: labels and places of the rows; read in training only, by fusions that ask.
         """
         encoded = self.encoders(features, self.modality_dropout(lengths), own)
         inputs = {name: self.embed(name, *found) for name, found in encoded.items()}
         main = inputs[self.shape.main].pooled  # M¹
-        fused, penalty = self.fusion(inputs)  # M_MIAs
+        fused, penalty, parts = self.fuse(inputs, taught)  # M_MIAs
         refined = self.dropout(self.dual_residual(main, fused))  # M̌, (B, c, d_m)
         prediction = self.head(refined.flatten(1))  # z, Eq. 15
-        return AffectOutput(prediction if self.outputs > 1 else prediction.squeeze(1), penalty)
+        scores = prediction if self.outputs > 1 else prediction.squeeze(1)
+        return AffectOutput(scores, penalty, parts)
+
+    def fuse(self, inputs: Mapping[str, ModalityInput], taught: Taught | None) -> FusionOutput:
+        """What the fusion makes of a batch; it is taught in training, if it asks."""
+        output: FusionOutput = (
+            self.fusion(inputs, taught if self.training else None)
+            if self.asks_for_labels
+            else self.fusion(inputs)
+        )
+        return output
+
+    @property
+    def asks_for_labels(self) -> bool:
+        """Whether criteria are to hand over labels in training."""
+        return self.fusion.asks_for_labels
 
     def embed(self, name: str, sequence: Tensor, lengths: Tensor) -> ModalityInput:
         """Pools and adapts one modality, (B, T, d) with lengths (B,)."""

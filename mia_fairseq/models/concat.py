@@ -18,14 +18,8 @@ import torch
 from fairseq.models import register_model
 from torch import nn
 
-from mia_fairseq.models.affect_model import (
-    AffectModel,
-    AffectModelConfig,
-    Fusion,
-    FusionOutput,
-    FusionShape,
-    ModalityInput,
-)
+from mia_fairseq.fusion import Fusion, FusionOutput, FusionShape, ModalityInput
+from mia_fairseq.models.affect_model import AffectModel, AffectModelConfig
 from mia_fairseq.models.fusion_settings import used
 
 

@@ -9,14 +9,8 @@ from fairseq.dataclass import ChoiceEnum
 from fairseq.models import register_model
 from torch import nn
 
-from mia_fairseq.models.affect_model import (
-    AffectModel,
-    AffectModelConfig,
-    Fusion,
-    FusionOutput,
-    FusionShape,
-    ModalityInput,
-)
+from mia_fairseq.fusion import Fusion, FusionOutput, FusionShape, ModalityInput
+from mia_fairseq.models.affect_model import AffectModel, AffectModelConfig
 from mia_fairseq.modules.mia import MIAModule
 
 KERNEL_INITS = ChoiceEnum(["identity", "scaled", "random"])

@@ -9,14 +9,8 @@ from typing import Any, ClassVar
 import torch
 from fairseq.models import register_model
 
-from mia_fairseq.models.affect_model import (
-    AffectModel,
-    AffectModelConfig,
-    Fusion,
-    FusionOutput,
-    FusionShape,
-    ModalityInput,
-)
+from mia_fairseq.fusion import Fusion, FusionOutput, FusionShape, ModalityInput
+from mia_fairseq.models.affect_model import AffectModel, AffectModelConfig
 
 
 class NoFusion(Fusion):

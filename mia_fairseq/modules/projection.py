@@ -3,6 +3,8 @@
 B batch, c channels or steps, d the modality's dim, p the common width.
 """
 
+from collections.abc import Mapping
+
 from torch import Tensor, nn
 
 
@@ -28,6 +30,24 @@ class Projection(nn.Module):
         kept = inside.view(*inside.shape, *(1,) * (vectors.ndim - inside.ndim))
         output: Tensor = self.linear(vectors) * kept.to(vectors.dtype)
         return output
+
+
+class Projections(nn.ModuleDict):
+    """A `Projection` of each modality to one width.
+
+    Args:
+        dims: d of each modality.
+        width: p.
+    """
+
+    def __init__(self, dims: Mapping[str, int], width: int) -> None:
+        super().__init__({name: Projection(dim, width) for name, dim in dims.items()})
+
+    def forward(
+        self, vectors: Mapping[str, Tensor], inside: Mapping[str, Tensor]
+    ) -> dict[str, Tensor]:
+        """(B, c, d) → (B, c, p) of each modality, zeros where it is missing."""
+        return {name: map_(vectors[name], inside[name]) for name, map_ in self.items()}
 
 
 def present(mask: Tensor) -> Tensor:

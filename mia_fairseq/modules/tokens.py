@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from mia_fairseq.modules.positions import sinusoids
-from mia_fairseq.modules.projection import Projection
+from mia_fairseq.modules.projection import Projections
 
 
 class ModalityTokens(nn.Module):
@@ -22,7 +22,7 @@ class ModalityTokens(nn.Module):
 
     def __init__(self, dims: Mapping[str, int], width: int) -> None:
         super().__init__()
-        self.projections = nn.ModuleDict({n: Projection(dim, width) for n, dim in dims.items()})
+        self.projections = Projections(dims, width)
 
     def forward(
         self, rows: Mapping[str, Tensor], there: Mapping[str, Tensor]
@@ -33,10 +33,7 @@ class ModalityTokens(nn.Module):
             rows: (B, c, d) of each modality.
             there: (B,) of each, False where it is missing.
         """
-        tokens = [
-            _with_positions(projection(rows[name], there[name]))
-            for name, projection in self.projections.items()
-        ]
+        tokens = [_with_positions(token) for token in self.projections(rows, there).values()]
         counts = [token.shape[1] for token in tokens]
         masks = [
             there[name][:, None].expand(-1, count)

@@ -12,7 +12,7 @@ from fairseq.models.transformer import TransformerModel
 from harness import train
 
 from mia_fairseq.fairseq_patches.model_names import free_name
-from mia_fairseq.models.transformer import Transformer
+from mia_fairseq.models.attention_fusion.transformer import Transformer
 
 
 def test_the_name_is_ours_and_fairseqs_model_has_another() -> None:

@@ -7,10 +7,10 @@ from omegaconf import OmegaConf
 
 from mia_fairseq.errors import InputError
 from mia_fairseq.models.affect_model import FusionShape
-from mia_fairseq.models.cross_transformer import CrossModalFusion, CrossTransformer
+from mia_fairseq.models.attention_fusion.cross_transformer import CrossModalFusion, CrossTransformer
+from mia_fairseq.models.attention_fusion.mha import AttentionFusion
+from mia_fairseq.models.attention_fusion.transformer import TransformerFusion
 from mia_fairseq.models.fusion_settings import TransformerConfig
-from mia_fairseq.models.mha import AttentionFusion
-from mia_fairseq.models.transformer import TransformerFusion
 
 TRANSFORMER = {"layers": 2, "heads": 2, "dropout": 0.0}
 

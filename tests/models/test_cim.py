@@ -5,7 +5,7 @@ import math
 import torch
 from fusion_inputs import inputs_of, shape_of, without
 
-from mia_fairseq.models.cim import ContextualFusion, attend_and_gate
+from mia_fairseq.models.attention_fusion.cim import ContextualFusion, attend_and_gate
 
 
 def test_attention_and_gate_by_loops() -> None:

@@ -3,7 +3,7 @@
 import torch
 from fusion_inputs import DIMS, inputs_of, shape_of, without
 
-from mia_fairseq.models.lmf import LowRankFusion
+from mia_fairseq.models.tensor_fusion.lmf import LowRankFusion
 
 
 def written_out(fusion: LowRankFusion) -> torch.Tensor:

@@ -5,7 +5,7 @@ import torch
 from fusion_inputs import inputs_of, shape_of, without
 
 from mia_fairseq.errors import InputError
-from mia_fairseq.models.mag import MAG, AdaptationGate
+from mia_fairseq.models.representation.mag import MAG, AdaptationGate
 
 
 @pytest.mark.parametrize("beta", [0.01, 100.0])

@@ -6,7 +6,7 @@ from fusion_inputs import inputs_of, shape_of, without
 from omegaconf import OmegaConf
 
 from mia_fairseq.errors import InputError
-from mia_fairseq.models.misa import MISA, MISAConfig, MISAFusion
+from mia_fairseq.models.representation.misa import MISA, MISAConfig, MISAFusion
 from mia_fairseq.modules.representation_losses import (
     central_moment_discrepancy,
     orthogonality_loss,

@@ -6,7 +6,7 @@ from fusion_inputs import inputs_of, shape_of, without
 from omegaconf import OmegaConf
 
 from mia_fairseq.errors import InputError
-from mia_fairseq.models.mmim import MMIM, MMIMConfig, MMIMFusion
+from mia_fairseq.models.representation.mmim import MMIM, MMIMConfig, MMIMFusion
 from mia_fairseq.modules.representation_losses import info_nce
 
 

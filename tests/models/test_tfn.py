@@ -7,7 +7,7 @@ import torch
 from fusion_inputs import DIMS, inputs_of, shape_of, without
 
 from mia_fairseq.errors import InputError
-from mia_fairseq.models.tfn import TensorFusion, outer_product, product_width
+from mia_fairseq.models.tensor_fusion.tfn import TensorFusion, outer_product, product_width
 
 
 def test_the_outer_product_by_loops() -> None:

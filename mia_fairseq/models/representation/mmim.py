@@ -28,15 +28,10 @@ from fairseq.models import register_model
 from torch import Tensor, nn
 
 from mia_fairseq.errors import InputError
-from mia_fairseq.models.affect_model import (
-    AffectModel,
-    Fusion,
-    FusionOutput,
-    FusionShape,
-    ModalityInput,
-)
+from mia_fairseq.fusion import Fusion, FusionOutput, FusionShape, ModalityInput
+from mia_fairseq.models.affect_model import AffectModel
 from mia_fairseq.models.fusion_settings import WidthConfig, check_width, rows_and_presence, used
-from mia_fairseq.modules.projection import Projection
+from mia_fairseq.modules.projection import Projections
 from mia_fairseq.modules.representation_losses import info_nce
 
 
@@ -69,7 +64,7 @@ class MMIMFusion(Fusion):
         super().__init__()
         dims = used(shape)
         self.main, self.weights = shape.main, weights
-        self.projections = nn.ModuleDict({n: Projection(dim, width) for n, dim in dims.items()})
+        self.projections = Projections(dims, width)
         self.joint = nn.Linear(len(dims) * width, width)  # V₁, v₁
         self.output = nn.Linear(width, shape.dims[shape.main])  # V₂, v₂
         self.back = nn.ModuleDict({name: nn.Linear(width, width) for name in dims})  # G
@@ -77,7 +72,7 @@ class MMIMFusion(Fusion):
 
     def forward(self, inputs: Mapping[str, ModalityInput]) -> FusionOutput:
         rows, there = rows_and_presence(inputs)
-        x = {name: map_(rows[name], there[name]) for name, map_ in self.projections.items()}
+        x = self.projections(rows, there)
         joint = torch.relu(self.joint(torch.cat(list(x.values()), dim=2)))  # Z, (B, c, p)
         return FusionOutput(self.output(joint), self.penalty(x, there, joint))
 

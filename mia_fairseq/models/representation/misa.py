@@ -29,13 +29,8 @@ from fairseq.models import register_model
 from torch import Tensor, nn
 
 from mia_fairseq.errors import InputError
-from mia_fairseq.models.affect_model import (
-    AffectModel,
-    Fusion,
-    FusionOutput,
-    FusionShape,
-    ModalityInput,
-)
+from mia_fairseq.fusion import Fusion, FusionOutput, FusionShape, ModalityInput
+from mia_fairseq.models.affect_model import AffectModel
 from mia_fairseq.models.fusion_settings import (
     AttentionConfig,
     check_width,
@@ -43,7 +38,7 @@ from mia_fairseq.models.fusion_settings import (
     used,
 )
 from mia_fairseq.modules.masked_attention import MaskedTransformer
-from mia_fairseq.modules.projection import Projection
+from mia_fairseq.modules.projection import Projections
 from mia_fairseq.modules.representation_losses import (
     central_moment_discrepancy,
     orthogonality_loss,
@@ -97,7 +92,7 @@ class MISAFusion(Fusion):
         super().__init__()
         dims = used(shape)
         self.weights = weights
-        self.projections = nn.ModuleDict({n: Projection(dim, width) for n, dim in dims.items()})
+        self.projections = Projections(dims, width)
         self.shared = nn.Sequential(nn.Linear(width, width), nn.Sigmoid())  # E_c
         self.private = nn.ModuleDict(
             {name: nn.Sequential(nn.Linear(width, width), nn.Sigmoid()) for name in dims}

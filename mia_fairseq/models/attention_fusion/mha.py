@@ -19,13 +19,8 @@ from typing import Any
 from fairseq.models import register_model
 from torch import nn
 
-from mia_fairseq.models.affect_model import (
-    AffectModel,
-    Fusion,
-    FusionOutput,
-    FusionShape,
-    ModalityInput,
-)
+from mia_fairseq.fusion import Fusion, FusionOutput, FusionShape, ModalityInput
+from mia_fairseq.models.affect_model import AffectModel
 from mia_fairseq.models.fusion_settings import (
     AttentionConfig,
     check_width,

@@ -20,13 +20,8 @@ from fairseq.models import register_model
 from torch import nn
 
 from mia_fairseq.fairseq_patches.model_names import free_name
-from mia_fairseq.models.affect_model import (
-    AffectModel,
-    Fusion,
-    FusionOutput,
-    FusionShape,
-    ModalityInput,
-)
+from mia_fairseq.fusion import Fusion, FusionOutput, FusionShape, ModalityInput
+from mia_fairseq.models.affect_model import AffectModel
 from mia_fairseq.models.fusion_settings import (
     TransformerConfig,
     check_width,

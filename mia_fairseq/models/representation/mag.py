@@ -25,14 +25,8 @@ from fairseq.models import register_model
 from torch import Tensor, nn
 
 from mia_fairseq.errors import InputError
-from mia_fairseq.models.affect_model import (
-    AffectModel,
-    AffectModelConfig,
-    Fusion,
-    FusionOutput,
-    FusionShape,
-    ModalityInput,
-)
+from mia_fairseq.fusion import Fusion, FusionOutput, FusionShape, ModalityInput
+from mia_fairseq.models.affect_model import AffectModel, AffectModelConfig
 
 
 @dataclass

@@ -22,16 +22,10 @@ from fairseq.models import register_model
 from torch import Tensor, nn
 
 from mia_fairseq.errors import InputError
-from mia_fairseq.models.affect_model import (
-    AffectModel,
-    AffectModelConfig,
-    Fusion,
-    FusionOutput,
-    FusionShape,
-    ModalityInput,
-)
+from mia_fairseq.fusion import Fusion, FusionOutput, FusionShape, ModalityInput
+from mia_fairseq.models.affect_model import AffectModel, AffectModelConfig
 from mia_fairseq.models.fusion_settings import rows_and_presence, used
-from mia_fairseq.modules.projection import Projection
+from mia_fairseq.modules.projection import Projections
 
 HIDDEN = 128  # of the inference sub-network, Sec. 4.3 of Zadeh et al.
 PRACTICAL_ENTRIES = 2**16  # the product's size that p is chosen for when it is not given
@@ -98,7 +92,7 @@ class TensorFusion(Fusion):
     def __init__(self, shape: FusionShape, width: int) -> None:
         super().__init__()
         dims = used(shape)
-        self.embeddings = nn.ModuleDict({n: Projection(dim, width) for n, dim in dims.items()})
+        self.embeddings = Projections(dims, width)
         self.inference = nn.Sequential(
             nn.Linear((width + 1) ** len(dims), HIDDEN),
             nn.ReLU(),
@@ -106,8 +100,7 @@ class TensorFusion(Fusion):
         )
 
     def forward(self, inputs: Mapping[str, ModalityInput]) -> FusionOutput:
-        rows, there = rows_and_presence(inputs)
-        embedded = [torch.relu(map_(rows[n], there[n])) for n, map_ in self.embeddings.items()]
+        embedded = map(torch.relu, self.embeddings(*rows_and_presence(inputs)).values())
         return FusionOutput(self.inference(outer_product(embedded)))
 
 

@@ -23,17 +23,12 @@ import torch
 from fairseq.models import register_model
 from torch import Tensor, nn
 
-from mia_fairseq.models.affect_model import (
-    AffectModel,
-    Fusion,
-    FusionOutput,
-    FusionShape,
-    ModalityInput,
-)
+from mia_fairseq.fusion import Fusion, FusionOutput, FusionShape, ModalityInput
+from mia_fairseq.models.affect_model import AffectModel
 from mia_fairseq.models.fusion_settings import TransformerConfig, check_width, used
 from mia_fairseq.modules.masked_attention import CrossModalTransformer, MaskedTransformer, some
 from mia_fairseq.modules.positions import sinusoids
-from mia_fairseq.modules.projection import Projection, present
+from mia_fairseq.modules.projection import Projections, present
 
 
 class CrossModalFusion(Fusion):
@@ -52,7 +47,7 @@ class CrossModalFusion(Fusion):
         dims = used(shape)
         others = len(dims) - 1
         self.names, self.channels = tuple(dims), shape.channels
-        self.projections = nn.ModuleDict({n: Projection(dim, width) for n, dim in dims.items()})
+        self.projections = Projections(dims, width)
         self.crossings = nn.ModuleDict(
             {
                 _key(source, target): CrossModalTransformer(width, layers, heads, dropout)

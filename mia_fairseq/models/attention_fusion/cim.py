@@ -24,15 +24,10 @@ import torch
 from fairseq.models import register_model
 from torch import Tensor, nn
 
-from mia_fairseq.models.affect_model import (
-    AffectModel,
-    Fusion,
-    FusionOutput,
-    FusionShape,
-    ModalityInput,
-)
+from mia_fairseq.fusion import Fusion, FusionOutput, FusionShape, ModalityInput
+from mia_fairseq.models.affect_model import AffectModel
 from mia_fairseq.models.fusion_settings import WidthConfig, check_width, rows_and_presence, used
-from mia_fairseq.modules.projection import Projection
+from mia_fairseq.modules.projection import Projections
 
 
 def attend_and_gate(one: Tensor, other: Tensor) -> Tensor:
@@ -52,14 +47,13 @@ class ContextualFusion(Fusion):
     def __init__(self, shape: FusionShape, width: int) -> None:
         super().__init__()
         dims = used(shape)
-        self.projections = nn.ModuleDict({n: Projection(dim, width) for n, dim in dims.items()})
+        self.projections = Projections(dims, width)
         self.pairs = tuple(combinations(dims, 2))
         blocks = 2 * len(self.pairs) + len(dims)
         self.output = nn.Linear(blocks * width, shape.dims[shape.main])  # V, v
 
     def forward(self, inputs: Mapping[str, ModalityInput]) -> FusionOutput:
-        rows, there = rows_and_presence(inputs)
-        x = {name: map_(rows[name], there[name]) for name, map_ in self.projections.items()}
+        x = self.projections(*rows_and_presence(inputs))
         blocks = list(x.values())
         for one, other in self.pairs:
             blocks += [attend_and_gate(x[one], x[other]), attend_and_gate(x[other], x[one])]

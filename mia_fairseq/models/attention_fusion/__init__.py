@@ -1,0 +1,1 @@
+"""Fusions in which modalities attend to one another."""

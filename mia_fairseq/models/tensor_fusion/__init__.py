@@ -1,0 +1,1 @@
+"""Fusions by products of modalities: tensors, low-rank tensors, density matrices."""
