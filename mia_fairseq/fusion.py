@@ -6,15 +6,12 @@ B batch, T time, c channels, d a modality's dim, d_m the main modality's.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 from torch import Tensor, nn
 
 from mia_fairseq.data.labels import LabelSpec
-from mia_fairseq.encoders.encoder import Encoder
-
-if TYPE_CHECKING:
-    from mia_fairseq.data.schema import Schema
+from mia_fairseq.data.schema import Schema
 
 
 class ModalityInput(NamedTuple):
@@ -82,14 +79,19 @@ class FusionShape:
     label: LabelSpec = field(default_factory=lambda: LabelSpec("regression"))
 
     @classmethod
-    def of(cls, schema: "Schema", channels: int, encoders: Mapping[str, Encoder]) -> "FusionShape":
-        """The shape of a schema's modalities; `encoders` are of those that are no features."""
-        shared = {name: c.source for name, c in schema.contexts.items() if c.source in encoders}
+    def of(cls, schema: Schema, channels: int, encoded: Mapping[str, int]) -> "FusionShape":
+        """The shape of a schema's modalities.
+
+        Args:
+            schema: the modalities.
+            channels: c.
+            encoded: d of what the encoder of each modality that is no features puts out.
+        """
+        shared = {name: c.source for name, c in schema.contexts.items() if c.source in encoded}
         dims = {}
         for name in schema.used:
             owner = shared.get(name, schema.copies.get(name, name))
-            known = encoders.get(owner)
-            dims[name] = known.output_dim if known else schema.modalities[name].dim
+            dims[name] = encoded.get(owner, schema.modalities[name].dim)
         names = schema.main, schema.auxiliaries
         return cls(*names, dims, channels, schema.copies, shared, schema.label)
 

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from mia_fairseq.errors import InputError
 from mia_fairseq.fusion import Taught
+from mia_fairseq.models.affect_model import AffectOutput
 
 BALANCING = {"balanced": 1.0, "root": 0.5}  # weights are counts to the power of minus this
 
@@ -70,6 +71,12 @@ class JointLossCriterion(FairseqCriterion):
         self, model: Any, sample: Mapping[str, Any], reduce: bool = True
     ) -> tuple[Tensor, int, dict[str, Any]]:
         output = model(**sample["net_input"], **self.teaching(model, sample))
+        return self.compute(output, sample)
+
+    def compute(
+        self, output: AffectOutput, sample: Mapping[str, Any]
+    ) -> tuple[Tensor, int, dict[str, Any]]:
+        """The joint loss of what a model put out, the batch's size, and what is logged."""
         size = sample["nsentences"]
         task_loss = self.batch_loss(output.prediction, sample)
         penalty = task_loss.new_zeros(()) if output.penalty is None else output.penalty

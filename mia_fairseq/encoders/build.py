@@ -2,26 +2,25 @@
 
 import logging
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
+from mia_fairseq.data.schema import Schema
 from mia_fairseq.encoders.encoder import Encoder
 from mia_fairseq.encoders.encoder_settings import EncoderSettings, read_settings
 from mia_fairseq.encoders.registry import find_encoder
 from mia_fairseq.encoders.trained_encoder import PREFIX, trained_encoder
 from mia_fairseq.errors import InputError
 
-if TYPE_CHECKING:
-    from mia_fairseq.data.schema import Schema
-
 logger = logging.getLogger(__name__)
 
-States = Mapping[str, Mapping[str, Any]]  # what a checkpoint tells of each modality's encoder
+# What a checkpoint tells of the encoder of each modality.
+EncoderStates = Mapping[str, Mapping[str, Any]]
 
 
 def build_encoders(
-    cfg: Any, schema: "Schema", saved: States | None = None
+    cfg: Any, schema: Schema, saved: EncoderStates | None = None
 ) -> tuple[dict[str, Encoder], dict[str, dict[str, Any]]]:
     """An encoder for each modality that is no features, and what a checkpoint tells of it.
 

@@ -22,7 +22,7 @@ class Encoded(NamedTuple):
     lengths: Tensor  # (B,)
 
 
-class EncoderBank(nn.ModuleDict):
+class ModalityEncoders(nn.ModuleDict):
     """The encoders by modality.
 
     Features are normalised, and so are contexts of features, each by its own statistics. A context

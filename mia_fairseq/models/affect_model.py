@@ -4,16 +4,16 @@ B batch, T time, c channels, d a modality's dim, d_m the main modality's, k outp
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
-from fairseq.models import BaseFairseqModel
+from fairseq.models import ARCH_MODEL_REGISTRY, BaseFairseqModel
 from torch import Tensor, nn
 
+from mia_fairseq.blueprint import Blueprint
 from mia_fairseq.data.statistics import in_chunks
-from mia_fairseq.encoders.build import build_encoders
 from mia_fairseq.encoders.encoder import Encoder, inside
 from mia_fairseq.encoders.feature_encoder import FeatureEncoder
-from mia_fairseq.encoders.modality_encoders import EncoderBank
+from mia_fairseq.encoders.modality_encoders import ModalityEncoders
 from mia_fairseq.errors import InputError
 from mia_fairseq.fusion import (
     NO_PARTS,
@@ -30,7 +30,6 @@ from mia_fairseq.modules.modality_dropout import ModalityDropout
 
 if TYPE_CHECKING:
     from mia_fairseq.data.format.store import Split
-    from mia_fairseq.tasks.multimodal_affect import MultimodalAffectTask
 
 __all__ = [
     "AffectModel",
@@ -49,6 +48,20 @@ class AffectOutput(NamedTuple):
     prediction: Tensor  # (B,) scores or (B, k) logits
     penalty: Tensor | None = None  # L_KRL, or what else the fusion wants kept small
     parts: Mapping[str, Tensor] = NO_PARTS  # what the fusion names, for reports
+
+
+class HasBlueprint(Protocol):
+    """What a model asks of its task."""
+
+    @property
+    def blueprint(self) -> Blueprint:
+        """Modalities, labels and encoders."""
+
+
+def fuses(cfg: Any) -> bool:
+    """Whether the model that fairseq would build from settings has auxiliary modalities."""
+    known: Any = ARCH_MODEL_REGISTRY.get(getattr(cfg, "_name", None))
+    return bool(getattr(known, "needs_auxiliaries", True))
 
 
 class AffectModel(BaseFairseqModel):
@@ -89,7 +102,7 @@ class AffectModel(BaseFairseqModel):
                 "give --aux-modalities or use --arch unimodal"
             )
         self.shape, self.outputs, self.trains_only_head = shape, outputs, False
-        self.encoders = EncoderBank(shape, pretrained or {})
+        self.encoders = ModalityEncoders(shape, pretrained or {})
         adapted = [] if cfg.no_main_adapter else [shape.main]
         adapted = [] if cfg.no_adapters else [*adapted, *shape.auxiliaries]
         self.adapters = nn.ModuleDict(
@@ -109,17 +122,16 @@ class AffectModel(BaseFairseqModel):
         raise NotImplementedError(f"{cls.__name__} must implement build_fusion")
 
     @classmethod
-    def build_model(cls, cfg: Any, task: "MultimodalAffectTask") -> "AffectModel":
-        """Builds the model for the task's modalities and labels (called by fairseq)."""
-        schema = task.schema_for(fuses=cls.needs_auxiliaries)
-        encoders: dict[str, Encoder] = {}
-        if schema.encoded:
-            encoders, states = build_encoders(cfg, schema, task.encoder_states)
-            task.note_encoders(encoders, states)
-        shape = FusionShape.of(schema, cfg.channels, encoders)
+    def build_model(cls, cfg: Any, task: HasBlueprint) -> "AffectModel":
+        """Builds the model of a task's blueprint (called by fairseq)."""
+        return cls.from_blueprint(cfg, task.blueprint)
+
+    @classmethod
+    def from_blueprint(cls, cfg: Any, blueprint: Blueprint) -> "AffectModel":
+        """Builds the model for a blueprint's modalities, labels and encoders."""
         # Subclasses of before there were encoders take three arguments.
-        more = (encoders,) if encoders else ()
-        return cls(shape, schema.label.outputs, cfg, *more)
+        more = (blueprint.encoders,) if blueprint.encoders else ()
+        return cls(blueprint.shape(cfg.channels), blueprint.schema.label.outputs, cfg, *more)
 
     def fit_normalization(self, split: "Split") -> None:
         """Takes the feature statistics from the training split."""

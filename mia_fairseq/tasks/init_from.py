@@ -14,6 +14,7 @@ from typing import Any
 from fairseq import checkpoint_utils
 from torch import Tensor
 
+from mia_fairseq.blueprint import Blueprint
 from mia_fairseq.data.format.store import Store
 from mia_fairseq.data.schema import Schema
 from mia_fairseq.encoders.encoder_settings import EncoderConfig
@@ -31,17 +32,20 @@ class Trained:
 
     Attributes:
         path: the file.
-        schema: the modalities and labels that it was trained on.
-        encoders: what it tells of its encoders.
+        blueprint: modalities, labels and encoders that it was trained with.
         settings: of its model.
         weights: its parameters and buffers.
     """
 
     path: str
-    schema: Schema
-    encoders: dict[str, dict[str, Any]]
+    blueprint: Blueprint
     settings: Mapping[str, Any]
     weights: Mapping[str, Tensor]
+
+    @property
+    def schema(self) -> Schema:
+        """The modalities and labels that it was trained on."""
+        return self.blueprint.schema
 
     @classmethod
     def chosen(cls, cfg: Any) -> "Trained | None":
@@ -64,8 +68,8 @@ class Trained:
         told = state.get("task_state") or {}
         if "schema" not in told:
             raise InputError(f"--init-from {path}: holds no schema; train one with this task")
-        schema, encoders = Schema.from_state(told["schema"]), dict(told.get("encoders", {}))
-        return cls(str(path), schema, encoders, dict(state["cfg"]["model"]), dict(state["model"]))
+        settings, weights = dict(state["cfg"]["model"]), dict(state["model"])
+        return cls(str(path), Blueprint.from_state(told), settings, weights)
 
     def hand_over(self, model: AffectModel, schema: Schema, store: Store, cfg: Any) -> None:
         """Gives a new model the weights.
@@ -91,7 +95,8 @@ class Trained:
         if cfg.reset_head:
             kept |= {name: tensor for name, tensor in own.items() if _of_head(name)}
         # What the checkpoint leaves out is there already, from its pretrained file.
-        there = tuple(f"encoders.{n}." for n, told in self.encoders.items() if not told["stored"])
+        states = self.blueprint.encoder_states
+        there = tuple(f"encoders.{name}." for name in states if not states[name]["stored"])
         wrong = [name for name in sorted(own.keys() ^ kept.keys()) if not name.startswith(there)]
         wrong += [name for name in own.keys() & kept.keys() if own[name].shape != kept[name].shape]
         if wrong:

@@ -8,6 +8,7 @@ from typing import Any
 
 from fairseq.tasks import register_task
 
+from mia_fairseq.blueprint import Blueprint
 from mia_fairseq.data.dataset import AffectDataset
 from mia_fairseq.data.format.folds import open_store
 from mia_fairseq.data.format.store import Split, Store
@@ -15,13 +16,13 @@ from mia_fairseq.data.schema import Schema
 from mia_fairseq.data.views.derived import parse_derived, parse_surroundings
 from mia_fairseq.data.views.perturbation import Perturbation
 from mia_fairseq.data.views.split_view import open_split
-from mia_fairseq.encoders.encoder import Encoder
 from mia_fairseq.errors import InputError
 from mia_fairseq.fairseq_patches.all_patches import early_stopping_state
 from mia_fairseq.files import check_is_no_folder
-from mia_fairseq.models.affect_model import AffectModel
+from mia_fairseq.models.affect_model import AffectModel, fuses
 from mia_fairseq.optim.adam_fused import check_learning_rates
 from mia_fairseq.tasks.init_from import Trained
+from mia_fairseq.tasks.result_files import ResultFiles
 from mia_fairseq.tasks.task_settings import OUR_DEFAULTS, PAPER_DEFAULTS, MultimodalAffectConfig
 from mia_fairseq.tasks.whole_split import WholeSplitTask
 
@@ -40,11 +41,12 @@ class MultimodalAffectTask(WholeSplitTask):
     """
 
     def __init__(self, cfg: MultimodalAffectConfig, *, evaluating: bool = False) -> None:
-        perturbation = Perturbation.parse(cfg.drop, cfg.noise, cfg.misalign, cfg.perturbation_seed)
-        super().__init__(cfg, evaluating=evaluating, perturbation=perturbation)
+        super().__init__(cfg, evaluating=evaluating)
+        self.perturbation = Perturbation.parse(
+            cfg.drop, cfg.noise, cfg.misalign, cfg.perturbation_seed
+        )
         self.store = open_store(cfg.data, cfg.fold) if cfg.data else None
-        self._schema: Schema | None = None
-        self.encoder_states: dict[str, dict[str, Any]] = {}
+        self._blueprint: Blueprint | None = None
         self._checked_optimizer = False
         self._splits: dict[str, Split] = {}
         if not evaluating and (cfg.results_json or cfg.predictions):
@@ -52,14 +54,16 @@ class MultimodalAffectTask(WholeSplitTask):
                 "--results-json and --predictions belong to fairseq-validate, which evaluates "
                 "a finished checkpoint; leave them out of fairseq-train"
             )
-        for written in (cfg.results_json, cfg.predictions):
-            if written:
-                check_is_no_folder(Path(written))
+        for path in filter(None, (cfg.results_json, cfg.predictions)):
+            check_is_no_folder(Path(path))
         if not evaluating and self.perturbation.names:
             raise InputError(
                 "--drop, --noise and --misalign belong to fairseq-validate, which evaluates a "
                 "finished checkpoint; fairseq-train has --modality-dropout"
             )
+        if evaluating:
+            written = ResultFiles(cfg.results_json, cfg.predictions, self.perturbation)
+            self.end_of_split.append(written)
 
     # Set-up ---------------------------------------------------------------------------------
 
@@ -78,14 +82,19 @@ class MultimodalAffectTask(WholeSplitTask):
         return cls(cfg, evaluating=from_checkpoint)
 
     @property
-    def schema(self) -> Schema:
-        """Modalities and labels: the store's in training, the checkpoint's in evaluation."""
-        if self._schema is None:
-            raise RuntimeError("the schema is known when the model is built")
-        return self._schema
+    def blueprint(self) -> Blueprint:
+        """What the model is built from: of the data in training, of a checkpoint in evaluation."""
+        if self._blueprint is None:
+            raise RuntimeError("the blueprint is made when the model is built")
+        return self._blueprint
 
-    def schema_for(self, *, fuses: bool) -> Schema:
-        """The schema of a model that is being built.
+    @property
+    def schema(self) -> Schema:
+        """Modalities and labels."""
+        return self.blueprint.schema
+
+    def chosen_schema(self, *, fuses: bool) -> Schema:
+        """The modalities that the flags name, and the store's labels.
 
         Args:
             fuses: whether the model has auxiliary modalities; if not, they are not even loaded.
@@ -93,30 +102,14 @@ class MultimodalAffectTask(WholeSplitTask):
         Raises:
             InputError: a modality is unknown or named twice.
         """
-        if not self.evaluating:
-            auxiliaries = tuple(name for name in self.cfg.aux_modalities.split(",") if name)
-            derived = parse_derived(self.cfg.derive, self.cfg.context)
-            around = parse_surroundings(self.cfg.surroundings)
-            main = self.cfg.main_modality
-            if not fuses:
-                auxiliaries, derived = (), {}
-                around = {name: around[name] for name in around if name == main}
-            store = self._opened_store()
-            self._schema = Schema.choose(store, main, auxiliaries, derived, around)
-        return self.schema
-
-    def note_encoders(
-        self, encoders: Mapping[str, Encoder], states: Mapping[str, Mapping[str, Any]]
-    ) -> None:
-        """Takes over what data and checkpoints must know of a model's encoders.
-
-        Args:
-            encoders: those of modalities that are no features.
-            states: what a checkpoint tells of each, in plain containers.
-        """
-        self.encoder_states = {name: dict(state) for name, state in states.items()}
-        limits = {name: encoder.max_positions for name, encoder in encoders.items()}
-        self._schema = self.schema.with_limits({n: most for n, most in limits.items() if most})
+        auxiliaries = tuple(name for name in self.cfg.aux_modalities.split(",") if name)
+        derived = parse_derived(self.cfg.derive, self.cfg.context)
+        around = parse_surroundings(self.cfg.surroundings)
+        main = self.cfg.main_modality
+        if not fuses:
+            auxiliaries, derived = (), {}
+            around = {name: around[name] for name in around if name == main}
+        return Schema.choose(self._opened_store(), main, auxiliaries, derived, around)
 
     def _opened_store(self) -> Store:
         if self.store is None:
@@ -125,18 +118,13 @@ class MultimodalAffectTask(WholeSplitTask):
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint keeps of the task."""
-        state: dict[str, Any] = {"schema": self.schema.to_state()}
-        if self.cfg.fold is not None:
-            state["fold"] = self.cfg.fold
-        return {**state, "encoders": self.encoder_states} if self.encoder_states else state
+        state = self.blueprint.to_state()
+        return state if self.cfg.fold is None else {**state, "fold": self.cfg.fold}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        if "schema" not in state_dict:
-            raise InputError("the checkpoint holds no schema; it was not trained with this task")
-        self._schema = Schema.from_state(state_dict["schema"])
-        self.encoder_states = dict(state_dict.get("encoders", {}))
+        self._blueprint = Blueprint.from_state(state_dict)
         if self.store is not None:
-            self._schema.check_fits(self.store)
+            self.schema.check_fits(self.store)
             self._check_fold(state_dict.get("fold"))
 
     def _check_fold(self, trained: int | None) -> None:
@@ -153,13 +141,15 @@ class MultimodalAffectTask(WholeSplitTask):
         return early_stopping_state()
 
     def build_model(self, cfg: Any, from_checkpoint: bool = False) -> AffectModel:
+        trained = None if from_checkpoint else Trained.chosen(cfg)
+        if not from_checkpoint:
+            schema = self.chosen_schema(fuses=fuses(cfg))
+            states = {} if trained is None else trained.blueprint.encoder_states
+            self._blueprint = Blueprint(schema, states)
+        self._blueprint = self.blueprint.with_encoders(cfg)
+        model: AffectModel = super().build_model(cfg, from_checkpoint)
         if from_checkpoint:
-            model: AffectModel = super().build_model(cfg, from_checkpoint)
             return model
-        trained = Trained.chosen(cfg)
-        if trained is not None:
-            self.encoder_states = trained.encoders
-        model = super().build_model(cfg, from_checkpoint)
         if trained is not None:
             trained.hand_over(model, self.schema, self._opened_store(), cfg)
         elif str(cfg.normalize) != "none":

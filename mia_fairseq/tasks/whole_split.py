@@ -3,18 +3,20 @@
 fairseq would compute them batch by batch, and average: an F1 of batches is no F1.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
 from fairseq.logging import metrics
 from fairseq.tasks import FairseqTask
 
+from mia_fairseq.criterions.joint_loss import JointLossCriterion
 from mia_fairseq.data.schema import Schema
-from mia_fairseq.data.views.perturbation import Perturbation
 from mia_fairseq.meter import BatchRows, WholeSplitMeter
 from mia_fairseq.models.affect_model import AffectOutput
 from mia_fairseq.tasks.task_settings import MultimodalAffectConfig
+
+EndOfSplit = Callable[[WholeSplitMeter, Schema], None]  # told of each split that was evaluated
 
 
 class WholeSplitTask(FairseqTask):
@@ -23,16 +25,17 @@ class WholeSplitTask(FairseqTask):
     Args:
         cfg: the task's settings.
         evaluating: whether a checkpoint is being evaluated rather than a model trained.
-        perturbation: what evaluation does to the split, for the results.
+
+    Attributes:
+        end_of_split: who is told of each split that fairseq-validate has evaluated, in order.
     """
 
     cfg: MultimodalAffectConfig
 
-    def __init__(
-        self, cfg: MultimodalAffectConfig, *, evaluating: bool, perturbation: Perturbation
-    ) -> None:
+    def __init__(self, cfg: MultimodalAffectConfig, *, evaluating: bool) -> None:
         super().__init__(cfg)
-        self.evaluating, self.perturbation = evaluating, perturbation
+        self.evaluating = evaluating
+        self.end_of_split: list[EndOfSplit] = []  # in evaluation only
         self._meters: dict[str, WholeSplitMeter] = {}
 
     @property
@@ -46,16 +49,20 @@ class WholeSplitTask(FairseqTask):
     def valid_step(
         self, sample: Mapping[str, Any], model: Any, criterion: Any
     ) -> tuple[Any, Any, dict[str, Any]]:
-        """Adds the batch's rows to what the criterion logs; any criterion will do."""
+        """Runs the model once, and adds the batch's rows to what the criterion logs.
+
+        A criterion without `compute`, or with a forward of its own, runs the model itself again.
+        """
         if not sample:  # the last shard of fairseq-validate on several processes
             return 0.0, 0, {}
-        outputs: list[AffectOutput] = []
-        hook = model.register_forward_hook(lambda _module, _inputs, out: outputs.append(out))
-        try:
-            loss, sample_size, logged = super().valid_step(sample, model, criterion)
-        finally:
-            hook.remove()
-        prediction = outputs[-1].prediction.detach().float().cpu().numpy()
+        model.eval()
+        with torch.no_grad():
+            output: AffectOutput = model(**sample["net_input"])
+            if getattr(type(criterion), "forward", None) is JointLossCriterion.forward:
+                loss, sample_size, logged = criterion.compute(output, sample)
+            else:
+                loss, sample_size, logged = criterion(model, sample)
+        prediction = output.prediction.float().cpu().numpy()
         rows = BatchRows(sample["split"], sample["id"].cpu().numpy(), prediction)
         return loss, sample_size, {**logged, "rows": rows}
 
@@ -73,9 +80,10 @@ class WholeSplitTask(FairseqTask):
             self._meter(batch.split).add(batch)
         for split in {batch.split for batch in batches}:
             meter = self._meter(split)
-            if self.evaluating:  # fairseq-validate reduces once, at the end of a split
-                meter.check()
-                self._write_results(meter)
+            # fairseq-validate calls nothing of a task after a split's last batch but this, and it
+            # only once a split; so this is where a split is known to have ended.
+            for end_of_split in self.end_of_split:
+                end_of_split(meter, self.schema)
             self._log_whole_split(meter)
 
     def post_validate(self, model: Any, stats: Mapping[str, Any], agg: Any) -> None:
@@ -101,25 +109,6 @@ class WholeSplitTask(FairseqTask):
 
         for place, name in enumerate(_scalar_metrics(self.schema.label.kind)):
             metrics.log_derived(name, lambda _, name=name: figure(name), priority=20 + place)
-
-    def _write_results(self, meter: WholeSplitMeter) -> None:
-        if torch.distributed.is_initialized() and torch.distributed.get_rank() != 0:
-            return
-        derived = {name: str(how) for name, how in self.schema.derived.items()}
-        around = self.schema.surroundings_told
-        if self.cfg.predictions:  # first, so that results mean that both are there
-            meter.write_predictions(self.cfg.predictions)
-        if self.cfg.results_json:
-            meter.write_results(
-                self.cfg.results_json,
-                {
-                    "corpus": self.schema.corpus,
-                    "modalities": list(self.schema.used),
-                    **({"derived": derived} if derived else {}),
-                    **({"surroundings": around} if around else {}),
-                    **self.perturbation.to_json(),
-                },
-            )
 
 
 def _scalar_metrics(kind: str) -> Iterable[str]:

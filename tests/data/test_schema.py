@@ -56,8 +56,8 @@ def test_data_without_a_source_does_not_fit(path: Path, tmp_path: Path) -> None:
 def test_a_model_that_fuses_nothing_ignores_them(path: Path) -> None:
     cfg = MultimodalAffectConfig(data=str(path), derive="a2=linear(audio)", context="text[group]")
     task = MultimodalAffectTask(cfg)
-    assert task.schema_for(fuses=False).used == ("text",)
-    assert task.schema_for(fuses=True).used[3:] == ("a2", "text[group]")
+    assert task.chosen_schema(fuses=False).used == ("text",)
+    assert task.chosen_schema(fuses=True).used[3:] == ("a2", "text[group]")
 
 
 REFUSED = {

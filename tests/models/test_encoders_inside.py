@@ -11,6 +11,7 @@ from harness import spec_of
 from omegaconf import OmegaConf
 from released import small_bert
 
+from mia_fairseq.blueprint import Blueprint
 from mia_fairseq.data.format.store import ModalitySpec
 from mia_fairseq.data.labels import LabelSpec
 from mia_fairseq.data.schema import Schema
@@ -42,12 +43,7 @@ def build(folder: Path, arch: str = "mia_net", **settings: Any) -> AffectModel:
     cfg._name, cfg.encoder = arch, f"text=hf:{folder}"
     for key, value in settings.items():
         cfg[key] = value
-    task = SimpleNamespace(
-        schema_for=lambda fuses: schema,
-        encoder_states={},
-        note_encoders=lambda encoders, states: None,
-    )
-    return MODEL_REGISTRY[arch].build_model(cfg, task)
+    return MODEL_REGISTRY[arch].from_blueprint(cfg, Blueprint(schema).with_encoders(cfg))
 
 
 def batch() -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
@@ -157,6 +153,6 @@ def test_a_fusion_of_before_there_were_encoders_still_builds() -> None:
     )
     cfg = OmegaConf.structured(MODEL_DATACLASS_REGISTRY["mag"]())
     cfg._name = "mag"
-    model = Older.build_model(cfg, SimpleNamespace(schema_for=lambda fuses: schema))
+    model = Older.build_model(cfg, SimpleNamespace(blueprint=Blueprint(schema)))
     assert model.head.in_features == 4
     assert isinstance(OmegaConf.to_object(cfg), AffectModelConfig)

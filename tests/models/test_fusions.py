@@ -1,12 +1,11 @@
 """What every fusion must hold, over the registry: a new one gets these tests for free."""
 
-from types import SimpleNamespace
-
 import pytest
 import torch
 from fairseq.models import MODEL_DATACLASS_REGISTRY, MODEL_REGISTRY
 from omegaconf import OmegaConf
 
+from mia_fairseq.blueprint import Blueprint
 from mia_fairseq.data.format.store import ModalitySpec
 from mia_fairseq.data.labels import MELD_CLASSES, LabelSpec
 from mia_fairseq.data.schema import Schema
@@ -38,8 +37,7 @@ def build(name: str, modalities: int, label: LabelSpec | None = None, **settings
     cfg._name = name
     for key, value in settings.items():
         cfg[key] = value
-    task = SimpleNamespace(schema_for=lambda fuses: schema)
-    return MODEL_REGISTRY[name].build_model(cfg, task)
+    return MODEL_REGISTRY[name].from_blueprint(cfg, Blueprint(schema))
 
 
 def batch(modalities: int) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:

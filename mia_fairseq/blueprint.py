@@ -1,0 +1,68 @@
+"""What a model is built from and its checkpoints tell of it: modalities, labels, encoders.
+
+The task makes the blueprint before the model: of the data and the flags in training, of the
+checkpoint in evaluation. The model is built from it and changes nothing in it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from mia_fairseq.data.schema import Schema
+from mia_fairseq.encoders.build import EncoderStates, build_encoders
+from mia_fairseq.encoders.encoder import Encoder
+from mia_fairseq.errors import InputError
+from mia_fairseq.fusion import FusionShape
+
+
+@dataclass(frozen=True)
+class Blueprint:
+    """Modalities, labels and encoders of one model.
+
+    Attributes:
+        schema: modalities and labels.
+        encoder_states: what checkpoints tell of the encoder of each modality that is no features,
+            in plain containers.
+        encoders: those encoders, as modules; none before `with_encoders`.
+    """
+
+    schema: Schema
+    encoder_states: EncoderStates = field(default_factory=dict)
+    encoders: Mapping[str, Encoder] = field(default_factory=dict)
+
+    def with_encoders(self, cfg: Any) -> "Blueprint":
+        """The blueprint with encoders built, and with their longest sequences in its schema.
+
+        Args:
+            cfg: an `EncoderConfig`.
+
+        Raises:
+            InputError: a modality has no encoder, or its encoder cannot be had or does not fit.
+        """
+        if not self.schema.encoded:
+            return self
+        encoders, states = build_encoders(cfg, self.schema, self.encoder_states)
+        limits = {name: encoder.max_positions for name, encoder in encoders.items()}
+        schema = self.schema.with_limits({n: most for n, most in limits.items() if most})
+        return replace(self, schema=schema, encoder_states=states, encoders=encoders)
+
+    def shape(self, channels: int) -> FusionShape:
+        """All that a fusion of c channels needs to know to be built."""
+        dims = {name: encoder.output_dim for name, encoder in self.encoders.items()}
+        return FusionShape.of(self.schema, channels, dims)
+
+    def to_state(self) -> dict[str, Any]:
+        """Plain containers, so that a checkpoint loads without free unpickling."""
+        states = {name: dict(state) for name, state in self.encoder_states.items()}
+        return {"schema": self.schema.to_state(), **({"encoders": states} if states else {})}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> "Blueprint":
+        """The blueprint of a checkpoint, its encoders not yet built.
+
+        Raises:
+            InputError: the checkpoint is not of this task.
+        """
+        if "schema" not in state:
+            raise InputError("the checkpoint holds no schema; it was not trained with this task")
+        return cls(Schema.from_state(state["schema"]), dict(state.get("encoders", {})))
