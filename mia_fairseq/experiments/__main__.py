@@ -4,6 +4,7 @@
     python -m mia_fairseq.experiments table4 --data DATA --print  # the plain commands
     python -m mia_fairseq.experiments which_main --data DATA  # and the recommended command
     python -m mia_fairseq.experiments table1 --data DATA --search 30  # by validation
+    python -m mia_fairseq.experiments table8 --data DATA --folds  # each row of DATA tested once
 
 Experiments are the files of ``experiments/paper/`` (or a file of one's own, by its path). Then
 ``python -m mia_fairseq.report runs/table4`` makes the report. Several of these commands may run at
@@ -39,10 +40,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         return
     if not args.data:
         raise InputError(f"{chosen.name} needs --data; it needs {chosen.needs}")
-    planned = plan(chosen, args.data, seeds=args.seeds, out=args.out, more=more)
+    planned = plan(chosen, args.data, seeds=args.seeds, out=args.out, more=more, folds=args.folds)
     runs = [run for entry in planned for run in entry.runs]
     if args.print:
-        for run in runs:
+        for run in [part for whole in runs for part in whole.parts.values() or (whole,)]:
             print(shlex.join(train_command(run)))
             for evaluation in run.evaluations:
                 print(shlex.join(validate_command(run, evaluation)))
@@ -87,6 +88,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seeds", type=int, default=5, help="seeds 1 to this one")
     parser.add_argument("--jobs", type=int, default=1, help="runs at the same time")
     parser.add_argument("--out", type=Path, default=Path("runs"))
+    parser.add_argument(
+        "--folds",
+        action="store_true",
+        help="cross-validation: a run for each fold of DATA's rows, their test rows pooled",
+    )
     parser.add_argument("--max-epoch", type=int, help="fewer for a trial")
     parser.add_argument(
         *("--set",), action="append", default=[], metavar="FLAG=VALUE", help="for every run"

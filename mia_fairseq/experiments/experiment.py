@@ -7,6 +7,7 @@ A file has
     runs        row name -> ``flags`` (overrides of base.yaml) and ``paper`` (its row of the paper)
 and, where of use,
     note, reference (the row that others are compared with), plot
+    metric           what rows are compared by, where it is not MAE or the weighted F1
     sweep            flag -> values: every run with every combination
     for_each         modality: a run for each of DATA's, ``{modality}`` standing for it
     evaluations      name -> flags of fairseq-validate, beyond the plain one
@@ -32,7 +33,7 @@ FRACTIONS = ("acc", "f1", "weighted_f1", "macro_f1")  # printed by the paper in 
 REQUIRED = ("claim", "needs", "status", "runs")
 OPTIONAL = (
     *("note", "reference", "plot", "sweep", "for_each", "evaluations", "only_validation"),
-    *("transfer", "command", "search", "paper"),
+    *("transfer", "command", "search", "paper", "metric"),
 )
 PLOTS = ("", "bars", "curves", "gamma", "modalities", "noise")
 Flags = Mapping[str, Any]
@@ -74,6 +75,7 @@ class Experiment:
     command: tuple[str, ...] = ()
     search: Mapping[str, Any] = field(default_factory=dict)
     paper: Mapping[str, PaperTable] = field(default_factory=dict)
+    metric: str | None = None
 
 
 def names() -> list[str]:
@@ -127,6 +129,7 @@ def load(name: str, modalities: tuple[str, ...] = ("text", "audio", "video")) ->
         command=tuple(content.get("command", ())),
         search=content.get("search") or base()["search"],
         paper={corpus: _paper(table) for corpus, table in content.get("paper", {}).items()},
+        metric=content.get("metric"),
     )
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mia_fairseq.data.format.folds import FoldedStore
 from mia_fairseq.data.format.store import Store
 from mia_fairseq.errors import InputError
 from mia_fairseq.experiments.experiment import Experiment, Flags, Row, as_arguments, train_flags
@@ -60,7 +61,13 @@ class Place:
 
 
 def plan(
-    experiment: Experiment, data: Sequence[Path], *, seeds: int, out: Path, more: Flags
+    experiment: Experiment,
+    data: Sequence[Path],
+    *,
+    seeds: int,
+    out: Path,
+    more: Flags,
+    folds: bool = False,
 ) -> list[PlannedRow]:
     """All rows of an experiment.
 
@@ -70,11 +77,15 @@ def plan(
         seeds: 1 to this one.
         out: the folder for all experiments.
         more: flags of fairseq-train that override those of every row.
+        folds: whether every run is a cross-validation over DATA's folds.
 
     Raises:
-        InputError: a DATA folder is not one, or two have the same name.
+        InputError: a DATA folder is not one, or two have the same name; its rows have no folds.
     """
-    stores = [Store(folder.absolute()) for folder in data]  # a link has a name of its own
+    # A link has a name of its own.
+    stores = [(FoldedStore if folds else Store)(folder.absolute()) for folder in data]
+    if folds and experiment.transfer is not None:
+        raise InputError(f"{experiment.name} trains on one corpus and tests on others; no --folds")
     called = [store.path.name for store in stores]
     if len(set(called)) < len(called):
         raise InputError(f"--data names {called}; give folders of different names, rows bear them")
@@ -84,7 +95,7 @@ def plan(
         evaluations, places = _evaluations(experiment, store, stores)
         for row in experiment.rows:
             flags = train_flags(row, store.label.kind, more)
-            runs = _runs(row, store, flags, seeds, root, evaluations)
+            runs = runs_of(row, store, flags, seeds, root, evaluations)
             planned.append(PlannedRow(row, store, runs, tuple(place(row) for place in places)))
     return planned + _heads_anew(experiment, planned, stores, seeds, more)
 
@@ -140,7 +151,7 @@ def write_results(
     return written
 
 
-def _runs(
+def runs_of(
     row: Row,
     store: Store,
     flags: tuple[str, ...],
@@ -149,7 +160,8 @@ def _runs(
     evaluations: tuple[Evaluation, ...],
 ) -> tuple[Run, ...]:
     """A run a seed; ``{seed}`` in a flag stands for it."""
-    name = run_name(row, store.path, flags)
+    folds = store.folds if isinstance(store, FoldedStore) else ()
+    name = run_name(row, store.path, (*flags, *map(str, folds)))
     return tuple(
         Run(
             name,
@@ -159,6 +171,7 @@ def _runs(
             root,
             evaluations,
             row.name,
+            folds,
         )
         for seed in range(1, seeds + 1)
     )
@@ -213,7 +226,7 @@ def _heads_anew(
             own = {**entry.row.flags, **experiment.transfer, "init-from": checkpoint}
             row = Row(entry.row.name, own)
             flags = train_flags(row, other.label.kind, more)
-            runs = _runs(row, other, flags, seeds, run.root, (VALID, TEST))
+            runs = runs_of(row, other, flags, seeds, run.root, (VALID, TEST))
             place = _transferred(row, entry.store, other, ", head trained anew")
             heads.append(PlannedRow(row, other, runs, (place, place), later=True))
     return heads

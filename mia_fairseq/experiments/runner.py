@@ -17,7 +17,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from tqdm import tqdm
 
 from mia_fairseq.experiments.forked_commands import run_warm
 from mia_fairseq.experiments.identity import ROOT, described, holds
+from mia_fairseq.experiments.pooled_folds import pool
 from mia_fairseq.files import write_json
 
 PLUGIN = ("--user-dir", "mia_fairseq", "--task", "multimodal_affect")
@@ -66,6 +67,7 @@ class Run:
         root: the folder that holds all runs.
         evaluations: what is done with the best checkpoint.
         title: what messages call it, where that is not its name.
+        folds: of a cross-validation: it is one run a fold, their rows pooled (see pooled_folds.py).
     """
 
     name: str
@@ -75,6 +77,7 @@ class Run:
     root: Path
     evaluations: tuple[Evaluation, ...] = (VALID, TEST)
     title: str = ""
+    folds: tuple[int, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.title or self.name}, seed {self.seed}"
@@ -82,6 +85,20 @@ class Run:
     @property
     def folder(self) -> Path:
         return self.root / self.name.replace(" ", "_") / f"seed{self.seed}"
+
+    @property
+    def parts(self) -> "dict[int, Run]":
+        """The run of each fold; they lie beside the pooled one."""
+        return {
+            fold: replace(
+                self,
+                name=f"{self.name}/fold{fold}",
+                flags=(*self.flags, "--fold", str(fold)),
+                title=f"{self.title or self.name}, fold {fold}",
+                folds=(),
+            )
+            for fold in self.folds
+        }
 
     @property
     def trained(self) -> bool:
@@ -104,7 +121,8 @@ class Run:
     def describe(self) -> dict[str, Any]:
         """What makes this run: with other flags, data, or contents of the files that its flags
         name (a checkpoint, a teacher's table), it is another run."""
-        return {**described(self.data, self.flags), "seed": self.seed}
+        folds = {"folds": list(self.folds)} if self.folds else {}
+        return {**described(self.data, self.flags), "seed": self.seed, **folds}
 
     def describe_evaluation(self, evaluation: Evaluation) -> dict[str, Any]:
         """What makes an evaluation of this run."""
@@ -168,6 +186,9 @@ def execute(run: Run, *, wait: bool = True) -> bool:
 
 
 def _execute(run: Run, lock: int) -> None:
+    if run.folds:
+        _execute_folds(run)
+        return
     if not run.trained:
         begun = run.folder / "begun.json"
         if run.folder.exists() and not holds(begun, run.describe()):
@@ -185,6 +206,18 @@ def _execute(run: Run, lock: int) -> None:
     _call_warm(commands, run.folder / "evaluate.log", lock)
     write_json(run.folder / "run.json", run.describe())
     (run.folder / "checkpoint_last.pt").unlink(missing_ok=True)
+
+
+def _execute_folds(run: Run) -> None:
+    for part in run.parts.values():
+        execute(part)
+    run.folder.mkdir(parents=True, exist_ok=True)
+    for evaluation in run.evaluations:
+        about = run.folder / f"{evaluation.name}.about.json"
+        write_json(about, run.describe_evaluation(evaluation))
+        files = {fold: part.folder / evaluation.name for fold, part in run.parts.items()}
+        pool(files, run.folder / evaluation.name, evaluation.data or run.data)
+    write_json(run.folder / "run.json", run.describe())
 
 
 def execute_all(runs: Sequence[Run], *, jobs: int = 1) -> None:

@@ -13,8 +13,8 @@ from typing import Any
 
 from mia_fairseq.errors import InputError
 from mia_fairseq.experiments.experiment import Flags, Row, as_arguments, train_flags
-from mia_fairseq.experiments.plan import PlannedRow, run_name
-from mia_fairseq.experiments.runner import VALID, Run, execute, with_seed
+from mia_fairseq.experiments.plan import PlannedRow, runs_of
+from mia_fairseq.experiments.runner import VALID, execute
 
 
 @dataclass(frozen=True)
@@ -138,18 +138,7 @@ def _on_validation(entry: PlannedRow, settings: Flags, more: Flags, out: Path) -
     """The mean of the metric over the seeds, trained and evaluated where that is not done."""
     row = Row(entry.row.name, {**entry.row.flags, **settings})
     flags = train_flags(row, entry.store.label.kind, more)
-    name = run_name(row, entry.store.path, flags)
-    runs = [
-        Run(
-            name,
-            entry.store.path,
-            with_seed(flags, run.seed),
-            run.seed,
-            out.resolve() / "all",
-            (VALID,),
-        )
-        for run in entry.runs
-    ]
+    runs = runs_of(row, entry.store, flags, len(entry.runs), out.resolve() / "all", (VALID,))
     for run in runs:
         execute(run)
     values = [run.results("valid")[metric_of(entry)] for run in runs]

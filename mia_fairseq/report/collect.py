@@ -228,7 +228,8 @@ def read_predictions(file: Path) -> tuple[Predictions | None, str]:
         header, *lines = [line.split("\t") for line in file.read_text("utf-8").splitlines()]
         if header[:3] != ["id", "label", "prediction"]:
             raise ValueError(f"columns {header[:3]}")
-        classes = tuple(name.removeprefix("p_") for name in header[3:])
+        classes = tuple(name.removeprefix("p_") for name in header if name.startswith("p_"))
+        place = header.index("group") if "group" in header else None
         read = classes.index if classes else float
         ids = tuple(line[0] for line in lines)
         truth, prediction = (np.array([read(line[i]) for line in lines], float) for i in (1, 2))
@@ -236,7 +237,8 @@ def read_predictions(file: Path) -> tuple[Predictions | None, str]:
         return None, f"{file.name} is missing"
     except (OSError, ValueError, IndexError) as error:
         return None, f"{file.name} cannot be read ({error})"
-    return Predictions(ids, truth, prediction, classes), ""
+    groups = () if place is None else tuple(line[place] for line in lines)
+    return Predictions(ids, truth, prediction, classes, groups), ""
 
 
 def _printed(file: Path) -> Section:

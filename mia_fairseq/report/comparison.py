@@ -73,8 +73,10 @@ def show(section: Section, table: Table, resamples: int) -> ShownTable:
         table: the runs.
         resamples: of the bootstrap.
     """
-    columns, metric = table.columns, table.main_metric
     chosen = section.experiment
+    columns, metric = table.columns, table.main_metric
+    if chosen is not None and chosen.metric in columns:
+        metric = chosen.metric
     paper = chosen.paper.get(table.corpus) if chosen else None
     if paper is not None:
         columns = (*columns, *(name for name in paper.columns if name not in columns))
@@ -142,7 +144,10 @@ def _ours(
     if row.seeds and not predictions and all(seed.predictions for seed in row.seeds):
         notes.append("its seeds predict different utterances, so there are no intervals")
     rows = sorted({int(seed.metrics["n"]) for seed in row.seeds if "n" in seed.metrics})
-    weights = draws(len(predictions[0].ids), resamples) if predictions else None
+    weights = None
+    if predictions:
+        weights = draws(len(predictions[0].ids), resamples, groups=predictions[0].groups)
+    notes += _fold_notes(row, metric)
     cells = []
     for column in columns:
         values = [value(seed.metrics, column) for seed in row.seeds]
@@ -162,6 +167,18 @@ def _ours(
             notes.append(f"not compared with {reference.name!r}, whose utterances are others")
     count = f"{len(row.seeds)} × n = {' / '.join(map(str, rows))}" if rows else "0"
     return ShownRow(row.name, count, cells, difference, compared_to, notes)
+
+
+def _fold_notes(row: TableRow, metric: str) -> list[str]:
+    """A cross-validation's metric by fold, the mean over seeds."""
+    told = [seed.metrics["folds"] for seed in row.seeds if seed.metrics.get("folds")]
+    if not told:
+        return []
+    means = {fold: np.mean([seed[fold][metric] for seed in told]) for fold in told[0]}
+    parts = ", ".join(f"{fold}: {mean:.3f}" for fold, mean in means.items())
+    drawn = row.predictions[0].groups if row.predictions else ()
+    over = f"; intervals over its {len(set(drawn))} groups" if drawn else ""
+    return [f"{metric} by fold {parts}{over}"]
 
 
 def _published(

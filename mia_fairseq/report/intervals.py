@@ -1,7 +1,8 @@
 """Bootstrap intervals of every metric, and paired comparisons, from rows' predictions.
 
 n rows, B resamples, k classes. A resample is how often each row is drawn, (B, n), the same for
-all models, so that differences are paired by utterance.
+all models, so that differences are paired by utterance. Of a cross-validation whole groups are
+drawn: actors, videos or dialogues.
 """
 
 from collections.abc import Sequence
@@ -23,6 +24,7 @@ class Predictions(NamedTuple):
     truth: Vector  # (n,) scores or class indices
     prediction: Vector  # (n,)
     classes: tuple[str, ...]  # names; empty for scores
+    groups: tuple[str, ...] = ()  # (n,) whom intervals are drawn over; empty: each row by itself
 
 
 class Comparison(NamedTuple):
@@ -34,9 +36,21 @@ class Comparison(NamedTuple):
     p: float  # two-sided
 
 
-def draws(rows: int, resamples: int, seed: int = 0) -> Vector:
-    """(B, n) how often each row is drawn in each resample."""
+def draws(rows: int, resamples: int, seed: int = 0, groups: Sequence[str] = ()) -> Vector:
+    """(B, n) how often each row is drawn in each resample.
+
+    Args:
+        rows: n.
+        resamples: B.
+        seed: of the draws.
+        groups: (n,) of each row: whole groups are drawn (a cluster bootstrap), since rows of one
+            actor or video resemble each other; none: rows are.
+    """
     rng = np.random.default_rng(seed)
+    if groups:
+        names, place = np.unique(list(groups), return_inverse=True)
+        drawn = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=resamples)
+        return drawn[:, place].astype(np.float64)
     return rng.multinomial(rows, np.full(rows, 1 / rows), size=resamples).astype(np.float64)
 
 
@@ -140,6 +154,8 @@ def _of_classes(
         return np.array([_weighted_f1(table) for table in tables])
     if metric == "macro_f1":
         return np.array([_macro_f1(table) for table in tables])
+    if metric == "uar":
+        return np.array([_mean_recall(table) for table in tables])
     if metric.startswith("f1.") and metric[3:] in predictions.classes:
         place = predictions.classes.index(metric[3:])
         return np.array([f1_by_class(table)[place] for table in tables])
@@ -157,6 +173,12 @@ def _confusions(
 def _weighted_f1(table: NDArray[np.int64]) -> float:
     support = table.sum(axis=1)
     return float((f1_by_class(table) * support).sum() / max(support.sum(), 1))
+
+
+def _mean_recall(table: NDArray[np.int64]) -> float:
+    support = table.sum(axis=1)
+    occurs = support > 0
+    return float((np.diag(table)[occurs] / support[occurs]).mean())
 
 
 def _macro_f1(table: NDArray[np.int64]) -> float:

@@ -27,10 +27,11 @@ pre { background: #f6f6f6; padding: .8rem; overflow-x: auto; }
 READING = (
     "Figures are fractions, MAE is in the labels' unit. Each is the mean over seeds ± their "
     "standard deviation; in brackets the 95 % bootstrap interval of that mean over test "
-    "utterances. has0: negative against non-negative on all rows; non0: negative against positive, "
-    "rows of truth 0 left out. Differences are to the table's reference, or to what is named, "
-    "with a 95 % interval and a two-sided p of a paired bootstrap that draws utterances and "
-    "seeds. The epoch is chosen by validation loss. Published figures are as printed."
+    "utterances, of a cross-validation over whole groups (actors, videos). has0: negative "
+    "against non-negative on all rows; non0: negative against positive, rows of truth 0 left "
+    "out. Differences are to the table's reference, or to what is named, with a 95 % interval "
+    "and a two-sided p of a paired bootstrap that draws utterances (or groups) and seeds. The "
+    "epoch is chosen by validation loss. Published figures are as printed."
 )
 
 

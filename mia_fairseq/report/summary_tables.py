@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 REGRESSION_COLUMNS = ("mae", "corr", "acc7", "acc2_has0", "f1_has0", "acc2_non0", "f1_non0")
-CLASS_COLUMNS = ("accuracy", "weighted_f1", "macro_f1")
+CLASS_COLUMNS = ("accuracy", "weighted_f1", "macro_f1", "uar")
 COST_COLUMNS = ("M parameters", "CPU s an epoch")  # of a model, so without a deviation
 
 
@@ -21,7 +21,8 @@ def summarize(rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
     """
     first = next(iter(rows.values()))[0]
     metrics = REGRESSION_COLUMNS if "mae" in first else CLASS_COLUMNS
-    columns = (*metrics, *(column for column in COST_COLUMNS if column in first))
+    # Older files have fewer.
+    columns = [column for column in (*metrics, *COST_COLUMNS) if column in first]
     lines = [
         "| model | seeds | n | " + " | ".join(columns) + " |",
         "| --- |" + " --- |" * (len(columns) + 2),

@@ -34,7 +34,7 @@ def test_scores_resampled_by_weights_equal_rows_drawn_again(metric: str) -> None
         assert value == pytest.approx(drawn[metric], abs=1e-12)
 
 
-@pytest.mark.parametrize("metric", ["accuracy", "weighted_f1", "macro_f1", "f1.b"])
+@pytest.mark.parametrize("metric", ["accuracy", "weighted_f1", "macro_f1", "uar", "f1.b"])
 def test_classes_resampled_by_weights_equal_rows_drawn_again(metric: str) -> None:
     given, weights = classes(1), draws(80, 20)
     for value, counts in zip(resampled(metric, given, weights), weights, strict=True):
@@ -51,6 +51,28 @@ def test_the_interval_of_a_mean_is_the_textbook_one() -> None:
     low, high = interval("mae", [given], draws(2000, 3000))
     assert low == pytest.approx(errors.mean() - half, abs=half / 10)
     assert high == pytest.approx(errors.mean() + half, abs=half / 10)
+
+
+def test_whole_groups_are_drawn() -> None:
+    groups = ["x", "y", "x", "z", "y", "x"]
+    weights = draws(6, 4000, groups=groups)
+    for name in "xyz":
+        rows = [place for place, group in enumerate(groups) if group == name]
+        assert (weights[:, rows] == weights[:, rows[:1]]).all()
+    apart = weights[:, [0, 1, 3]]
+    assert (apart.sum(axis=1) == 3).all()
+    assert apart.mean(axis=0) == pytest.approx(np.ones(3), abs=0.05)
+
+
+def test_copies_of_a_row_do_not_narrow_the_interval_of_groups() -> None:
+    rng = np.random.default_rng(0)
+    right = rng.random(40) < 0.6
+    guess = np.repeat(np.where(right, 0.0, 1.0), 10)  # ten clips of each actor, all alike
+    groups = tuple(f"actor{row // 10}" for row in range(400))
+    given = Predictions(tuple(map(str, range(400))), np.zeros(400), guess, ("a", "b"), groups)
+    low, high = interval("accuracy", [given], draws(400, 4000, groups=groups))
+    half = 1.96 * np.sqrt(right.mean() * (1 - right.mean()) / 40)  # of forty independent rows
+    assert (high - low) / 2 == pytest.approx(half, rel=0.1)
 
 
 def test_a_model_does_not_differ_from_itself() -> None:

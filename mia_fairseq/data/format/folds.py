@@ -25,21 +25,23 @@ class FoldedStore(Store):
 
     Attributes:
         fold: K.
+        folds: all there are, in order.
 
     Args:
         path: of the folder.
-        fold: K.
+        fold: K; None: the first.
 
     Raises:
         InputError: a row has no fold, there are fewer than three, none is K, or a group (a video,
             a dialogue, an actor) lies in two of them.
     """
 
-    def __init__(self, path: Path | str, fold: int) -> None:
+    def __init__(self, path: Path | str, fold: int | None = None) -> None:
         super().__init__(path)
-        self.fold, self._stored = fold, dict(self.splits)
+        self._stored = dict(self.splits)
         folds = self._read_folds()
-        names = [int(name) for name in np.unique(folds[:, 2])]
+        self.folds = names = tuple(int(name) for name in np.unique(folds[:, 2]))
+        self.fold = fold = names[0] if fold is None else fold
         if len(names) < 3 or fold not in names:
             raise InputError(
                 f"{self.path}: --fold is {fold}, its rows have folds "
