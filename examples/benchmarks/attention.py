@@ -23,16 +23,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from mia_fairseq.modules.interactive_attention import interactive_attention
-
-
-def written_out(main: Tensor, aux: Tensor, kernel: Tensor) -> Tensor:
-    affinity = torch.einsum("bci,ck,bkj->bij", aux, kernel, main)  # S, Eq. 1: (B, d_a, d_m)
-    return torch.einsum("bci,bij->bcj", aux, affinity.softmax(1))  # Eq. 3-5: (B, c, d_m)
-
+from mia_fairseq.modules.interactive_attention import interactive_attention, written_out_attention
 
 METHODS: dict[str, Callable[..., Tensor]] = {
-    "written out": written_out,
+    "written out": written_out_attention,
     "exact": partial(interactive_attention, method="exact"),
     "fast": interactive_attention,
 }

@@ -13,6 +13,7 @@ from mia_fairseq.complexity.cost import SetUp, build
 from mia_fairseq.models.affect_model import AffectModel
 from mia_fairseq.models.mia_net import MIANet
 from mia_fairseq.modules.dual_residual import DualResidual
+from mia_fairseq.modules.interactive_attention import written_out_attention
 from mia_fairseq.modules.mia import MIAModule
 
 PAPER_DIMS = {"text": 1024, "audio": 768, "video": 256}  # Sec. 4.1
@@ -41,8 +42,7 @@ class WrittenOut(MIAModule):
     """A MIA module whose attention is Eq. 1-5 as they stand, S and P kept by autograd."""
 
     def attend(self, main: Tensor, aux: Tensor) -> Tensor:
-        affinity = torch.einsum("bci,ck,bkj->bij", aux, self.kernel, main)  # S: (B, d_a, d_m)
-        return torch.einsum("bci,bij->bcj", aux, affinity.softmax(1))
+        return written_out_attention(main, aux, self.kernel)
 
 
 def mia_net(setup: SetUp, seed: int, *, written_out: bool = False) -> AffectModel:

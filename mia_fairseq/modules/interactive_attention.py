@@ -1,13 +1,12 @@
-"""Multi-modal interactive attention, Eq. 1-5 (Sec. 3.2.1), exact to a tolerance and fast.
+"""Multi-modal interactive attention, Eq. 1-5 (Sec. 3.2.1): written out, and fast.
 
-B batch, c channels, d_m main dim, d_a auxiliary dim.
+B batch, c channels, d_m main dim, d_a auxiliary dim. Main M (B, c, d_m), auxiliary A (B, c, d_a),
+kernel W (c, c).
 
-    S_ij = A_i^T W M_j            (Eq. 1)        P_ji = softmax_i S_ij        (Eq. 3)
-    M-hat_j = sum_i A_i P_ji      (Eq. 4, 5)
-
-The softmax runs over the auxiliary index i, for each main column j. Neither S nor P, of size
-d_a x d_m a sample, is ever kept: one channel has a closed form (`closed_form`), more channels are
-scaled-dot-product attention with queries M^T, keys A^T W, values A^T and scale 1.
+`written_out_attention` is the paper's equations as they stand. `interactive_attention` equals it to
+a tolerance and is what the model runs: it never keeps S or P, of d_a x d_m numbers a sample. One
+channel has a closed form (`fast_attention`); more channels are scaled-dot-product attention with
+queries M^T, keys A^T W, values A^T and scale 1.
 """
 
 from typing import Literal, get_args
@@ -25,6 +24,19 @@ from mia_fairseq.modules.fast_attention.closed_form import (
 
 Method = Literal["auto", "exact", "chebyshev"]
 
+
+def attention_weights(main: Tensor, aux: Tensor, kernel: Tensor) -> Tensor:
+    """P of Eq. 1-3, (B, d_a, d_m): how much main column j takes from each auxiliary column i."""
+    affinity = torch.einsum("bci,ck,bkj->bij", aux, kernel, main)  # S_ij = A_i^T W M_j, Eq. 1-2
+    return affinity.softmax(dim=1)  # P_ji, Eq. 3: over the auxiliary's columns i
+
+
+def written_out_attention(main: Tensor, aux: Tensor, kernel: Tensor) -> Tensor:
+    """M-hat of Eq. 1-5, (B, c, d_m): each main column becomes a mean of the auxiliary's columns."""
+    weights = attention_weights(main, aux, kernel)  # P, Eq. 3: (B, d_a, d_m)
+    return torch.einsum("bci,bij->bcj", aux, weights)  # M-hat_j = sum_i A_i P_ji, Eq. 4-5
+
+
 TOLERANCE = {torch.float32: 1e-6, torch.float64: 1e-12}
 
 
@@ -36,7 +48,7 @@ def interactive_attention(
     tolerance: float | None = None,
     method: Method = "auto",
 ) -> Tensor:
-    """Update the main modality's columns by those of an auxiliary modality, Eq. 1-5.
+    """`written_out_attention`, Eq. 1-5, to a tolerance and without S and P.
 
     Half precision and autocast are computed in float32.
 

@@ -1,4 +1,4 @@
-"""The multi-modal interactive attention (MIA) module, Eq. 1-8, as a plain nn.Module.
+"""The multi-modal interactive attention (MIA) module, Eq. 1-10, as a plain nn.Module.
 
 B batch, c channels, d_m main dim, d_a auxiliary dim.
 """
@@ -53,20 +53,20 @@ class MIAModule(nn.Module):
         nn.init.constant_(self.norm.weight, scale_init)
 
     def forward(self, main: Tensor, aux: Tensor) -> Tensor:
-        """M^{n+1} from M^n (B, c, d_m) and A^n (B, c, d_a); returns (B, c, d_m)."""
-        updated = self.attend(main, aux)  # M̂, Eq. 5
-        gated = updated * torch.sigmoid(convolve(self.gate, updated))  # Eq. 6-7
-        joined = torch.cat([gated, main], dim=1)  # [M_gated : M], (B, 2c, d_m)
-        # Eq. 8: convolution, then sigmoid, then batch norm.
-        fused: Tensor = self.norm(torch.sigmoid(convolve(self.fuse, joined)))
+        """M^{n+1} (B, c, d_m) from M^n (B, c, d_m) and A^n (B, c, d_a)."""
+        updated = self.attend(main, aux)  # M̂, Eq. 1-5: (B, c, d_m)
+        gate = torch.sigmoid(convolve(self.gate, updated))  # G, Eq. 6: (B, c, d_m)
+        gated = updated * gate  # M_gated, Eq. 7
+        joined = torch.cat([gated, main], dim=1)  # [M_gated : M^n], (B, 2c, d_m)
+        fused: Tensor = self.norm(torch.sigmoid(convolve(self.fuse, joined)))  # M^{n+1}, Eq. 8
         return fused
 
     def attend(self, main: Tensor, aux: Tensor) -> Tensor:
-        """M̂ (B, c, d_m): for each main column, the mean of A's columns weighted by Eq. 3."""
+        """M̂ (B, c, d_m) of Eq. 1-5; equals `written_out_attention`."""
         return interactive_attention(main, aux, self.kernel)
 
     def penalty(self) -> Tensor:
-        """This module's term of L_KRL, Eq. 10; a scalar."""
+        """This module's term of L_KRL, Eq. 9-10; a scalar."""
         return kernel_regularization(self.kernel)
 
 

@@ -20,6 +20,7 @@ from torch import Tensor
 import mia_fairseq  # noqa: F401  (registers the task and the models)
 from mia_fairseq.command import run as run_command
 from mia_fairseq.errors import InputError
+from mia_fairseq.modules.interactive_attention import attention_weights
 
 CELLS = 48  # rows and columns of a heat map at most
 
@@ -109,7 +110,7 @@ def _look_at(model: Any, task: Any, dataset: Any, place: int) -> Utterance:
     total = sum(float((after - main).norm()) for main, _, after in seen.values())
     modules = {}
     for name, (main, aux, after) in seen.items():
-        attention = attention_of(stack[name].kernel, main, aux)  # (d_a, d_m)
+        attention = attention_weights(main[None], aux[None], stack[name].kernel)[0]  # (d_a, d_m)
         gate = torch.sigmoid(stack[name].gate((aux @ attention)[None]))[0]  # (c, d_m)
         entropy = -(attention * attention.clamp_min(1e-30).log()).sum(0)
         modules[name] = Module(
@@ -125,12 +126,6 @@ def _look_at(model: Any, task: Any, dataset: Any, place: int) -> Utterance:
     answer = f"{value:.2f}" if chosen is None else f"{label.format(chosen)} ({value:.0%})"
     true = f"{row.label:g}" if chosen is None else label.format(row.label)
     return Utterance(row.id, row.text or "", true, value, answer, modules)
-
-
-def attention_of(kernel: Tensor, main: Tensor, aux: Tensor) -> Tensor:
-    """Eq. 1-3 written out for one utterance: (d_a, d_m), each column sums to 1."""
-    affinity = aux.T @ kernel @ main  # S, Eq. 1
-    return torch.softmax(affinity, dim=0)  # Eq. 3: over the auxiliary's columns
 
 
 def reduced(values: Tensor, rows: int, columns: int) -> NDArray[np.float64]:

@@ -10,7 +10,12 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from mia_fairseq.errors import InputError
 from mia_fairseq.modules.fast_attention import closed_form
-from mia_fairseq.modules.interactive_attention import Method, _attend, interactive_attention
+from mia_fairseq.modules.interactive_attention import (
+    Method,
+    _attend,
+    interactive_attention,
+    written_out_attention,
+)
 
 METHODS: tuple[Method, ...] = ("auto", "exact", "chebyshev")
 BATCH, MAIN_DIM, AUX_DIM = 3, 1024, 192
@@ -18,11 +23,6 @@ BATCH, MAIN_DIM, AUX_DIM = 3, 1024, 192
 
 def normal(seed: int, *shape: int) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
-
-
-def written_out(main: Tensor, aux: Tensor, kernel: Tensor) -> Tensor:
-    affinity = torch.einsum("bci,ck,bkj->bij", aux, kernel, main)  # S, Eq. 1
-    return torch.einsum("bci,bij->bcj", aux, affinity.softmax(1))  # Eq. 3-5
 
 
 def with_gradients(
@@ -78,13 +78,15 @@ def check(main: Tensor, aux: Tensor, weight: float, method: Method, upstream: Te
     tensors: tuple[Tensor, ...] = (main, aux, torch.tensor([[weight]]))
     found = with_gradients(by_method(method), tensors, upstream)
     tensors, upstream = tuple(tensor.double() for tensor in tensors), upstream.double()
-    exact = with_gradients(written_out, tensors, upstream)
+    exact = with_gradients(written_out_attention, tensors, upstream)
     for part, reference in zip(found[:3], exact[:3], strict=True):
         assert error(part, reference) <= 1e-5
     # W's one gradient is a sum over the batch and all columns, which may nearly cancel: it is held
     # to 1e-5 of what that sum would be with signs at random.
     one = torch.ones_like(tensors[2])
-    of_queries = with_gradients(written_out, (weight * tensors[0], tensors[1], one), upstream)[1]
+    of_queries = with_gradients(
+        written_out_attention, (weight * tensors[0], tensors[1], one), upstream
+    )[1]
     size = (of_queries * tensors[0]).norm().item()
     assert (found[3] - exact[3]).abs().item() <= 1e-5 * size + 1e-12
 
@@ -96,12 +98,14 @@ def test_matches_loops_over_every_index(channels: int, method: Method) -> None:
     aux = normal(1, 2, channels, 4).double()
     kernel = normal(2, channels, channels).double()
     found = interactive_attention(main, aux, kernel, method=method)
+    plain = written_out_attention(main, aux, kernel)
     for b in range(2):
         for j in range(5):
             scores = [aux[b, :, i] @ kernel @ main[b, :, j] for i in range(4)]
             weights = [torch.exp(score) for score in scores]
             column = sum(w * aux[b, :, i] for i, w in enumerate(weights)) / sum(weights)
             torch.testing.assert_close(found[b, :, j], column, atol=1e-11, rtol=0)
+            torch.testing.assert_close(plain[b, :, j], column, atol=1e-12, rtol=0)
 
 
 @pytest.mark.parametrize("upstream", ["random", "ones"])
@@ -160,7 +164,9 @@ def test_scales_beyond_all_reason_stay_finite(method: Method) -> None:
     tensors = (main, aux, torch.ones(1, 1))
     run = with_gradients(by_method(method), tensors, torch.ones_like(main))
     assert all(part.isfinite().all() for part in run)
-    torch.testing.assert_close(run[0], written_out(*(t.double() for t in tensors)).float())
+    torch.testing.assert_close(
+        run[0], written_out_attention(*(t.double() for t in tensors)).float()
+    )
 
 
 class Counter:
@@ -195,7 +201,7 @@ def test_a_loose_tolerance_takes_fewer_nodes_and_is_kept(monkeypatch: pytest.Mon
     used = sum(counter.queries)
     interactive_attention(main, aux, kernel, tolerance=1e-6)
     assert used < sum(counter.queries) - used
-    exact = written_out(main.double(), aux.double(), kernel.double())
+    exact = written_out_attention(main.double(), aux.double(), kernel.double())
     assert 1e-6 < error(loose, exact) < 1e-2
 
 
@@ -292,7 +298,7 @@ def test_autocast_computes_in_float32(channels: int) -> None:
 def test_half_precision_is_rounded_once(kind: torch.dtype) -> None:
     main, aux = normal(0, 2, 1, MAIN_DIM).to(kind), normal(1, 2, 1, AUX_DIM).to(kind)
     found = interactive_attention(main, aux, torch.ones(1, 1))
-    exact = written_out(main.double(), aux.double(), torch.ones(1, 1).double())
+    exact = written_out_attention(main.double(), aux.double(), torch.ones(1, 1).double())
     assert found.dtype == kind
     torch.testing.assert_close(found, exact.to(kind), atol=0, rtol=torch.finfo(kind).eps)
 
@@ -324,7 +330,7 @@ def test_more_channels_take_the_flash_kernel(channels: int, kind: torch.dtype) -
         found = interactive_attention(main, aux, kernel)
     grads = torch.autograd.grad(found.sum(), (main, aux, kernel))
     exact = with_gradients(
-        written_out, tuple(t.double() for t in (main, aux, kernel)), torch.ones_like(main)
+        written_out_attention, tuple(t.double() for t in (main, aux, kernel)), torch.ones_like(main)
     )
     for part, reference in zip((found, *grads), exact, strict=True):
         assert error(part.detach(), reference) <= 1e-5
@@ -332,7 +338,9 @@ def test_more_channels_take_the_flash_kernel(channels: int, kind: torch.dtype) -
 
 def test_added_zero_channels_change_nothing() -> None:
     main, aux, kernel = normal(0, 2, 3, 20), normal(1, 2, 3, 10), normal(2, 3, 3)
-    torch.testing.assert_close(_attend(main, aux, kernel, 8), written_out(main, aux, kernel))
+    torch.testing.assert_close(
+        _attend(main, aux, kernel, 8), written_out_attention(main, aux, kernel)
+    )
 
 
 def test_the_same_twice() -> None:

@@ -9,8 +9,9 @@ from harness import train
 
 from examples.recipes.utterances import telling
 from mia_fairseq.errors import InputError
+from mia_fairseq.modules.interactive_attention import attention_weights
 from mia_fairseq.modules.mia import MIAModule
-from mia_fairseq.report.attention_maps import attention_of, look, reduced
+from mia_fairseq.report.attention_maps import look, reduced
 from mia_fairseq.report.intervals import Predictions
 
 
@@ -18,7 +19,7 @@ def test_attention_is_what_the_module_attends_with() -> None:
     torch.manual_seed(0)
     module = MIAModule(3, kernel_init="random")
     main, aux = torch.randn(3, 7), torch.randn(3, 5)
-    attention = attention_of(module.kernel, main, aux)
+    attention = attention_weights(main[None], aux[None], module.kernel)[0]
     expected = torch.zeros(5, 7)
     for j in range(7):
         scores = torch.stack([aux[:, i] @ module.kernel @ main[:, j] for i in range(5)])

@@ -1,1 +1,5 @@
-"""Eq. 3-5 without their d_a x d_m matrices: one smooth function a row."""
+"""`written_out_attention` of one channel, without its d_a x d_m matrices.
+
+`closed_form` equals it to a tolerance, `tilting` exactly at chosen points, and `chebyshev`
+interpolates between them.
+"""

@@ -2,6 +2,8 @@
 
 B batch, b some of its rows, d_m main dim, d_a auxiliary dim, K = degree + 1 nodes.
 
+Equals `interactive_attention.written_out_attention` to a tolerance, with its gradients.
+
 With c = 1 the updated main feature is M-hat_j = g(t_j), t_j = w m_j, where g depends on the
 auxiliary alone (see `tilting`). So g is computed at K Chebyshev nodes between the smallest and
 the largest t_j of a row and interpolated to all d_m of them: d_a K exponentials instead of
