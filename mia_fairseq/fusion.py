@@ -10,7 +10,7 @@ from typing import ClassVar, NamedTuple
 
 from torch import Tensor, nn
 
-from mia_fairseq.data.labels import LabelSpec
+from mia_fairseq.data.format.labels import LabelSpec
 from mia_fairseq.data.schema import Schema
 
 

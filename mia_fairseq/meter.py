@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mia_fairseq.data.format.labels import LabelSpec
 from mia_fairseq.data.format.store import Split
-from mia_fairseq.data.labels import LabelSpec
 from mia_fairseq.errors import InputError
 from mia_fairseq.files import write_whole
 from mia_fairseq.metrics import classification_metrics, regression_metrics

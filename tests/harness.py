@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from mia_fairseq.data.format.dictionary import format_dictionary
-from mia_fairseq.data.format.store import ModalitySpec, Utterance
+from mia_fairseq.data.format.labels import LabelSpec
+from mia_fairseq.data.format.modality_spec import ModalitySpec
+from mia_fairseq.data.format.store import Utterance
 from mia_fairseq.data.format.store_writer import StoreWriter
-from mia_fairseq.data.labels import LabelSpec
 from mia_fairseq.experiments.forked_commands import COMMANDS, run_warm
-from preprocess.faces.face_detection import Face
+from preprocess.networks.face_detector import Face
 
 ROOT = Path(__file__).resolve().parents[1]
 SCORES = LabelSpec("regression")

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from mia_fairseq.data.format.store import ModalitySpec, Utterance
+from mia_fairseq.data.format.labels import LabelSpec
+from mia_fairseq.data.format.modality_spec import ModalitySpec
+from mia_fairseq.data.format.store import Utterance
 from mia_fairseq.data.format.store_writer import StoreWriter
-from mia_fairseq.data.labels import LabelSpec
 
 MOSI_ROWS = {"train": 1284, "valid": 229, "test": 686}
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from mia_fairseq.data.format.store import ModalitySpec, Store
-from mia_fairseq.data.labels import LabelSpec
+from mia_fairseq.data.format.labels import LabelSpec
+from mia_fairseq.data.format.modality_spec import ModalitySpec
+from mia_fairseq.data.format.store import Store
 from mia_fairseq.data.views.derived import (
     Context,
     Derived,

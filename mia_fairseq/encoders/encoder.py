@@ -14,7 +14,7 @@ from torch.utils.checkpoint import checkpoint
 from mia_fairseq.errors import InputError
 
 if TYPE_CHECKING:
-    from mia_fairseq.data.format.store import ModalitySpec
+    from mia_fairseq.data.format.modality_spec import ModalitySpec
 
 HASH = "sha256"  # in a checkpoint, in place of weights that are left out
 

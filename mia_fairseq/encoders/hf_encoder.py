@@ -17,7 +17,7 @@ from mia_fairseq.errors import InputError
 from mia_fairseq.files import weights_sha256
 
 if TYPE_CHECKING:
-    from mia_fairseq.data.format.store import ModalitySpec
+    from mia_fairseq.data.format.modality_spec import ModalitySpec
 
 
 @register_encoder("hf")

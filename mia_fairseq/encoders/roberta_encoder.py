@@ -21,7 +21,7 @@ from mia_fairseq.errors import InputError
 from mia_fairseq.files import sha256_of
 
 if TYPE_CHECKING:
-    from mia_fairseq.data.format.store import ModalitySpec
+    from mia_fairseq.data.format.modality_spec import ModalitySpec
 
 NAMES = ("model.pt", "bert_kmeans.pt")  # of the checkpoints in the releases' folders
 EMBEDDINGS = ".sentence_encoder.embed_tokens.weight"

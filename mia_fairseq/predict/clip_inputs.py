@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mia_fairseq.data.format.store import ModalitySpec
+from mia_fairseq.data.format.modality_spec import ModalitySpec
 from mia_fairseq.data.format.tables import cut_row, tell_cut
 from mia_fairseq.data.schema import Schema
 from mia_fairseq.errors import InputError

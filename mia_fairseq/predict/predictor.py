@@ -14,8 +14,8 @@ from tqdm import tqdm
 
 from mia_fairseq.data.dataset import AffectDataset, pad
 from mia_fairseq.data.format.store import Store
+from mia_fairseq.data.opened_split import open_split
 from mia_fairseq.data.schema import Schema
-from mia_fairseq.data.views.split_view import open_split
 from mia_fairseq.predict.clip_inputs import ClipInputs, Options
 
 if TYPE_CHECKING:

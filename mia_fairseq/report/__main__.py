@@ -57,7 +57,7 @@ def _part(section: Section, resamples: int, chosen: Sequence[str] | None, done: 
         part.tables.append(shown)
         part.pictures.append(illustrate(section, table, shown))
         if chosen is not None:
-            from examples.recipes.utterances import (
+            from mia_fairseq.report.utterances import (
                 utterances,  # imports fairseq, which takes seconds
             )
 

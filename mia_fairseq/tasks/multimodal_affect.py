@@ -12,10 +12,10 @@ from mia_fairseq.blueprint import Blueprint
 from mia_fairseq.data.dataset import AffectDataset
 from mia_fairseq.data.format.folds import open_store
 from mia_fairseq.data.format.store import Split, Store
+from mia_fairseq.data.opened_split import open_split
 from mia_fairseq.data.schema import Schema
 from mia_fairseq.data.views.derived import parse_derived, parse_surroundings
 from mia_fairseq.data.views.perturbation import Perturbation
-from mia_fairseq.data.views.split_view import open_split
 from mia_fairseq.errors import InputError
 from mia_fairseq.fairseq_patches.all_patches import early_stopping_state
 from mia_fairseq.files import check_is_no_folder

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mia_fairseq.data.labels import one_line
+from mia_fairseq.data.format.labels import one_line
 from mia_fairseq.errors import InputError
 from mia_fairseq.files import write_whole
 from preprocess.tables.labelling import SPLIT_NAMES

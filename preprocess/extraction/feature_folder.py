@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from mia_fairseq.data.format.kinds import KINDS
-from mia_fairseq.data.labels import one_line
+from mia_fairseq.data.format.labels import one_line
 from mia_fairseq.errors import InputError
 from mia_fairseq.files import write_whole
 from preprocess.tables.manifest import Manifest

@@ -21,27 +21,16 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
-from pathlib import Path
 from typing import ClassVar, TypeVar
 
 import numpy as np
 
 from mia_fairseq.errors import InputError
+from preprocess.media.clip import Clip as Clip
 
 ENTRY_POINT_GROUP = "mia_fairseq.extractors"
 MODALITIES = ("text", "audio", "video")
 NOT_STATED = "not stated"  # a licence
-
-
-@dataclass(frozen=True)
-class Clip:
-    """One utterance as extractors see it."""
-
-    id: str
-    path: Path | None = None  # media file, or None where only text is given
-    text: str | None = None
-    start: float | None = None  # seconds within the file; None: the whole file
-    end: float | None = None
 
 
 @dataclass(frozen=True)

@@ -4,40 +4,19 @@ Wiles, Koepke and Zisserman, "Self-supervised learning of a facial attribute emb
 (2018). The paper's Section 3.1.3 takes 256 numbers a keyframe from its encoder. B faces.
 """
 
-from pathlib import Path
-
 import numpy as np
 import torch
 
-from mia_fairseq.encoders.fabnet_encoder import DIM, MEMBER, SIDE, URL, load_fabnet
-from mia_fairseq.errors import InputError
 from mia_fairseq.files import sha256_of
-from mia_fairseq.pretrained.model_store import fetch_url
+from mia_fairseq.pretrained.fabnet_network import DIM, SIDE, find_fabnet, load_fabnet
 from preprocess.extractors.base import register_extractor
 from preprocess.extractors.face_sequence import FaceSequenceExtractor
 
 CHUNK = 32  # faces encoded at a time, to bound memory
 
 
-def find_weights(weights: str) -> Path:
-    """The file that `weights` means: the zip, the checkpoint, the one in an unpacked folder, or,
-    when empty, the downloaded zip. Raises InputError where there is none."""
-    if not weights:
-        # The authors publish no hash, so that of the first download is kept for later checks.
-        return fetch_url(URL)
-    given = Path(weights).expanduser()
-    candidates = (given, given / MEMBER, given / Path(MEMBER).name)
-    found = next((file for file in candidates if file.is_file()), None)
-    if found is None:
-        raise InputError(
-            f"{given}: there is no FAb-Net there, expected the authors' zip, its unpacked folder "
-            f"or {Path(MEMBER).name}; download {URL}"
-        )
-    return found
-
-
 @register_extractor("fabnet")
-class FabNet(FaceSequenceExtractor):
+class FabNetFeatures(FaceSequenceExtractor):
     """256 numbers on each keyframe's face; the paper's own choice."""
 
     licence = "none stated by the authors (release_bmvc_fabnet); for research"
@@ -58,7 +37,7 @@ class FabNet(FaceSequenceExtractor):
         cannot be had."""
         super().__init__(keyframes, detector, margin)
         self.dim = DIM
-        self.weights = find_weights(weights)
+        self.weights = find_fabnet(weights)
         self.device = torch.device(device)
         self.network = load_fabnet(self.weights).to(self.device)
 

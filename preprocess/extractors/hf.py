@@ -16,8 +16,9 @@ from mia_fairseq.errors import InputError
 from mia_fairseq.files import weights_sha256
 from mia_fairseq.pretrained.libraries import require_transformers
 from preprocess.extractors.base import Clip, Extractor, Failure, register_extractor
+from preprocess.extractors.clip_audio import clip_audio
 from preprocess.extractors.minilm import encode_clips
-from preprocess.media.clip_audio import RATE, clip_audio
+from preprocess.media.clip import RATE
 from preprocess.networks.text_encoder import TextEncoder
 
 

@@ -11,7 +11,8 @@ import numpy as np
 from mia_fairseq.errors import InputError
 from mia_fairseq.pretrained.libraries import require
 from preprocess.extractors.base import Clip, Extractor, Failure, register_extractor
-from preprocess.media.clip_audio import RATE, clip_audio
+from preprocess.extractors.clip_audio import clip_audio
+from preprocess.media.clip import RATE
 
 LEVELS = {"lld": "LowLevelDescriptors", "functionals": "Functionals"}
 

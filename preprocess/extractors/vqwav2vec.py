@@ -18,7 +18,7 @@ from mia_fairseq.pretrained.fairseq_checkpoints import (
     released_folder,
 )
 from preprocess.extractors.base import Clip, Extractor, Failure, register_extractor
-from preprocess.media.clip_audio import clip_audio
+from preprocess.extractors.clip_audio import clip_audio
 from preprocess.networks.batching import in_batches
 
 POSITIONS = 2048

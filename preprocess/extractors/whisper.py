@@ -11,8 +11,8 @@ from mia_fairseq.errors import InputError
 from mia_fairseq.pretrained.model_list import MODELS
 from mia_fairseq.pretrained.model_store import fetch_model
 from preprocess.extractors.base import Clip, Extractor, Failure, register_extractor
+from preprocess.extractors.clip_audio import clip_audio
 from preprocess.media import speech
-from preprocess.media.clip_audio import clip_audio
 from preprocess.networks.whisper_encoder import WhisperEncoder
 
 

@@ -13,43 +13,17 @@ Written policy, tested in tests/preprocess/test_faces.py:
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from mia_fairseq.errors import InputError
 from preprocess.faces.keyframes import KeyframeRule
 from preprocess.media.streams import frame_times, iter_frames
+from preprocess.networks.face_detector import Face, FaceDetector
 
 LARGEST_PICTURE = 1280  # pixels of the longer side; larger frames are shrunk while decoding
-
-
-@dataclass(frozen=True)
-class Face:
-    """One found face: its box (left, top, right, bottom) and five landmarks (eyes, nose, corners
-    of the mouth; (5, 2)) in pixels of the picture, and the detector's score in [0, 1]."""
-
-    box: tuple[float, float, float, float]
-    score: float
-    landmarks: np.ndarray
-
-    @property
-    def area(self) -> float:
-        left, top, right, bottom = self.box
-        return max(0.0, right - left) * max(0.0, bottom - top)
-
-
-class FaceDetector(Protocol):
-    """Finds faces in one picture."""
-
-    licence: ClassVar[str]
-
-    def detect(self, picture: np.ndarray) -> list[Face]:
-        """Faces in a picture, RGB uint8 (height, width, 3), in any order."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -139,35 +113,3 @@ def clip_faces(
         keyframes=len(chosen),
         several=several,
     )
-
-
-_DETECTORS: dict[str, type] = {}
-_HOMES = ("preprocess.networks.retinaface_mobilenet", "preprocess.networks.retinaface_resnet50")
-Detector = TypeVar("Detector", bound=type)
-
-
-def register_detector(name: str) -> Callable[[Detector], Detector]:
-    """Class decorator: make a detector known under a name."""
-
-    def register(cls: Detector) -> Detector:
-        if _DETECTORS.setdefault(name, cls) is not cls:
-            raise ValueError(f"two face detectors are called {name!r}")
-        return cls
-
-    return register
-
-
-def build_detector(name: str) -> FaceDetector:
-    """The face detector of that name, ready to use.
-
-    Raises InputError for an unknown name, or when what the detector needs is not there.
-    """
-    for module in _HOMES:
-        import_module(module)
-    if name not in _DETECTORS:
-        raise InputError(
-            f"there is no face detector called {name!r}, expected one of "
-            f"{', '.join(sorted(_DETECTORS))}; mend the option"
-        )
-    detector: FaceDetector = _DETECTORS[name]()
-    return detector

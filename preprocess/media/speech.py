@@ -1,28 +1,19 @@
 """Whisper tiny.en on CTranslate2: vectors of speech, and its words.
 
-    python -m preprocess.media.speech manifest.tsv --out with_words.tsv
-
-fills in the text of every clip that has none. Words are gated by voice activity (Silero's network,
+Words are gated by voice activity (Silero's network,
 which faster-whisper ships): on silence or noise Whisper would make them up.
 """
 
-import argparse
-import dataclasses
 import functools
 import logging
-import sys
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
-from mia_fairseq.errors import InputError, show_input_errors_as_sentences
 from mia_fairseq.pretrained.libraries import require
 from mia_fairseq.pretrained.model_store import fetch_model
-from preprocess.media.clip_audio import RATE
-from preprocess.tables.manifest import read_manifest, write_manifest
+from preprocess.media.clip import RATE
 
 logger = logging.getLogger(__name__)
 
@@ -88,46 +79,3 @@ def transcribe(audio: np.ndarray, device: str = "cpu") -> str:
         condition_on_previous_text=False,
     )
     return " ".join(segment.text.strip() for segment in segments).strip()
-
-
-def fill_in_words(manifest_path: Path, out: Path) -> tuple[int, list[tuple[str, str]]]:
-    """Write the manifest again with words where a clip had no text.
-
-    Returns how many texts were filled in, and (id, reason) of the clips that could not be heard;
-    those stay in the table, without text.
-    """
-    from preprocess.media.streams import read_audio
-
-    manifest = read_manifest(manifest_path)
-    rows, filled, failures = [], 0, []
-    for row in tqdm(manifest.rows, desc="words", unit="clip"):
-        if not (row.text or "").strip():
-            try:
-                if row.path is None:
-                    raise InputError("no media file is named for it")
-                audio = read_audio(row.path, rate=RATE, start=row.start, end=row.end)
-                row = dataclasses.replace(row, text=transcribe(audio))
-                filled += 1
-            except InputError as error:
-                failures.append((row.id, str(error)))
-        rows.append(row)
-    write_manifest(out, rows)
-    failures += [(fault.id, f"left out: {fault.reason}") for fault in manifest.faults]
-    return filled, failures
-
-
-def main(argv: Sequence[str] | None = None) -> None:
-    """Fill in the words that a manifest lacks."""
-    parser = argparse.ArgumentParser(prog="python -m preprocess.media.speech", description=__doc__)
-    parser.add_argument("manifest", type=Path)
-    parser.add_argument("--out", type=Path, required=True, help="the manifest to write")
-    arguments = parser.parse_args(argv)
-    filled, failures = fill_in_words(arguments.manifest, arguments.out)
-    sys.stdout.write(f"{arguments.out}: {filled} texts filled in, {len(failures)} could not be\n")
-    for clip_id, reason in failures:
-        sys.stdout.write(f"  {clip_id}: {reason}\n")
-
-
-if __name__ == "__main__":
-    show_input_errors_as_sentences()
-    main()

@@ -15,7 +15,7 @@ from PIL import Image
 from mia_fairseq.errors import InputError
 from mia_fairseq.pretrained.libraries import require
 from mia_fairseq.pretrained.model_store import fetch_model
-from preprocess.faces.face_detection import Face, register_detector
+from preprocess.networks.face_detector import Face, register_detector
 
 MODEL = "retinaface"  # its name in mia_fairseq.pretrained.model_store
 PRIORS = {8: (16, 32), 16: (64, 128), 32: (256, 512)}  # stride: the priors' sides, all in pixels

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mia_fairseq.errors import InputError
-from preprocess.faces.face_detection import Face, register_detector
+from preprocess.networks.face_detector import Face, register_detector
 from preprocess.networks.retinaface_mobilenet import LARGEST_SIDE, SURE
 
 WEIGHTS = "resnet50_2020-07-20"  # the only ones that retinaface-pytorch knows

@@ -6,7 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mia_fairseq.data.labels import MELD_CLASSES, SENTIMENT_RANGE, SEVEN_SCORES, LabelSpec, one_line
+from mia_fairseq.data.format.labels import (
+    MELD_CLASSES,
+    SENTIMENT_RANGE,
+    SEVEN_SCORES,
+    LabelSpec,
+    one_line,
+)
 from mia_fairseq.errors import InputError
 
 logger = logging.getLogger(__name__)

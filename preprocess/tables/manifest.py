@@ -12,10 +12,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
-from mia_fairseq.data.labels import one_line
+from mia_fairseq.data.format.labels import one_line
 from mia_fairseq.errors import InputError
 from mia_fairseq.files import write_whole
-from preprocess.extractors.base import Clip
+from preprocess.media.clip import Clip
 
 REQUIRED = ("id", "split", "label")
 LONGEST_ID = 200  # bytes; a file's name may have 255, and a clip's array is first a .partial one

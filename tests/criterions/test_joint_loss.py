@@ -8,7 +8,7 @@ import torch
 from mia_fairseq.criterions.ce_krl import CeKrlCriterion
 from mia_fairseq.criterions.joint_loss import weights_of_classes
 from mia_fairseq.criterions.mae_krl import MaeKrlCriterion
-from mia_fairseq.data.labels import LabelSpec
+from mia_fairseq.data.format.labels import LabelSpec
 from mia_fairseq.errors import InputError
 from mia_fairseq.models.affect_model import AffectOutput
 

@@ -8,8 +8,9 @@ from harness import spec_of
 from released import fabnet_state
 
 from mia_fairseq.encoders import fabnet_encoder as fabnet
-from mia_fairseq.encoders.fabnet_encoder import FabNet, load_fabnet
+from mia_fairseq.encoders.fabnet_encoder import FabNetEncoder
 from mia_fairseq.errors import InputError
+from mia_fairseq.pretrained.fabnet_network import load_fabnet
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +31,7 @@ def test_each_face_equals_a_direct_call_of_it_alone(
     release: Path, training: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fabnet, "CHUNK", 2)
-    encoder, _ = FabNet.pretrained(str(release))
+    encoder, _ = FabNetEncoder.pretrained(str(release))
     frames, lengths = rows()
     with torch.no_grad():
         states = encoder.train(training)(frames, lengths)
@@ -45,16 +46,18 @@ def test_each_face_equals_a_direct_call_of_it_alone(
 
 
 def test_its_layers_hold_each_parameter_once_and_are_built_again(release: Path) -> None:
-    encoder, _ = FabNet.pretrained(str(release))
+    encoder, _ = FabNetEncoder.pretrained(str(release))
     held = [id(p) for layer in encoder.layers() for p in layer.parameters()]
     assert sorted(held) == sorted(id(p) for p in encoder.parameters())
     assert len(encoder.layers()) == 8
-    FabNet.untrained(encoder.architecture()).load_state_dict(encoder.state_dict(), strict=True)
+    FabNetEncoder.untrained(encoder.architecture()).load_state_dict(
+        encoder.state_dict(), strict=True
+    )
 
 
 def test_gradient_checkpointing_changes_no_number(release: Path) -> None:
     def gradients(*, recompute: bool) -> list[torch.Tensor]:
-        encoder, _ = FabNet.pretrained(str(release))
+        encoder, _ = FabNetEncoder.pretrained(str(release))
         if recompute:
             encoder.checkpoint_gradients()
         encoder.train()
@@ -68,7 +71,7 @@ def test_gradient_checkpointing_changes_no_number(release: Path) -> None:
 
 
 def test_faces_of_another_size_and_tokens_are_told(release: Path) -> None:
-    encoder, _ = FabNet.pretrained(str(release))
+    encoder, _ = FabNetEncoder.pretrained(str(release))
     encoder.check_fits("video", spec_of("frames", 256))
     with pytest.raises(InputError, match=r"pictures of 64 pixels a side .*fabnet reads 256"):
         encoder.check_fits("video", spec_of("frames", 64))

@@ -7,7 +7,7 @@ import torch
 from harness import spec_of
 from released import small_bert
 
-from mia_fairseq.data.format.store import ModalitySpec
+from mia_fairseq.data.format.modality_spec import ModalitySpec
 from mia_fairseq.encoders.hf_encoder import HFEncoder
 from mia_fairseq.errors import InputError
 from mia_fairseq.pretrained.libraries import require_transformers

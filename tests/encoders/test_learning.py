@@ -9,7 +9,7 @@ from harness import spec_of
 from released import small_bert
 from torch import nn
 
-from mia_fairseq.data.labels import LabelSpec
+from mia_fairseq.data.format.labels import LabelSpec
 from mia_fairseq.data.schema import Schema
 from mia_fairseq.encoders.build import build_encoders
 from mia_fairseq.encoders.encoder import lr_scale_of

@@ -10,7 +10,7 @@ from fairseq.models.roberta import RobertaModel
 from harness import spec_of
 from released import fabnet_state, settings_2019, small_roberta, small_vq_wav2vec
 
-from mia_fairseq.data.format.store import ModalitySpec
+from mia_fairseq.data.format.modality_spec import ModalitySpec
 from mia_fairseq.encoders.roberta_encoder import RobertaEncoder
 from mia_fairseq.errors import InputError
 

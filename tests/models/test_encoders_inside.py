@@ -12,8 +12,8 @@ from omegaconf import OmegaConf
 from released import small_bert
 
 from mia_fairseq.blueprint import Blueprint
-from mia_fairseq.data.format.store import ModalitySpec
-from mia_fairseq.data.labels import LabelSpec
+from mia_fairseq.data.format.labels import LabelSpec
+from mia_fairseq.data.format.modality_spec import ModalitySpec
 from mia_fairseq.data.schema import Schema
 from mia_fairseq.data.views.derived import parse_derived
 from mia_fairseq.errors import InputError

@@ -6,8 +6,8 @@ from fairseq.models import MODEL_DATACLASS_REGISTRY, MODEL_REGISTRY
 from omegaconf import OmegaConf
 
 from mia_fairseq.blueprint import Blueprint
-from mia_fairseq.data.format.store import ModalitySpec
-from mia_fairseq.data.labels import MELD_CLASSES, LabelSpec
+from mia_fairseq.data.format.labels import MELD_CLASSES, LabelSpec
+from mia_fairseq.data.format.modality_spec import ModalitySpec
 from mia_fairseq.data.schema import Schema
 from mia_fairseq.errors import InputError
 from mia_fairseq.models.affect_model import AffectModel

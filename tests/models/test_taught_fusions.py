@@ -6,7 +6,7 @@ import torch
 from test_fusions import batch, build
 
 from mia_fairseq.criterions.mae_krl import MaeKrlCriterion
-from mia_fairseq.data.labels import LabelSpec
+from mia_fairseq.data.format.labels import LabelSpec
 from mia_fairseq.fusion import Fusion, FusionOutput, Taught
 from mia_fairseq.modules.row_memory import RowMemory
 

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from harness import EMOTIONS, make_store, run_cli, train, validate
 
-from mia_fairseq.data.format.store import ModalitySpec, Utterance
+from mia_fairseq.data.format.labels import LabelSpec
+from mia_fairseq.data.format.modality_spec import ModalitySpec
+from mia_fairseq.data.format.store import Utterance
 from mia_fairseq.data.format.store_writer import StoreWriter
-from mia_fairseq.data.labels import LabelSpec
 from mia_fairseq.errors import InputError
 from mia_fairseq.predict.__main__ import find_clips, main, render
 from mia_fairseq.predict.clip_inputs import ClipInputs

@@ -10,9 +10,10 @@ import torch
 from harness import train, validate
 from released import fabnet_state, small_bert
 
-from mia_fairseq.data.format.store import ModalitySpec, Utterance
+from mia_fairseq.data.format.labels import LabelSpec
+from mia_fairseq.data.format.modality_spec import ModalitySpec
+from mia_fairseq.data.format.store import Utterance
 from mia_fairseq.data.format.store_writer import StoreWriter
-from mia_fairseq.data.labels import LabelSpec
 from mia_fairseq.errors import InputError
 from mia_fairseq.predict.__main__ import main, read_options
 from mia_fairseq.predict.predictor import Predictor

@@ -7,12 +7,12 @@ import pytest
 import torch
 from harness import train
 
-from examples.recipes.utterances import telling
 from mia_fairseq.errors import InputError
 from mia_fairseq.modules.interactive_attention import attention_weights
 from mia_fairseq.modules.mia import MIAModule
 from mia_fairseq.report.attention_maps import look, reduced
 from mia_fairseq.report.intervals import Predictions
+from mia_fairseq.report.utterances import telling
 
 
 def test_attention_is_what_the_module_attends_with() -> None:

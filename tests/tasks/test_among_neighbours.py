@@ -9,7 +9,8 @@ import pytest
 from harness import SCORES, train, validate
 from released import small_bert
 
-from mia_fairseq.data.format.store import ModalitySpec, Store, Utterance
+from mia_fairseq.data.format.modality_spec import ModalitySpec
+from mia_fairseq.data.format.store import Store, Utterance
 from mia_fairseq.data.format.store_writer import StoreWriter
 from mia_fairseq.predict.predictor import Predictor
 from preprocess.extractors.base import build_extractor

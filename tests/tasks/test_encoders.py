@@ -9,7 +9,8 @@ import torch
 from harness import SCORES, run_cli, train, validate
 from released import fabnet_state, small_roberta
 
-from mia_fairseq.data.format.store import ModalitySpec, Utterance
+from mia_fairseq.data.format.modality_spec import ModalitySpec
+from mia_fairseq.data.format.store import Utterance
 from mia_fairseq.data.format.store_writer import StoreWriter
 
 WORDS = [f"w{number}" for number in range(12)]

@@ -29,8 +29,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from mia_fairseq.command import run as run_command
 from mia_fairseq.encoders.encoder import Encoder
-from mia_fairseq.encoders.fabnet_encoder import SIDE, FabNet
+from mia_fairseq.encoders.fabnet_encoder import FabNetEncoder
 from mia_fairseq.encoders.roberta_encoder import RobertaEncoder, settings_of
+from mia_fairseq.pretrained.fabnet_network import SIDE
 
 CODES_A_SECOND, FRAMES_A_SECOND, TOKENS_A_WORD = 100, 30, 1.3
 LONGEST = {"text": 512, "audio": 2048}  # positions of the encoders
@@ -94,7 +95,7 @@ def parts() -> dict[str, Part]:
     return {
         "text": Part(text, 24, 16),
         "audio": Part(audio, 12, 12),
-        "video": Part(FabNet.untrained({})),
+        "video": Part(FabNetEncoder.untrained({})),
     }
 
 

@@ -28,7 +28,7 @@ from examples.recipes.corpora import extract_and_binarize
 from examples.recipes.recipe import Models, Table, recipe_parser, run_tables
 from mia_fairseq.command import run as run_command
 from mia_fairseq.data.format.store import Store
-from preprocess.extractors.fabnet import find_weights
+from mia_fairseq.pretrained.fabnet_network import find_fabnet
 from preprocess.extractors.roberta_large import find_roberta
 from preprocess.extractors.vqwav2vec import find_speech
 
@@ -80,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     sources = {
         "text": find_roberta(args.text, "model.pt", "dict.txt"),
         "audio": find_speech(args.audio),
-        "video": find_weights(args.video),
+        "video": find_fabnet(args.video),
     }
     options = {
         "text.folder": sources["text"],

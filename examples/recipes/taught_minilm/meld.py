@@ -34,8 +34,8 @@ from examples.recipes.recipe import Models, Table, capped, recipe_parser, run_ta
 from examples.recipes.taught_minilm.made_up import made_up
 from examples.recipes.taught_minilm.teachers import PUPIL, Said, mean_said, tokens_data
 from mia_fairseq.command import run as run_command
+from mia_fairseq.data.format.labels import MELD_CLASSES
 from mia_fairseq.data.format.store import Store
-from mia_fairseq.data.labels import MELD_CLASSES
 from mia_fairseq.experiments.runner import VALID, Run, execute_all
 from mia_fairseq.files import write_whole
 from preprocess.tables.manifest import read_manifest

@@ -14,8 +14,8 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from mia_fairseq.data.format.labels import LabelSpec
 from mia_fairseq.data.format.vectors import OpenFile
-from mia_fairseq.data.labels import LabelSpec
 from mia_fairseq.errors import InputError
 
 NUMBER = re.compile(r"-?[0-9]+")

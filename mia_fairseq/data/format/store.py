@@ -16,86 +16,24 @@ memory hardly grows with the corpus.
 """
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mia_fairseq.data.format.dictionary import DICTIONARIES
 from mia_fairseq.data.format.kinds import KINDS
+from mia_fairseq.data.format.labels import LabelSpec
+from mia_fairseq.data.format.modality_spec import ModalitySpec
 from mia_fairseq.data.format.rows import RowTable
 from mia_fairseq.data.format.rows import Utterance as Utterance
 from mia_fairseq.data.format.tables import VectorTable, open_table
-from mia_fairseq.data.labels import LabelSpec
 from mia_fairseq.errors import InputError
 
 FORMAT = 1  # of DATA/; raised when a reader of the old format would misread the new one
 COLUMNS = ("id", "label", "text", "group", "position")
 FURTHER_COLUMNS = ("speaker", "fold", "corpus")  # of tables that need them
 DTYPES = KINDS["features"].extracted
-
-
-@dataclass(frozen=True)
-class ModalitySpec:
-    """One modality of a corpus: its kind, the size of its items, and who made them.
-
-    Attributes:
-        dim: columns of features, size of the tokens' dictionary, or pixels of a frame's side.
-        extractor: who made them.
-        kind: a name of `KINDS`.
-        extra: what else is known; of tokens ``pad`` (the id that fills up batches), ``dictionary``
-            (a name of `DICTIONARIES`) and ``tokenizer`` (what made them, with its sha256).
-    """
-
-    dim: int
-    extractor: str = "unknown"
-    kind: str = "features"
-    extra: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def item_shape(self) -> tuple[int, ...]:
-        """Shape of one item; a row is (T, *item_shape)."""
-        return KINDS[self.kind].item_shape(self.dim)
-
-    @property
-    def pad(self) -> int:
-        """What fills a batch behind a row's end: 0, or the tokens' padding id."""
-        return int(self.extra["pad"]) if self.kind == "tokens" else 0
-
-    def absent(self) -> NDArray[Any]:
-        """(0, *item_shape): a row without the modality, in the dtype of batches."""
-        return np.empty((0, *self.item_shape), KINDS[self.kind].batch)
-
-    def to_json(self) -> dict[str, Any]:
-        return {**self.extra, "kind": self.kind, "dim": self.dim, "extractor": self.extractor}
-
-    @classmethod
-    def from_json(cls, value: object, where: str) -> "ModalitySpec":
-        if not isinstance(value, Mapping) or value.get("kind") not in KINDS:
-            raise InputError(
-                f"{where}: a modality of {value!r} cannot be read by this version, which reads "
-                f"kinds {', '.join(KINDS)}; import the data again or update mia_fairseq"
-            )
-        dim, kind = value.get("dim"), str(value["kind"])
-        if not isinstance(dim, int) or dim < 1:
-            raise InputError(f"{where}: dim is {dim!r}, expected a whole number from 1 up")
-        extra = {k: v for k, v in value.items() if k not in ("kind", "dim", "extractor")}
-        if kind == "tokens":
-            pad, dictionary = extra.get("pad"), extra.get("dictionary")
-            if not isinstance(pad, int) or not 0 <= pad < dim:
-                raise InputError(
-                    f"{where}: pad is {pad!r}, expected an id from 0 to {dim - 1}; make the "
-                    "tokens again"
-                )
-            if dictionary not in DICTIONARIES:
-                raise InputError(
-                    f"{where}: dictionary is {dictionary!r}, expected "
-                    f"{' or '.join(DICTIONARIES)}; make the tokens again"
-                )
-        return cls(dim, str(value.get("extractor", "unknown")), kind, extra)
 
 
 class Store:

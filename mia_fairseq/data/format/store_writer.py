@@ -17,15 +17,9 @@ from numpy.typing import NDArray
 
 from mia_fairseq.data.format.dictionary import check_dictionary, dictionary_path
 from mia_fairseq.data.format.kinds import KINDS
-from mia_fairseq.data.format.store import (
-    COLUMNS,
-    DTYPES,
-    FORMAT,
-    FURTHER_COLUMNS,
-    ModalitySpec,
-    Utterance,
-)
-from mia_fairseq.data.labels import LabelSpec, one_line
+from mia_fairseq.data.format.labels import LabelSpec, one_line
+from mia_fairseq.data.format.modality_spec import ModalitySpec
+from mia_fairseq.data.format.store import COLUMNS, DTYPES, FORMAT, FURTHER_COLUMNS, Utterance
 from mia_fairseq.errors import InputError
 
 logger = logging.getLogger(__name__)

@@ -8,19 +8,17 @@ import copy
 import logging
 import struct
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mia_fairseq.data.format.dictionary import check_dictionary, dictionary_path
 from mia_fairseq.data.format.kinds import KINDS
+from mia_fairseq.data.format.modality_spec import ModalitySpec
 from mia_fairseq.data.format.rows import RowTable
 from mia_fairseq.data.format.vectors import VectorFile, Vectors
 from mia_fairseq.errors import InputError
-
-if TYPE_CHECKING:
-    from mia_fairseq.data.format.store import ModalitySpec
 
 logger = logging.getLogger(__name__)
 

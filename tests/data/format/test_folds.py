@@ -7,12 +7,13 @@ import pytest
 from harness import END, SCORES, START, dictionary_of, spec_of
 
 from mia_fairseq.data.format.folds import FoldedStore
-from mia_fairseq.data.format.store import ModalitySpec, Store, Utterance
+from mia_fairseq.data.format.modality_spec import ModalitySpec
+from mia_fairseq.data.format.store import Store, Utterance
 from mia_fairseq.data.format.store_writer import StoreWriter
+from mia_fairseq.data.opened_split import open_split
 from mia_fairseq.data.schema import Schema
 from mia_fairseq.data.statistics import column_moments, in_chunks
 from mia_fairseq.data.views.derived import parse_derived
-from mia_fairseq.data.views.split_view import open_split
 from mia_fairseq.errors import InputError
 
 SPECS = {"text": spec_of("tokens", 9), "audio": ModalitySpec(3)}

@@ -15,10 +15,10 @@ from mia_fairseq.data.dataset import AffectDataset, pad
 from mia_fairseq.data.format.store import Split, Store, Utterance
 from mia_fairseq.data.format.store_writer import StoreWriter
 from mia_fairseq.data.format.vectors import VectorFile
+from mia_fairseq.data.opened_split import open_split
 from mia_fairseq.data.schema import Schema
 from mia_fairseq.data.views.derived import parse_derived
 from mia_fairseq.data.views.perturbation import Perturbation
-from mia_fairseq.data.views.split_view import open_split
 from mia_fairseq.errors import InputError
 
 KINDS = {"text": "tokens", "video": "frames"}

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from harness import EMOTIONS, SCORES, make_store
 
-from mia_fairseq.data.format.store import ModalitySpec, Store, Utterance
+from mia_fairseq.data.format.labels import LabelSpec
+from mia_fairseq.data.format.modality_spec import ModalitySpec
+from mia_fairseq.data.format.store import Store, Utterance
 from mia_fairseq.data.format.store_writer import StoreWriter
 from mia_fairseq.data.format.vectors import VectorFile
-from mia_fairseq.data.labels import LabelSpec
 from mia_fairseq.errors import InputError
 
 DIMS = {"text": 3, "audio": 2}

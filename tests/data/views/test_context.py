@@ -8,7 +8,8 @@ import pytest
 from harness import SCORES
 
 from mia_fairseq.data.dataset import AffectDataset
-from mia_fairseq.data.format.store import ModalitySpec, Split, Store, Utterance
+from mia_fairseq.data.format.modality_spec import ModalitySpec
+from mia_fairseq.data.format.store import Split, Store, Utterance
 from mia_fairseq.data.format.store_writer import StoreWriter
 from mia_fairseq.data.views.context import context_tables
 from mia_fairseq.data.views.derived import Context

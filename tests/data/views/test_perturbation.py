@@ -5,10 +5,10 @@ import pytest
 from harness import make_store
 
 from mia_fairseq.data.format.store import Split, Store
+from mia_fairseq.data.opened_split import open_split
 from mia_fairseq.data.schema import Schema
 from mia_fairseq.data.views.derived import parse_derived
 from mia_fairseq.data.views.perturbation import Perturbation, derangement
-from mia_fairseq.data.views.split_view import open_split
 from mia_fairseq.errors import InputError
 
 DIMS = {"text": 6, "audio": 4}

@@ -9,13 +9,13 @@ import torch
 from harness import END, START, dictionary_of, make_store, spec_of
 
 from mia_fairseq.data.dataset import AffectDataset
+from mia_fairseq.data.format.labels import LabelSpec
 from mia_fairseq.data.format.store import Split, Store, Utterance
 from mia_fairseq.data.format.store_writer import StoreWriter
-from mia_fairseq.data.labels import LabelSpec
+from mia_fairseq.data.opened_split import open_split
 from mia_fairseq.data.schema import Schema
 from mia_fairseq.data.views.derived import Context, parse_derived, parse_surroundings
 from mia_fairseq.data.views.perturbation import Perturbation
-from mia_fairseq.data.views.split_view import open_split
 from mia_fairseq.errors import InputError
 
 WORDS = {  # id -> group, position, words; out of order, one without text, one without a group

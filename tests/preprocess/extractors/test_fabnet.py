@@ -11,10 +11,9 @@ from harness import WholePicture
 from released import CONVOLUTIONS, NORMS, fabnet_state
 from torch.nn import functional as F
 
-from mia_fairseq.encoders.fabnet_encoder import FabNetEncoder, load_fabnet
 from mia_fairseq.errors import InputError
+from mia_fairseq.pretrained.fabnet_network import FabNetNetwork, find_fabnet, load_fabnet
 from preprocess.extractors.base import Clip, Failure, build_extractor, find_extractor
-from preprocess.extractors.fabnet import find_weights
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +53,7 @@ def test_the_encoder_equals_plain_function_calls(checkpoint):
 
 
 def test_it_has_the_releases_names_and_sizes():
-    state = FabNetEncoder().state_dict()
+    state = FabNetNetwork().state_dict()
     kept = {f"encoder.{k}": v.shape for k, v in state.items() if "num_batches" not in k}
     release = {k: v.shape for k, v in fabnet_state().items() if k.startswith("encoder.")}
     assert kept == release
@@ -68,7 +67,7 @@ def test_zip_folder_and_file_load_alike(checkpoint, tmp_path):
     torch.save({"state_dict_model": fabnet_state()}, modern)
     expected = load_fabnet(checkpoint).state_dict()
     places = (archive, modern, checkpoint.parent, checkpoint.parent.parent)
-    for found in (find_weights(str(place)) for place in places):
+    for found in (find_fabnet(str(place)) for place in places):
         state = load_fabnet(found).state_dict()
         assert all(torch.equal(state[key], expected[key]) for key in expected)
 
@@ -98,7 +97,7 @@ def test_other_files_are_refused_in_a_sentence(tmp_path):
     with pytest.raises(InputError, match="cannot be read as a PyTorch checkpoint"):
         load_fabnet(tmp_path / "text.pth")
     with pytest.raises(InputError, match="there is no FAb-Net there"):
-        find_weights(str(tmp_path / "none"))
+        find_fabnet(str(tmp_path / "none"))
 
 
 def test_the_extractor_encodes_the_keyframes_faces(checkpoint, clip, monkeypatch, tmp_path):

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from mia_fairseq.errors import InputError
+from preprocess import transcribe
 from preprocess.extractors.base import Clip, Failure, build_extractor
 from preprocess.media import speech
-from preprocess.media.clip_audio import RATE
+from preprocess.media.clip import RATE
 from preprocess.tables.manifest import Row, read_manifest, write_manifest
 
 SENTENCES = [
@@ -120,8 +121,12 @@ def test_a_layer_is_an_option_of_the_extractor(tmp_path: Path) -> None:
 
 
 def test_missing_words_are_filled_in(
-    tmp_path: Path, speak: Callable[[str], np.ndarray], capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    speak: Callable[[str], np.ndarray],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(transcribe, "read_audio", lambda path, **_: np.load(path))
     np.save(tmp_path / "a.npy", speak(SENTENCES[1]))
     rows = [
         Row("a", "test", "1", tmp_path / "a.npy", ""),
@@ -129,7 +134,7 @@ def test_missing_words_are_filled_in(
         Row("c", "test", "1", None, ""),
     ]
     write_manifest(tmp_path / "m.tsv", rows)
-    speech.main([str(tmp_path / "m.tsv"), "--out", str(tmp_path / "n.tsv")])
+    transcribe.main([str(tmp_path / "m.tsv"), "--out", str(tmp_path / "n.tsv")])
     texts = [row.text or "" for row in read_manifest(tmp_path / "n.tsv").rows]
     assert "terrible" in texts[0]
     assert texts[1:] == ["my own words", ""]

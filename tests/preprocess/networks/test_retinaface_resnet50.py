@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from mia_fairseq.errors import InputError
-from preprocess.faces.face_detection import build_detector
+from preprocess.networks.face_detector import build_detector
 
 PICTURE = np.random.default_rng(0).integers(0, 255, (40, 60, 3), dtype=np.uint8)
 MARKS = [[12.0, 14.0], [20.0, 14.0], [16.0, 18.0], [13.0, 22.0], [19.0, 22.0]]

@@ -87,7 +87,17 @@ class Evil:
         np.array([[{}]], dtype=object),
         {(1, 2): 3},
     ],
-    ids=str,
+    ids=[
+        "call",
+        "OrderedDict",
+        "function",
+        "dtype",
+        "records",
+        "dates",
+        "complex",
+        "objects",
+        "keys",
+    ],
 )
 def test_anything_else_is_refused_and_nothing_runs(
     content: object, protocol: int, capsys: pytest.CaptureFixture[str]

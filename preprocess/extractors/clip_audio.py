@@ -4,8 +4,8 @@ import numpy as np
 
 from mia_fairseq.errors import InputError
 from preprocess.extractors.base import Clip, Extractor, Failure
+from preprocess.media.clip import RATE
 
-RATE = 16_000  # samples a second, what all the speech encoders here were trained on
 SILENT = 1e-4  # of full scale: some three steps of 16-bit sound; no microphone is that quiet
 
 

@@ -1,0 +1,17 @@
+"""One utterance as extractors see it, and the rate at which all of them hear."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+RATE = 16_000  # samples a second, what all the speech encoders here were trained on
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One utterance as extractors see it."""
+
+    id: str
+    path: Path | None = None  # media file, or None where only text is given
+    text: str | None = None
+    start: float | None = None  # seconds within the file; None: the whole file
+    end: float | None = None
