@@ -21,6 +21,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from mia_fairseq.errors import InputError, show_input_errors_as_sentences
+from mia_fairseq.name_values import name_value, name_values
 from preprocess.extraction.extract_modality import extract_modality, settle
 from preprocess.extraction.feature_folder import merge
 from preprocess.extraction.sharding import Shard, find_shard
@@ -28,24 +29,13 @@ from preprocess.extraction.worker import DTYPES, POOLS, Job
 from preprocess.tables.manifest import Manifest, read_manifest
 
 
-def _pairs(named: Sequence[str], flag: str) -> dict[str, str]:
-    """{left: right} of ``left=right`` arguments."""
-    pairs = {}
-    for item in named:
-        left, equals, right = item.partition("=")
-        if not (equals and left and right):
-            raise InputError(f"{flag} is {item!r}, expected the form NAME=VALUE")
-        pairs[left] = right
-    return pairs
-
-
 def build_jobs(arguments: argparse.Namespace, shard: Shard) -> list[Job]:
     """A job a modality, from the command line."""
-    chosen = _pairs(arguments.modality, "--modality")
-    options = _pairs(arguments.option, "--option")
+    chosen = name_values(arguments.modality, "--modality", str)
+    options = name_values(arguments.option, "--option", str)
     pools = dict.fromkeys(chosen, "none")
     for item in arguments.pool:
-        pools.update(_pairs([item], "--pool") if "=" in item else dict.fromkeys(chosen, item))
+        pools.update([name_value(item, "--pool")] if "=" in item else dict.fromkeys(chosen, item))
     for modality, pool in pools.items():
         if pool not in POOLS or modality not in chosen:
             raise InputError(
@@ -129,7 +119,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise InputError("--jobs and --batch-size are counts, from 1 on")
     manifest = read_manifest(arguments.manifest)
     if arguments.merge:
-        names = list(_pairs(arguments.modality, "--modality"))
+        names = list(name_values(arguments.modality, "--modality", str))
         _tell(_merged(arguments.out, manifest, names))
         return
     if not arguments.modality:

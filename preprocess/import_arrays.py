@@ -23,6 +23,7 @@ from mia_fairseq.data.format.modality_spec import ModalitySpec
 from mia_fairseq.data.format.store import DTYPES, Utterance
 from mia_fairseq.data.format.store_writer import StoreWriter
 from mia_fairseq.errors import InputError
+from mia_fairseq.name_values import name_values
 from preprocess.tables.labelling import (
     ALL,
     add_carving_options,
@@ -93,7 +94,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     modalities = {
         name: ModalitySpec(arrays[name].shape[-1], args.extractor) for name in args.modalities
     }
-    lengths = dict(pair.split("=", 1) for pair in args.lengths)
+    lengths = _lengths(args)
     positions: dict[str, int] = {}
     with StoreWriter(
         args.out,
@@ -133,16 +134,8 @@ def load_arrays(args: argparse.Namespace) -> dict[str, NDArray[Any]]:
         InputError: no such file, no .npz, pickled objects, an array that is not there, or rows
             or axes that do not fit.
     """
-    for pair in args.lengths:
-        modality, _, array = pair.partition("=")
-        if modality not in args.modalities or not array:
-            raise InputError(
-                f"--lengths {pair}: expected MODALITY=NAME with one of "
-                f"{', '.join(args.modalities)} and an array of {args.file}"
-            )
-    lengths = [pair.partition("=")[2] for pair in args.lengths]
     single = (args.label, args.split, args.group, args.id, args.text, args.speaker, args.fold)
-    vectors = [name for name in (*single, *lengths) if name]
+    vectors = [name for name in (*single, *_lengths(args).values()) if name]
     try:
         with np.load(args.file, allow_pickle=False) as file:
             absent = [n for n in (*args.modalities, *vectors) if n not in file.files]
@@ -173,6 +166,16 @@ def load_arrays(args: argparse.Namespace) -> dict[str, NDArray[Any]]:
                 f"{rows} rows as {args.label!r} has"
             )
     return arrays
+
+
+def _lengths(args: argparse.Namespace) -> dict[str, str]:
+    """{modality: the array of its lengths}."""
+    form = f"MODALITY=NAME with one of {', '.join(args.modalities)} and an array of {args.file}"
+    lengths = name_values(args.lengths, "--lengths", str, form)
+    for modality in lengths:
+        if modality not in args.modalities:
+            raise InputError(f"--lengths names {modality!r}, expected the form {form}")
+    return lengths
 
 
 def _unpickled(file: Mapping[str, NDArray[Any]], name: str, path: Path) -> NDArray[Any]:

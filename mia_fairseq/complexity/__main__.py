@@ -26,22 +26,21 @@ from mia_fairseq.complexity.cost import TABLE_10_CLASSES, SetUp, architectures, 
 from mia_fairseq.complexity.cost_table import markdown
 from mia_fairseq.errors import InputError
 from mia_fairseq.files import write_whole
+from mia_fairseq.name_values import name_value, name_values
 
 TABLE_10_DIMS = ("text=1024", "audio=768", "video=256")
 
 
 def read_dims(words: Sequence[str], option: str) -> dict[str, int]:
     """{"text": 1024, …} from ``text=1024`` …"""
-    dims: dict[str, int] = {}
-    for word in words:
-        name, _, number = word.partition("=")
-        if not name or not number.isdigit() or int(number) < 1 or name in dims:
-            raise InputError(
-                f"{option} has {word!r}, expected each modality once, as name=dim with a dim of "
-                "1 or more, e.g. audio=768"
-            )
-        dims[name] = int(number)
-    return dims
+    form = "MODALITY=DIM with a dim of 1 or more, such as audio=768"
+    return name_values(words, option, _dim, form)
+
+
+def _dim(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise ValueError(text)
+    return int(text)
 
 
 def one_more(dims: Mapping[str, int], extra: Sequence[str]) -> dict[str, int]:
@@ -107,11 +106,11 @@ def _check(archs: Sequence[str], settings: Sequence[str]) -> None:
         if arch not in known:
             raise InputError(f"--arch is {arch!r}, expected one of {', '.join(known)}")
     for setting in settings:
-        name, equals, _ = setting.partition("=")
-        if not equals or not any(hasattr(MODEL_DATACLASS_REGISTRY[a], name) for a in archs):
+        name, _ = name_value(setting, "--set", "NAME=VALUE, such as ffn_dim=400", empty=True)
+        if not any(hasattr(MODEL_DATACLASS_REGISTRY[a], name) for a in archs):
             raise InputError(
-                f"--set has {setting!r}, expected name=value with a setting that one of "
-                f"{', '.join(archs)} has, e.g. ffn_dim=400"
+                f"--set has {setting!r}, expected a setting that one of {', '.join(archs)} has, "
+                "such as ffn_dim=400"
             )
 
 

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from fairseq.dataclass import FairseqDataclass
 
 from mia_fairseq.errors import InputError
+from mia_fairseq.name_values import comma_separated, name_values
 
 Value = TypeVar("Value")
 
@@ -92,7 +93,7 @@ def read_settings(cfg: Any, modalities: Collection[str]) -> dict[str, EncoderSet
     """
     sources = _pairs(cfg.encoder, "--encoder", "text=hf:minilm", str)
     known = {*modalities, *sources}
-    frozen = [name for name in map(str.strip, (cfg.freeze or "").split(",")) if name]
+    frozen = comma_separated(cfg.freeze)
     starts = _pairs(cfg.unfreeze_from, "--unfreeze-from", "text=3", _layer)
     scales = _one_or_pairs(cfg.encoder_lr_scale, "--encoder-lr-scale", "text=0.05", known)
     decays = _one_or_pairs(cfg.layer_decay, "--layer-decay", "text=0.9", known)
@@ -124,20 +125,7 @@ def read_settings(cfg: Any, modalities: Collection[str]) -> dict[str, EncoderSet
 
 def _pairs(text: str, flag: str, example: str, convert: Callable[[str], Value]) -> dict[str, Value]:
     """{"text": …} from ``text=…,audio=…``."""
-    found: dict[str, Value] = {}
-    for part in filter(None, map(str.strip, (text or "").split(","))):
-        name, equals, value = part.partition("=")
-        try:
-            converted = convert(value)
-        except ValueError:
-            equals = ""
-        if not name or not equals or not value or name in found:
-            raise InputError(
-                f"{flag} is {text!r}, expected each modality once with what is meant for it, "
-                f"such as {example}; mend {part!r}"
-            )
-        found[name] = converted
-    return found
+    return name_values(comma_separated(text), flag, convert, f"MODALITY=VALUE, such as {example}")
 
 
 def _one_or_pairs(text: str, flag: str, example: str, known: Collection[str]) -> dict[str, float]:

@@ -23,6 +23,7 @@ from mia_fairseq.experiments import experiment as experiments
 from mia_fairseq.experiments.plan import PlannedRow, plan, write_index, write_results
 from mia_fairseq.experiments.runner import call, execute_all, train_command, validate_command
 from mia_fairseq.experiments.which_main import recommend
+from mia_fairseq.name_values import name_value
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -125,9 +126,7 @@ def _row(planned: Sequence[PlannedRow], name: str | None) -> PlannedRow:
 
 
 def _setting(text: str) -> tuple[str, str]:
-    name, given, value = text.partition("=")
-    if not given:
-        raise InputError(f"--set {text}: expected FLAG=VALUE, such as lr=1e-4")
+    name, value = name_value(text, "--set", "FLAG=VALUE, such as lr=1e-4", empty=True)
     return name.removeprefix("--"), value
 
 

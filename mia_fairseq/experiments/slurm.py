@@ -6,6 +6,7 @@ from typing import Any
 
 from mia_fairseq.errors import InputError
 from mia_fairseq.experiments.runner import Run, execute
+from mia_fairseq.name_values import name_value
 
 
 def execute_on_slurm(
@@ -64,5 +65,5 @@ def execute_on_slurm(
 
 
 def _option(text: str) -> tuple[str, Any]:
-    name, _, value = text.partition("=")
+    name, value = name_value(text, "--slurm", "NAME=VALUE, such as timeout_min=60")
     return name, int(value) if value.isdecimal() else value

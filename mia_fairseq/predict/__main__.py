@@ -23,6 +23,7 @@ from fairseq.utils import import_user_module
 
 from mia_fairseq.command import run as run_command
 from mia_fairseq.errors import InputError
+from mia_fairseq.name_values import name_value
 from mia_fairseq.predict.predictor import Prediction, Predictor
 
 if TYPE_CHECKING:
@@ -108,9 +109,9 @@ def read_options(given: Sequence[str]) -> dict[str, dict[str, str]]:
     """Options of extractors by modality, of arguments ``MODALITY.KEY=VALUE``."""
     options: dict[str, dict[str, str]] = {}
     for item in given:
-        left, equals, value = item.partition("=")
-        modality, dot, key = left.partition(".")
-        if not (modality and dot and key and equals):
+        name, value = name_value(item, "--option", "MODALITY.KEY=VALUE", empty=True)
+        modality, _, key = name.partition(".")
+        if not (modality and key):
             raise InputError(f"--option is {item!r}, expected the form MODALITY.KEY=VALUE")
         options.setdefault(modality, {})[key] = value
     return options

@@ -107,8 +107,11 @@ def test_flags_are_read() -> None:
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"encoder": "hf:x"}, r"--encoder is 'hf:x', expected each modality once.*text=hf:minilm"),
-        ({"encoder": "text=hf:a,text=hf:b"}, r"mend 'text=hf:b'"),
+        (
+            {"encoder": "hf:x"},
+            r"--encoder is 'hf:x', expected the form MODALITY=VALUE",
+        ),
+        ({"encoder": "text=hf:a,text=hf:b"}, r"names 'text' twice, the second time as 'text=hf:b'"),
         ({"freeze": "audio"}, r"--freeze names 'audio', which has no encoder; expected .* text"),
         ({"unfreeze_from": "text=-1"}, r"--unfreeze-from is 'text=-1'"),
         ({"unfreeze_from": "txt=1"}, r"--unfreeze-from names 'txt'"),

@@ -6,10 +6,10 @@
 """
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from mia_fairseq.errors import InputError
+from mia_fairseq.name_values import comma_separated
 
 LINEAR = re.compile(r"(?P<name>\w+)=linear\((?P<source>\w+)\)")
 CONTEXT = re.compile(r"(?P<source>\w+)\[(?:group|(?P<first>[+-]?\d+):(?P<last>[+-]?\d+))\]")
@@ -60,8 +60,8 @@ def parse_derived(derive: str, context: str) -> dict[str, Derived]:
     Raises:
         InputError: a definition cannot be read, is empty, or stands there twice.
     """
-    named = [_linear(text) for text in _parts(derive)]
-    named += [(str(found), found) for found in map(_context, _parts(context))]
+    named = [_linear(text) for text in comma_separated(derive)]
+    named += [(str(found), found) for found in map(_context, comma_separated(context))]
     names = [name for name, _ in named]
     twice = [name for name in names if names.count(name) > 1]
     if twice:
@@ -79,7 +79,7 @@ def parse_surroundings(text: str) -> dict[str, Context]:
             or a modality stands there twice.
     """
     found: dict[str, Context] = {}
-    for part in _parts(text):
+    for part in comma_separated(text):
         window = _window(part, "--surroundings", "text[-2:+2]")
         if window.window is not None and not window.window[0] <= 0 <= window.window[1]:
             raise InputError(
@@ -102,10 +102,6 @@ def parse_surroundings(text: str) -> dict[str, Context]:
 def parse_definition(text: str) -> Derived:
     """Reads back what ``str`` made of a definition, as a checkpoint keeps it."""
     return _linear(f"name={text}")[1] if text.startswith("linear(") else _context(text)
-
-
-def _parts(text: str) -> Iterable[str]:
-    return [part for part in map(str.strip, (text or "").split(",")) if part]
 
 
 def _linear(text: str) -> tuple[str, Derived]:

@@ -5,7 +5,7 @@ N rows, T time, d the modality's dim.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from zlib import crc32
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from mia_fairseq.data.format.tables import VectorTable
 from mia_fairseq.errors import InputError
+from mia_fairseq.name_values import comma_separated, name_values
 
 
 @dataclass(frozen=True)
@@ -43,15 +44,17 @@ class Perturbation:
         """
         if seed < 0:
             raise InputError(f"--perturbation-seed is {seed}, expected a whole number from 0 up")
-        amounts = [_amount(part) for part in _parts(noise)]
-        names = [*_parts(drop), *(name for name, _ in amounts), *_parts(misalign)]
+        form = "MODALITY=AMOUNT, from 0 up in standard deviations of the training split"
+        dropped, moved = comma_separated(drop), comma_separated(misalign)
+        amounts = name_values(comma_separated(noise), "--noise", _amount, form)
+        names = [*dropped, *amounts, *moved]
         twice = [name for name in names if names.count(name) > 1]
         if twice:
             raise InputError(
                 f"modality {twice[0]!r} is named twice by --drop, --noise and --misalign; "
                 "perturb each in one way"
             )
-        return cls(tuple(_parts(drop)), dict(amounts), tuple(_parts(misalign)), seed)
+        return cls(tuple(dropped), amounts, tuple(moved), seed)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -121,19 +124,8 @@ def derangement(count: int, rng: np.random.Generator) -> NDArray[np.int64]:
     return donor
 
 
-def _parts(text: str | None) -> Iterable[str]:
-    return [part for part in map(str.strip, (text or "").split(",")) if part]
-
-
-def _amount(text: str) -> tuple[str, float]:
-    name, _, number = text.partition("=")
-    try:
-        amount = float(number)
-    except ValueError:
-        amount = math.nan
-    if not name or not 0 <= amount < math.inf:
-        raise InputError(
-            f"--noise {text!r} cannot be read, expected MODALITY=AMOUNT with an amount from 0 up "
-            "in standard deviations of the training split, for instance audio=1.0"
-        )
-    return name, amount
+def _amount(text: str) -> float:
+    amount = float(text)
+    if not 0 <= amount < math.inf:
+        raise ValueError(text)
+    return amount
