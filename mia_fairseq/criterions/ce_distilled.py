@@ -58,8 +58,9 @@ class CeDistilledCriterion(CeKrlCriterion):
         teacher: str,
         teacher_share: float,
         temperature: float,
+        label_smoothing: float = 0.0,
     ) -> None:
-        super().__init__(task, gamma, class_weights)
+        super().__init__(task, gamma, class_weights, label_smoothing)
         if not teacher:
             raise InputError(f"--criterion ce_distilled learns from --teacher; {MEND}")
         if not 0 <= teacher_share <= 1:

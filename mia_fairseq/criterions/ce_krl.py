@@ -12,6 +12,7 @@ from mia_fairseq.criterions.joint_loss import (
     JointLossCriterion,
     weights_of_classes,
 )
+from mia_fairseq.errors import InputError
 
 
 @dataclass
@@ -25,6 +26,13 @@ class CeKrlConfig(JointLossConfig):
             "balanced ones), or numbers by commas"
         },
     )
+    label_smoothing: float = field(
+        default=0.0,
+        metadata={
+            "help": "share of each label that is spread evenly over all classes; ours, the paper "
+            "has none"
+        },
+    )
 
 
 @register_criterion("ce_krl", dataclass=CeKrlConfig)
@@ -34,8 +42,15 @@ class CeKrlCriterion(JointLossCriterion):
     label_kind: ClassVar[str] = "classes"
     loss_name: ClassVar[str] = "ce_loss"
 
-    def __init__(self, task: Any, gamma: float, class_weights: str) -> None:
+    def __init__(
+        self, task: Any, gamma: float, class_weights: str, label_smoothing: float = 0.0
+    ) -> None:
         super().__init__(task, gamma)
+        if not 0 <= label_smoothing < 1:
+            raise InputError(
+                f"--label-smoothing is {label_smoothing:g}, expected a share from 0 to below 1"
+            )
+        self.label_smoothing = label_smoothing
         schema = task.schema
         self.class_weights = weights_of_classes(
             class_weights, schema.label.names, schema.class_counts
@@ -45,4 +60,10 @@ class CeKrlCriterion(JointLossCriterion):
         weights = self.class_weights
         if weights is not None:
             weights = weights.to(prediction.device)
-        return F.cross_entropy(prediction.float(), target, weight=weights, reduction="sum")
+        return F.cross_entropy(
+            prediction.float(),
+            target,
+            weight=weights,
+            reduction="sum",
+            label_smoothing=self.label_smoothing,
+        )

@@ -98,3 +98,16 @@ def test_a_class_without_rows_cannot_be_balanced(choice: str) -> None:
 def test_gamma_out_of_range_is_refused(gamma: float) -> None:
     with pytest.raises(InputError, match="--gamma"):
         MaeKrlCriterion(task("regression"), gamma)
+
+
+def test_label_smoothing_spreads_a_share_of_each_label() -> None:
+    torch.manual_seed(0)
+    logits, target = torch.randn(5, 3), torch.tensor([0, 2, 1, 1, 0])
+    loss, size, _ = CeKrlCriterion(task("classes"), 0.0, "none", 0.3)(
+        lambda: AffectOutput(logits), sample(target)
+    )
+    wanted = 0.7 * torch.eye(3)[target] + 0.1  # 0.3 shared out over three classes
+    expected = -(wanted * torch.log_softmax(logits, dim=1)).sum(dim=1).mean()
+    assert torch.allclose(loss / size, expected, atol=1e-6)
+    with pytest.raises(InputError, match="--label-smoothing is 1, expected a share"):
+        CeKrlCriterion(task("classes"), 0.0, "none", 1.0)

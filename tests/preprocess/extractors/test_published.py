@@ -107,3 +107,49 @@ def test_a_wrong_level_and_a_missing_library_are_told(monkeypatch: pytest.Monkey
     monkeypatch.setitem(sys.modules, "opensmile", None)
     with pytest.raises(InputError, match="run: pip install opensmile"):
         build_extractor("opensmile")
+
+
+def write_npz(path: Path, **changes: np.ndarray) -> Path:
+    """Three clips: a vector each, and sequences of 2, 0 and 3 frames one after another."""
+    frames = np.arange(10.0).reshape(5, 2)
+    frames[1, 1] = np.nan
+    content = {
+        "id": np.array(["a", "b", "c"]),
+        "au": np.arange(12).reshape(3, 4),
+        "prob": frames,
+        "offset": np.array([0, 2, 2, 5]),
+    }
+    np.savez(path, **{**content, **changes})
+    return path
+
+
+def test_published_arrays_are_found_by_the_clips_ids(tmp_path: Path) -> None:
+    path = str(write_npz(tmp_path / "x.npz"))
+    vectors = build_extractor("npz", {"path": path, "array": "au"})
+    clips = [Clip("c"), Clip("z"), Clip("a")]
+    found = vectors.extract(clips)
+    assert vectors.dim == 4 and found[0].tolist() == [[8, 9, 10, 11]]
+    assert found[1] == Failure("x.npz has no clip of this id") and found[2].dtype == np.float32
+    frames = build_extractor("npz", {"path": path, "array": "prob", "offset": "offset"})
+    c, b, a = frames.extract([Clip("c"), Clip("b"), Clip("a")])
+    assert c.tolist() == [[4, 5], [6, 7], [8, 9]] and b.shape == (0, 2)
+    assert a.tolist() == [[0, 1], [2, 0]]
+    assert frames.take_notes() == [("a", "1 numbers that are not finite set to 0")]
+    assert frames.describe()["model"] == "x.npz, prob"
+
+
+@pytest.mark.parametrize(
+    ("options", "changes", "sentence"),
+    [
+        ({"array": "nothing"}, {}, "has no array 'nothing', it has id, au, prob, offset"),
+        ({}, {}, "name the file and its array"),
+        ({"array": "prob"}, {}, r"prob has shape \(5, 2\) for 3 ids"),
+        ({"array": "prob", "offset": "offset"}, {"offset": np.array([0, 3, 2, 5])}, "an offset of"),
+        ({"array": "au"}, {"id": np.array(["a", "b", "a"])}, "id names a clip twice"),
+        ({"array": "au"}, {"au": np.array([{}] * 3)}, "cannot be read as .npz without pickles"),
+    ],
+)
+def test_a_wrong_npz_is_told(tmp_path: Path, options: dict, changes: dict, sentence: str) -> None:
+    path = write_npz(tmp_path / "x.npz", **changes)
+    with pytest.raises(InputError, match=sentence):
+        build_extractor("npz", {"path": str(path), **options})
