@@ -21,7 +21,7 @@ def test_an_installed_package_adds_a_model_by_entry_point(tmp_path: Path, monkey
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: their-models\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[mia_fairseq.plugins]\ntheirs = their_models\n")
     code = (
-        f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import mia_fairseq;"
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import mia_fairseq.models;"
         "from fairseq.models import MODEL_REGISTRY; print('theirs' in MODEL_REGISTRY)"
     )
     assert run_cli("python", "-c", code).stdout.strip().endswith("True")

@@ -135,6 +135,9 @@ def test_the_files_of_the_tree_exist() -> None:
 def test_flags_in_the_settings_table_exist() -> None:
     from fairseq import options
 
+    from mia_fairseq.plugin import register
+
+    register()
     parser = options.get_training_parser()
     flags = set(re.findall(r"`(--[a-z-]+)`", README[README.index("| setting |") :]))
     arguments = ["DATA", "--task", "multimodal_affect", "--arch", "mia_net"]

@@ -36,10 +36,13 @@ def visit(data: str) -> dict[str, Any]:
     from fairseq.dataclass.utils import convert_namespace_to_omegaconf
     from fairseq.tasks import setup_task
 
+    from mia_fairseq.plugin import register
+
     before, begun = resident("VmRSS"), time.perf_counter()
     importlib.import_module("torch._dynamo")
     late = time.perf_counter() - begun
-    flags = [data, "--user-dir", "mia_fairseq", "--task", "multimodal_affect", "--cpu"]
+    register()
+    flags = [data, "--task", "multimodal_affect", "--cpu"]
     flags += ["--arch", "mia_net", "--criterion", "mae_krl", "--batch-size", str(BATCH)]
     parser = options.get_training_parser()
     cfg = convert_namespace_to_omegaconf(options.parse_args_and_arch(parser, flags))

@@ -1,1 +1,5 @@
 """Losses: the task's own beside L_KRL (Eq. 13-18)."""
+
+from mia_fairseq.plugin import register
+
+register()

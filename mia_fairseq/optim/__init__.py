@@ -1,1 +1,5 @@
 """Optimizers beside fairseq's own."""
+
+from mia_fairseq.plugin import register
+
+register()

@@ -16,6 +16,7 @@ from mia_fairseq.data.dataset import AffectDataset, pad
 from mia_fairseq.data.format.store import Store
 from mia_fairseq.data.opened_split import open_split
 from mia_fairseq.data.schema import Schema
+from mia_fairseq.plugin import register
 from mia_fairseq.predict.clip_inputs import ClipInputs, Options
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ class Predictor:
         options: Options | None = None,
         allowed: Collection[str] = (),
     ) -> None:
+        register()
         models, _, task = checkpoint_utils.load_model_ensemble_and_task(
             [str(checkpoint)], arg_overrides={"data": ""}
         )
@@ -147,3 +149,13 @@ class Predictor:
             return Prediction(name, float(output))
         shares = {n: float(share) for n, share in zip(label.names, output, strict=True)}
         return Prediction(name, max(shares, key=shares.__getitem__), shares)
+
+
+def load_model(checkpoint: Path | str, **settings: Any) -> Predictor:
+    """A trained model that predicts: ``mia_fairseq.load_model(path).predict_clips(clips)``.
+
+    Args:
+        checkpoint: a file of fairseq-train.
+        settings: `options` and `allowed` of `Predictor`.
+    """
+    return Predictor(checkpoint, **settings)

@@ -17,10 +17,10 @@ from fairseq import checkpoint_utils
 from numpy.typing import NDArray
 from torch import Tensor
 
-import mia_fairseq  # noqa: F401  (registers the task and the models)
 from mia_fairseq.command import run as run_command
 from mia_fairseq.errors import InputError
 from mia_fairseq.modules.interactive_attention import attention_weights
+from mia_fairseq.plugin import register
 
 CELLS = 48  # rows and columns of a heat map at most
 
@@ -73,6 +73,7 @@ def look(checkpoint: Path, data: Path, split: str, ids: Sequence[str]) -> list[U
         InputError: the checkpoint cannot be read, its model has no MIA modules, or an utterance
             is not in the split.
     """
+    register()
     models, _, task = checkpoint_utils.load_model_ensemble_and_task(
         [str(checkpoint)], arg_overrides={"data": str(data)}
     )

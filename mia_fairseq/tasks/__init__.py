@@ -1,1 +1,5 @@
 """The fairseq task multimodal_affect: data in, metrics of whole splits out."""
+
+from mia_fairseq.plugin import register
+
+register()

@@ -8,7 +8,6 @@ from fairseq import options
 from fairseq.models import ARCH_MODEL_REGISTRY
 from harness import ROOT
 
-import mia_fairseq  # noqa: F401  (registers the plugin)
 from mia_fairseq.errors import InputError
 from mia_fairseq.experiments import experiment as experiments
 from mia_fairseq.experiments.experiment import FOLDER, Row, as_arguments, load, train_flags

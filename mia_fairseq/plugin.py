@@ -1,0 +1,66 @@
+"""Registration with fairseq: the task, the architectures, the criteria and the optimizer.
+
+fairseq imports a folder given as ``--user-dir`` and the modules in its ``tasks/`` and ``models/``
+(``fairseq.utils.import_user_module``). Each of our folders whose modules register something calls
+`register` when it is imported, so whichever comes first brings all the others.
+"""
+
+import sys
+from importlib import import_module
+from importlib.metadata import entry_points
+from importlib.util import find_spec
+from pkgutil import iter_modules
+
+PLUGIN_GROUP = "mia_fairseq.plugins"
+
+_FOLDERS = ("optim", "tasks", "models", "conversations", "criterions")
+_state = {"registered": False}
+
+
+def in_fairseq_command() -> bool:
+    """Whether this process runs one of fairseq's commands; fairseq itself imports none of them."""
+    return "fairseq_cli" in sys.modules
+
+
+def register() -> None:
+    """Makes all of this package known to fairseq; a second call changes nothing.
+
+    fairseq's faults are patched, the folders' modules imported, and then what other installed
+    packages offer under the entry point group ``mia_fairseq.plugins``.
+    """
+    if _state["registered"]:  # or on the way: the folders call us while we import them
+        return
+    _state["registered"] = True
+    try:
+        _patch_fairseq()
+        for folder in _FOLDERS:
+            if find_spec(f"mia_fairseq.{folder}") is not None:
+                _import_all(f"mia_fairseq.{folder}")
+        for plugin in entry_points(group=PLUGIN_GROUP):
+            plugin.load()
+    except BaseException:
+        _state["registered"] = False
+        raise
+
+
+def _import_all(package_name: str) -> None:
+    """Imports each module of a package, those of the folders in it too."""
+    package = import_module(package_name)
+    for module in iter_modules(package.__path__, f"{package_name}."):
+        if module.ispkg:
+            _import_all(module.name)
+        else:
+            import_module(module.name)
+
+
+def _patch_fairseq() -> None:
+    from fairseq.registry import REGISTRIES
+
+    from mia_fairseq.errors import show_input_errors_as_sentences
+    from mia_fairseq.fairseq_patches import all_patches
+
+    if in_fairseq_command():
+        show_input_errors_as_sentences()
+    all_patches.apply()
+    optimizer = REGISTRIES["optimizer"]  # Adam is the paper's (Sec. 4.3); fairseq has no default
+    optimizer["default"] = optimizer["default"] or "adam"

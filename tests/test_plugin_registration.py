@@ -1,0 +1,63 @@
+"""The front door: what importing the package costs, and what brings the plugin to fairseq."""
+
+import subprocess
+import sys
+
+import pytest
+
+REGISTERED = (
+    "from fairseq.tasks import TASK_REGISTRY; from fairseq.models import MODEL_REGISTRY;"
+    "from fairseq.criterions import CRITERION_REGISTRY;"
+    "assert 'multimodal_affect' in TASK_REGISTRY and 'mia_net' in MODEL_REGISTRY;"
+    "assert 'lmf' in MODEL_REGISTRY and 'mae_krl' in CRITERION_REGISTRY"
+)
+
+
+def run(code: str) -> None:
+    """In a fresh Python."""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_package_alone_loads_neither_fairseq_nor_torch_and_leaves_python_alone() -> None:
+    run(
+        "import sys; hook = sys.excepthook; import mia_fairseq;"
+        "assert not {'fairseq', 'torch', 'numpy'} & set(sys.modules), sorted(sys.modules);"
+        "assert 'load_model' in dir(mia_fairseq) and sys.excepthook is hook"
+    )
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["tasks.init_from", "models.affect_model", "criterions.joint_loss", "optim.adam_fused"],
+)
+def test_a_module_that_registers_something_brings_all_the_others(module: str) -> None:
+    run(f"import mia_fairseq.{module}; {REGISTERED}")
+
+
+def test_the_hook_for_errors_belongs_to_commands() -> None:
+    run(
+        "import sys; hook = sys.excepthook; import mia_fairseq.models;assert sys.excepthook is hook"
+    )
+    run(
+        "import sys, fairseq_cli.train; hook = sys.excepthook; import mia_fairseq;"
+        "assert sys.excepthook is not hook"
+    )
+
+
+def test_in_fairseqs_commands_any_of_our_modules_brings_the_plugin() -> None:
+    """A user's folder may hold an encoder alone, and take no more from us than its registry."""
+    run(f"import fairseq_cli.train, mia_fairseq.encoders.registry; {REGISTERED}")
+
+
+def test_registering_twice_is_registering_once() -> None:
+    run(f"from mia_fairseq.plugin import register; register(); register(); {REGISTERED}")
+
+
+def test_load_model_comes_when_it_is_asked_for() -> None:
+    run(
+        "import mia_fairseq; from mia_fairseq import load_model;"
+        "from mia_fairseq.predict import predictor; assert load_model is predictor.load_model"
+    )
+    with pytest.raises(AttributeError, match="no attribute 'load_modle'"):
+        __import__("mia_fairseq").load_modle  # noqa: B018
