@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from mia_fairseq.command import run
+from mia_fairseq.data.format.kinds import DTYPES
 from mia_fairseq.data.format.modality_spec import ModalitySpec
-from mia_fairseq.data.format.store import DTYPES, FURTHER_COLUMNS, Utterance
+from mia_fairseq.data.format.store import FURTHER_COLUMNS, Utterance
 from mia_fairseq.data.format.store_writer import StoreWriter
 from mia_fairseq.errors import InputError
 from preprocess.extraction.feature_folder import (

@@ -20,12 +20,13 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from mia_fairseq.data.format.kinds import DTYPES
 from mia_fairseq.errors import InputError, show_input_errors_as_sentences
 from mia_fairseq.name_values import name_value, name_values
 from preprocess.extraction.extract_modality import extract_modality, settle
 from preprocess.extraction.feature_folder import merge
 from preprocess.extraction.sharding import Shard, find_shard
-from preprocess.extraction.worker import DTYPES, POOLS, Job
+from preprocess.extraction.worker import POOLS, Job
 from preprocess.tables.manifest import Manifest, read_manifest
 
 

@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from mia_fairseq.command import run
+from mia_fairseq.data.format.kinds import DTYPES
 from mia_fairseq.data.format.modality_spec import ModalitySpec
-from mia_fairseq.data.format.store import DTYPES, Utterance
+from mia_fairseq.data.format.store import Utterance
 from mia_fairseq.data.format.store_writer import StoreWriter
 from mia_fairseq.errors import InputError
 from preprocess.tables.labelling import add_label_options, read_labels, split_name

@@ -31,28 +31,32 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-MEDIA_SUFFIXES = {".mp4", ".mov", ".mkv", ".webm", ".avi", ".flv", ".wav", ".mp3", ".m4a", ".flac"}
 FORMATS = ("table", "json", "csv")
 
 
 def find_clips(paths: Sequence[Path], text: str | None) -> list["Clip"]:
     """The media files that paths name, folders searched through, with their words.
 
+    What a folder holds and is no clip is told.
+
     Raises:
         InputError: a path is not there, a folder holds no media, or one text is given for several.
     """
     from preprocess.extractors.base import Clip
+    from preprocess.media.media_files import MEDIA_SUFFIXES, find_media
 
     files: list[Path] = []
     for path in paths:
         if path.is_dir():
-            inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in MEDIA_SUFFIXES)
-            if not inside:
+            inside = find_media(path)
+            for file, reason in inside.left_out:
+                logger.warning("left out: %s: %s", file, reason)
+            if not inside.clips:
                 raise InputError(
                     f"{path}: holds no media file ({', '.join(sorted(MEDIA_SUFFIXES))}) and is no "
                     "DATA folder"
                 )
-            files += inside
+            files += inside.clips
         elif path.is_file():
             files.append(path)
         else:

@@ -29,12 +29,13 @@ from preprocess.corpora.common import (
     Media,
     finish,
     has_columns,
+    known_split,
     number,
     read_csv,
-    split_name,
 )
 from preprocess.tables.manifest import Row
 
+TRANSCRIPTS = (".annotprocessed", ".txt")
 NEAR = 0.15  # seconds between a label's start and its transcript's: rounding, not another segment
 
 
@@ -93,6 +94,9 @@ def read_cmu(name: str, raw: Path, labels: Path | None, folds: Path | None) -> C
                 int(segment.clip) if segment.clip.isdigit() else position,
             )
         )
+    for path in (labels, *transcript_files(raw)):
+        media.take(path)
+    corpus.left_out = media.left_out()
     return corpus
 
 
@@ -124,7 +128,7 @@ def _from_table(path: Path) -> Iterator[Segment]:
                 "split, id, val"
             )
         text = line.get("text")
-        yield Segment(video, clip, split_name(split, where), number(label, -3, 3, where), text)
+        yield Segment(video, clip, known_split(split, where), number(label, -3, 3, where), text)
 
 
 def _from_csd(
@@ -205,16 +209,27 @@ def _literals(source: str) -> dict[str, Any]:
     }
 
 
+def transcript_files(raw: Path, *suffixes: str) -> list[Path]:
+    """The release's transcripts, sorted, of these suffixes (none: of all); no hidden ones."""
+    return sorted(
+        path
+        for suffix in suffixes or TRANSCRIPTS
+        for path in raw.rglob(f"*{suffix}")
+        if not path.name.startswith(".")
+    )
+
+
 def read_transcripts(raw: Path) -> dict[str, dict[str, Segment]]:
     """{video: {clip: what was said}} of the release's transcript files, in either format."""
     found: dict[str, dict[str, Segment]] = {}
-    for path in sorted(raw.rglob("*.annotprocessed")):
+    delimited, underlined = (transcript_files(raw, suffix) for suffix in TRANSCRIPTS)
+    for path in delimited:
         for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
             clip, mark, text = line.partition("_DELIM_")
             if mark:
                 segment = Segment(path.stem, clip.strip(), "", "", text.strip())
                 found.setdefault(path.stem, {})[segment.clip] = segment
-    for path in sorted(raw.rglob("*.txt")):
+    for path in underlined:
         for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
             cells = line.split("___")
             if len(cells) == 5:

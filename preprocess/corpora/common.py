@@ -2,7 +2,6 @@
 
 import csv
 import io
-import os
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,12 +11,11 @@ from pathlib import Path
 from mia_fairseq.data.format.labels import one_line
 from mia_fairseq.errors import InputError
 from mia_fairseq.files import write_whole
-from preprocess.tables.labelling import SPLIT_NAMES
+from preprocess.media.media_files import VIDEO_SUFFIXES, find_media
+from preprocess.tables.labelling import SPLIT_NAMES, split_name
 from preprocess.tables.manifest import Row, write_manifest
 
 SPLITS = ("train", "valid", "test")
-VIDEO = (".mp4", ".mkv", ".avi", ".mov", ".webm", ".flv", ".m4v", ".mpg")
-AUDIO = (".wav", ".flac", ".mp3", ".m4a", ".ogg", ".opus")
 
 
 @dataclass
@@ -27,6 +25,7 @@ class Corpus:
     name: str
     rows: list[Row]
     faults: list[tuple[str, str]] = field(default_factory=list)  # id, what is wrong
+    left_out: list[tuple[str, str]] = field(default_factory=list)  # file, why no row uses it
 
 
 def read_csv(path: Path, columns: Iterable[str]) -> list[dict[str, str]]:
@@ -59,20 +58,24 @@ class Media:
 
     def __init__(self, folder: Path) -> None:
         """Raises InputError where there is no such folder."""
-        if not folder.is_dir():
-            raise InputError(f"{folder} is no folder; give the folder of the unpacked release")
+        self.folder = folder
+        self.files = find_media(folder)
         self._found: dict[str, list[Path]] = {}
-        for parent, folders, names in os.walk(folder):
-            folders.sort()
-            for name in sorted(names):
-                path = Path(parent, name)
-                if path.suffix.lower() in (*VIDEO, *AUDIO) and not name.startswith("."):
-                    for key in (path.stem, f"{path.parent.name}_{path.stem}"):
-                        self._found.setdefault(key, []).append(path)
+        self._taken: set[Path] = set()
+        for path in sorted((*self.files.clips, *self.files.aliases)):
+            for key in dict.fromkeys((path.stem, f"{path.parent.name}_{path.stem}")):
+                self._found.setdefault(key, []).append(path)
 
     def get(self, key: str) -> Path | None:
         """The file of that name, None where there is none."""
-        return next(iter(self._best(key)), None)
+        best = next(iter(self._best(key)), None)
+        if best is not None:
+            self.take(best)
+        return best
+
+    def take(self, path: Path) -> None:
+        """Says that a row uses the file."""
+        self._taken |= {path, self.files.aliases.get(path, path)}
 
     def fault(self, key: str) -> str | None:
         """What is wrong with the file of that name, as far as names and sizes tell."""
@@ -81,19 +84,26 @@ class Media:
             return f"{len(best)} media files are called so; {best[0]} is used, not {best[1]}"
         return media_fault(best[0] if best else None)
 
+    def left_out(self) -> list[tuple[str, str]]:
+        """(path within the folder, why it is not used) of every file that nothing took."""
+        unused = [(path, "no row names it") for path in self.files.clips]
+        return [
+            (path.relative_to(self.folder).as_posix(), why)
+            for path, why in sorted(unused + self.files.left_out)
+            if path not in self._taken
+        ]
+
     def _best(self, key: str) -> list[Path]:
         paths = self._found.get(key, [])
-        return [path for path in paths if path.suffix.lower() in VIDEO] or paths
+        return [path for path in paths if path.suffix.lower() in VIDEO_SUFFIXES] or paths
 
 
-def split_name(name: str, where: str) -> str:
-    """A split's name as this project spells it."""
-    try:
-        return SPLIT_NAMES[name.strip().lower()]
-    except KeyError as error:
-        raise InputError(
-            f"{where}: split {name!r}, expected one of {', '.join(SPLIT_NAMES)}"
-        ) from error
+def known_split(name: str, where: str) -> str:
+    """A split's name as this project spells it; InputError where it is none of the three."""
+    split = split_name(name)
+    if split not in SPLITS:
+        raise InputError(f"{where}: split {name!r}, expected one of {', '.join(SPLIT_NAMES)}")
+    return split
 
 
 def media_fault(path: Path | None) -> str | None:
@@ -131,7 +141,7 @@ def check_counts(corpus: Corpus, known: Mapping[str, int], partial: bool) -> Non
 
 
 def finish(corpus: Corpus, out: Path, known: Mapping[str, int] | None, partial: bool) -> None:
-    """Check, write the manifest, write the faults beside it, and tell both.
+    """Check, write the manifest, the faults and the files left out beside it, and tell all three.
 
     Rows whose media are missing stay in the manifest: their text is there, and extraction counts
     them.
@@ -143,18 +153,29 @@ def finish(corpus: Corpus, out: Path, known: Mapping[str, int] | None, partial: 
         check_counts(corpus, known, partial)
     corpus.rows.sort(key=lambda row: _order(row.split))  # stable: the release's order within
     write_manifest(out, corpus.rows)
-    listed = out.with_name(out.stem + ".faults.tsv")
-    lines = ["id\tfault", *("\t".join(fault) for fault in corpus.faults)]
-    write_whole(listed, "\n".join(lines) + "\n")
-    _report(corpus, out, listed, known)
+    for path, second, lines in (
+        (_beside(out, "faults"), "fault", corpus.faults),
+        (_beside(out, "left_out"), "reason", corpus.left_out),
+    ):
+        first = "id" if second == "fault" else "file"
+        table = [(first, second), *((one_line(name), one_line(why)) for name, why in lines)]
+        write_whole(path, "".join(f"{name}\t{why}\n" for name, why in table))
+    _report(corpus, out, known)
 
 
-def _report(corpus: Corpus, out: Path, listed: Path, known: Mapping[str, int] | None) -> None:
+def _beside(out: Path, what: str) -> Path:
+    return out.with_name(f"{out.stem}.{what}.tsv")
+
+
+def _report(corpus: Corpus, out: Path, known: Mapping[str, int] | None) -> None:
     counts = Counter(row.split for row in corpus.rows)
     official = f" (official: {'/'.join(str(known[name]) for name in SPLITS)})" if known else ""
     parts = ", ".join(f"{name} {count}" for name, count in counts.items())
     sys.stdout.write(f"{out}: {corpus.name}, {len(corpus.rows)} rows: {parts}{official}\n")
-    sys.stdout.write(f"{len(corpus.faults)} faults, all in {listed}\n")
+    if corpus.left_out:
+        listed = _beside(out, "left_out")
+        sys.stdout.write(f"{len(corpus.left_out)} files that no row uses, all in {listed}\n")
+    sys.stdout.write(f"{len(corpus.faults)} faults, all in {_beside(out, 'faults')}\n")
     for clip_id, fault in corpus.faults[:20]:
         sys.stdout.write(f"  {clip_id}: {fault}\n")
 

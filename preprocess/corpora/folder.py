@@ -16,7 +16,7 @@ from pathlib import Path
 from mia_fairseq.data.format.store import FURTHER_COLUMNS
 from mia_fairseq.errors import InputError, show_input_errors_as_sentences
 from preprocess.corpora.common import SPLITS, Corpus, Media, finish, media_fault, read_csv
-from preprocess.tables.labelling import ALL
+from preprocess.tables.labelling import ALL, split_name
 from preprocess.tables.manifest import Row
 
 OPTIONAL = (
@@ -45,6 +45,8 @@ def read_folder(clips: Path, table: Path, fractions: Sequence[float], seed: int)
         corpus.faults.append((table.name, f"its columns {', '.join(unknown)} are not used"))
     for count, line in enumerate(lines, start=2):
         path = clips / line["path"] if line.get("path") else media.get(line["id"])
+        if path is not None:
+            media.take(path)
         fault = media_fault(path) if line.get("path") else media.fault(line["id"])
         if fault is not None:
             corpus.faults.append((line["id"], fault))
@@ -66,13 +68,15 @@ def read_folder(clips: Path, table: Path, fractions: Sequence[float], seed: int)
         except ValueError as error:
             raise InputError(f"{table}, line {count}: {error}; expected a number") from error
         corpus.rows.append(row)
+    media.take(table)
+    corpus.left_out = media.left_out()
     return corpus
 
 
 def _split(line: Mapping[str, str], drawn: Mapping[str, str]) -> str:
     """The table's own split, else ``all`` where the row has a fold, else the one drawn."""
     if "split" in line:
-        return line["split"].strip()
+        return split_name(line["split"])
     return ALL if line.get("fold") else drawn[line.get("group") or line["id"]]
 
 

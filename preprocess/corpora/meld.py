@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mia_fairseq.errors import InputError, show_input_errors_as_sentences
-from preprocess.corpora.common import Corpus, finish, media_fault, read_csv
+from preprocess.corpora.common import Corpus, Media, finish, media_fault, read_csv
 from preprocess.tables.manifest import Row
 
 KNOWN = {"train": 9989, "valid": 1109, "test": 2610}
@@ -43,6 +43,7 @@ def read_meld(raw: Path, label: str = "emotion") -> Corpus:
         table = _find(raw, f"{name}_sent_emo.csv")
         if table is None:
             raise InputError(f"{raw}: there is no {name}_sent_emo.csv, up to three folders deep")
+        media = Media(folder) if folder else None
         for line in read_csv(table, COLUMNS):
             dialogue, utterance = line["Dialogue_ID"], line["Utterance_ID"]
             if not utterance.isdigit():
@@ -53,6 +54,8 @@ def read_meld(raw: Path, label: str = "emotion") -> Corpus:
             fault = KNOWN_FAULTS.get(row_id) or media_fault(path)
             if fault is not None:
                 corpus.faults.append((row_id, fault))
+            if media and path:
+                media.take(path)
             corpus.rows.append(
                 Row(
                     row_id,
@@ -65,6 +68,9 @@ def read_meld(raw: Path, label: str = "emotion") -> Corpus:
                     speaker=line.get("Speaker") or None,
                 )
             )
+        if media and folder:
+            place = folder.relative_to(raw)
+            corpus.left_out += [(f"{place / file}", why) for file, why in media.left_out()]
     return corpus
 
 

@@ -26,7 +26,6 @@ from preprocess.extractors.base import Clip, Extractor, Failure, build_extractor
 logger = logging.getLogger(__name__)
 
 POOLS = ("none", "mean", "first")
-DTYPES = ("float32", "float16")
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ class Job:
     features: Path
     options: tuple[tuple[str, str], ...] = ()
     pool: str = "none"  # one of POOLS
-    dtype: str = "float32"  # one of DTYPES, or what `settle` says of other kinds
+    dtype: str = "float32"  # one of data.format.kinds.DTYPES, or what `settle` says of other kinds
     shard: str = "0-of-1"
 
     def partial_path(self, clip_id: str) -> Path:

@@ -36,3 +36,5 @@ KINDS = {
         Kind("frames", ("uint8",), np.uint8),
     )
 }
+
+DTYPES = KINDS["features"].extracted  # that features may be stored in

@@ -22,7 +22,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mia_fairseq.data.format.kinds import KINDS
 from mia_fairseq.data.format.labels import LabelSpec
 from mia_fairseq.data.format.modality_spec import ModalitySpec
 from mia_fairseq.data.format.rows import RowTable
@@ -33,7 +32,6 @@ from mia_fairseq.errors import InputError
 FORMAT = 1  # of DATA/; raised when a reader of the old format would misread the new one
 COLUMNS = ("id", "label", "text", "group", "position")
 FURTHER_COLUMNS = ("speaker", "fold", "corpus")  # of tables that need them
-DTYPES = KINDS["features"].extracted
 
 
 class Store:

@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mia_fairseq.data.format.dictionary import check_dictionary, dictionary_path
-from mia_fairseq.data.format.kinds import KINDS
+from mia_fairseq.data.format.kinds import DTYPES, KINDS
 from mia_fairseq.data.format.labels import LabelSpec, one_line
 from mia_fairseq.data.format.modality_spec import ModalitySpec
-from mia_fairseq.data.format.store import COLUMNS, DTYPES, FORMAT, FURTHER_COLUMNS, Utterance
+from mia_fairseq.data.format.store import COLUMNS, FORMAT, FURTHER_COLUMNS, Utterance
 from mia_fairseq.errors import InputError
 
 logger = logging.getLogger(__name__)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from mia_fairseq.data.format.labels import one_line
 from mia_fairseq.errors import InputError
 from preprocess.corpora.common import Corpus, finish
 from preprocess.tables.manifest import Row, read_manifest
@@ -21,4 +22,6 @@ def test_an_id_that_stands_twice_is_left_out_before_the_rows_are_counted(
     manifest = read_manifest(tmp_path / "m.tsv")
     assert [row.label for row in manifest.rows] == ["1", "2"] and manifest.faults == []
     told = (tmp_path / "m.faults.tsv").read_text().splitlines()[1:]
-    assert told == [f"{again}\tits id stands in an earlier row already, so it is left out"]
+    assert told == [
+        f"{one_line(again)}\tits id stands in an earlier row already, so it is left out"
+    ]

@@ -97,3 +97,22 @@ def test_a_wrong_folder_table_is_told(tmp_path: Path) -> None:
         folder.main([str(tmp_path / "clips"), *table, *out, "--test-fraction", "0.95"])
     with pytest.raises(InputError, match="is no folder"):
         Media(tmp_path / "nowhere")
+
+
+def test_files_that_no_row_uses_are_listed_with_why(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clips = tmp_path / "clips"
+    for name in ("a.mp4", "b.mp4", "a.wav", "sub/notes.txt", "._a.mp4", ".hidden/c.mp4"):
+        touch(clips / name)
+    (clips / "z.mp4").symlink_to(clips / "b.mp4")
+    table = touch(clips / "labels.csv", "id,label\na,joy\nz,anger\n")
+    folder.main([str(clips), "--table", str(table), "--out", str(tmp_path / "m.tsv")])
+    rows = {row.id: row.path for row in read_manifest(tmp_path / "m.tsv").rows}
+    assert rows == {"a": clips / "a.mp4", "z": clips / "b.mp4"}
+    assert (tmp_path / "m.left_out.tsv").read_text().splitlines() == [
+        "file\treason",
+        "a.wav\tno row names it",
+        "sub/notes.txt\tits suffix .txt is none of a media file",
+    ]
+    assert "2 files that no row uses, all in" in capsys.readouterr().out
