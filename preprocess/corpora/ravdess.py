@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mia_fairseq.errors import InputError, show_input_errors_as_sentences
-from preprocess.corpora.common import AUDIO, VIDEO, Corpus, finish, media_fault
+from preprocess.corpora.common import Corpus, Media, finish, media_fault
 from preprocess.tables.labelling import ALL
 from preprocess.tables.manifest import Row
 
@@ -41,14 +41,12 @@ def read_ravdess(clips: Path) -> Corpus:
     Raises:
         InputError: there is no such folder.
     """
-    if not clips.is_dir():
-        raise InputError(f"{clips} is no folder; give the folder of the unpacked release")
+    media = Media(clips)
     corpus = Corpus("RAVDESS", [])
     first: dict[str, Path] = {}
     fault: str | None
-    for path in sorted(clips.rglob("*")):
-        if path.suffix.lower() not in (*AUDIO, *VIDEO):
-            continue
+    for path in media.files.clips:
+        media.take(path)
         named = NAME.fullmatch(path.stem)
         if named is None:
             corpus.faults.append((path.name, "its name is none of RAVDESS's; it is left out"))
@@ -56,6 +54,7 @@ def read_ravdess(clips: Path) -> Corpus:
         _, channel, emotion, _, sentence, _, actor = named.groups()
         row_id = path.stem.partition("-")[2]
         if channel != SPEECH:
+            corpus.left_out.append((path.name, "it is song, and speech is what is read"))
             continue
         if row_id in first:
             fault = f"{first[row_id].name} is of the same performance; {path.name} is left out"
@@ -76,6 +75,7 @@ def read_ravdess(clips: Path) -> Corpus:
                 fold=FOLD[int(actor)],
             )
         )
+    corpus.left_out += media.left_out()
     return corpus
 
 
