@@ -20,7 +20,7 @@ from typing import Any
 from mia_fairseq.command import run as run_command
 from mia_fairseq.errors import InputError
 from mia_fairseq.files import write_whole
-from mia_fairseq.report.summary_tables import (
+from mia_fairseq.experiments.summary_tables import (
     CLASS_COLUMNS,
     COST_COLUMNS,
     REGRESSION_COLUMNS,

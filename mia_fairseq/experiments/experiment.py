@@ -1,11 +1,27 @@
-"""Reads ``experiments/paper/*.yaml``: an experiment is a claim, runs and the paper's numbers.
+"""Reads an experiment's YAML file: a claim, rows of runs, and the paper's numbers.
 
 A file has
     claim       what the paper (or we) say, in a sentence
     needs       corpora, features and encoders
     status      what of it can be run with what is here
-    runs        row name -> ``flags`` (overrides of base.yaml) and ``paper`` (its row of the paper)
+    runs        row name -> its run:
+                    flags            of fairseq-train, over those of the file
+                    use              names of ``groups`` whose flags it takes, the last one wins
+                    paper            the row of the paper beside it
+                    data             the one of ``data``'s folders that it is for
+                    after            the row from whose checkpoints it starts: ``{checkpoint}``
+                    only_validation  true: it is a step for others, and never tested
 and, where of use,
+    inherits         see inheritance.py, which also says what becomes of the keys below
+    flags            of all runs
+    by_label         kind of DATA's labels -> more flags of all runs
+    groups           name -> flags that several runs ``use``
+    values           name -> text that stands for ``{name}`` everywhere in the file
+    inputs           name -> what is to be given by ``--input name=PATH`` for ``{name}``
+    data             DATA folder -> the commands that make it, see data_steps.py
+    seeds, folds     what --seeds and --folds are, where they are not given
+    constant         true: the tables begin with the training labels' mean or commonest class
+    split, gives, beside, time    more of what a reader must know first
     note, reference (the row that others are compared with), plot
     metric           what rows are compared by, where it is not MAE or the weighted F1
     sweep            flag -> values: every run with every combination
@@ -20,43 +36,23 @@ and, where of use,
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from itertools import product
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from mia_fairseq.errors import InputError
+from mia_fairseq.experiments.inheritance import FOLDER, base, located, merged
+from mia_fairseq.experiments.published import PaperTable, published_table
+from mia_fairseq.experiments.run_flags import Flags, Row, rows_of
 
-FOLDER = Path(__file__).with_name("paper")
-FRACTIONS = ("acc", "f1", "weighted_f1", "macro_f1")  # printed by the paper in per cent
 REQUIRED = ("claim", "needs", "status", "runs")
+TEXTS = ("note", "split", "gives", "beside", "time")
 OPTIONAL = (
-    *("note", "reference", "plot", "sweep", "for_each", "evaluations", "only_validation"),
+    *("flags", "by_label", "groups", "inputs", "data", "seeds", "folds", "constant", *TEXTS),
+    *("reference", "plot", "sweep", "for_each", "evaluations", "only_validation"),
     *("transfer", "command", "search", "paper", "metric"),
 )
+OF_A_RUN = ("flags", "use", "paper", "data", "after", "only_validation")
 PLOTS = ("", "bars", "curves", "gamma", "modalities", "noise")
-Flags = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Row:
-    """One row of a table: the flags of its runs, and the paper's row beside it."""
-
-    name: str
-    flags: Flags
-    paper: str | None = None
-
-
-@dataclass(frozen=True)
-class PaperTable:
-    """Published numbers: row name -> column -> value, accuracies and F1 as fractions."""
-
-    metric: str
-    columns: tuple[str, ...]
-    rows: Mapping[str, Mapping[str, float | None]]
-
-
 @dataclass(frozen=True)
 class Experiment:
     """One file; see the module's docstring for the fields."""
@@ -76,6 +72,12 @@ class Experiment:
     search: Mapping[str, Any] = field(default_factory=dict)
     paper: Mapping[str, PaperTable] = field(default_factory=dict)
     metric: str | None = None
+    about: Mapping[str, str] = field(default_factory=dict)
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    data: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    seeds: int = 5
+    folds: bool = False
+    constant: bool = False
 
 
 def names() -> list[str]:
@@ -83,34 +85,27 @@ def names() -> list[str]:
     return sorted(path.stem for path in FOLDER.glob("*.yaml") if path.stem != "base")
 
 
-def base() -> dict[str, Any]:
-    """base.yaml."""
-    return _read(FOLDER / "base.yaml")
-
-
-def load(name: str, modalities: tuple[str, ...] = ("text", "audio", "video")) -> Experiment:
+def load(
+    name: str,
+    modalities: tuple[str, ...] = ("text", "audio", "video"),
+    inputs: Mapping[str, str] | None = None,
+) -> Experiment:
     """One experiment, by its name or the path of a file of one's own.
 
     Args:
         name: as in `names`, or a path.
         modalities: of the corpus, for experiments with a run for each.
+        inputs: what was given for ``{name}``; the others stay as they are.
 
     Raises:
         InputError: there is none of that name, or the file is not as described above.
     """
-    path = Path(name) if name.endswith(".yaml") else FOLDER / f"{name}.yaml"
-    if not path.is_file() or path.stem == "base":
+    path = located(name)
+    if not path.is_file() or path == FOLDER / "base.yaml":
         raise InputError(f"no experiment {name!r}; there are {', '.join(names())}, or give a .yaml")
-    content = _read(path)
-    unknown = content.keys() - {*REQUIRED, *OPTIONAL}
-    lacking = [key for key in REQUIRED if key not in content]
-    if unknown or lacking or content.get("plot", "") not in PLOTS:
-        raise InputError(
-            f"{path}: unknown keys {sorted(unknown)}, lacking keys {lacking}, plot "
-            f"{content.get('plot', '')!r}; expected {', '.join(REQUIRED)}, any of "
-            f"{', '.join(OPTIONAL)}, and plot one of {', '.join(filter(None, PLOTS))}"
-        )
-    rows = _rows(content, modalities)
+    content = merged(path)
+    _check(content, path)
+    rows = rows_of(content, modalities, inputs or {}, path)
     reference = content.get("reference")
     if reference is not None and reference not in [row.name for row in rows]:
         raise InputError(f"{path}: reference {reference!r} is none of its rows; name one of them")
@@ -128,68 +123,41 @@ def load(name: str, modalities: tuple[str, ...] = ("text", "audio", "video")) ->
         transfer=content.get("transfer"),
         command=tuple(content.get("command", ())),
         search=content.get("search") or base()["search"],
-        paper={corpus: _paper(table) for corpus, table in content.get("paper", {}).items()},
+        paper={corpus: published_table(table) for corpus, table in content.get("paper", {}).items()},
         metric=content.get("metric"),
+        about={key: _sentence(content[key]) for key in TEXTS[1:] if key in content},
+        inputs={key: _sentence(text) for key, text in content.get("inputs", {}).items()},
+        data={key: tuple(steps) for key, steps in content.get("data", {}).items() if steps},
+        seeds=content.get("seeds", 5),
+        folds=content.get("folds", False),
+        constant=content.get("constant", False),
     )
 
 
-def train_flags(row: Row, label_kind: str, more: Flags | None = None) -> tuple[str, ...]:
-    """The flags of fairseq-train: base.yaml, then the label's kind, the row, and ``more``."""
-    shared = base()
-    merged = {**shared["flags"], **shared["by_label"][label_kind], **row.flags, **(more or {})}
-    return as_arguments(merged)
-
-
-def as_arguments(flags: Flags) -> tuple[str, ...]:
-    """``{lr: 1e-3, no-adapters: true}`` as ``--lr 1e-3 --no-adapters``; null leaves a flag out."""
-    arguments: list[str] = []
-    for name, value in flags.items():
-        if value is not None and value is not False:
-            arguments += [f"--{name}"] if value is True else [f"--{name}", str(value)]
-    return tuple(arguments)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise InputError(f"{path}: is no YAML ({error}); mend it") from error
-    if not isinstance(content, dict):
-        raise InputError(f"{path}: holds {type(content).__name__}, expected keys and values")
-    return content
+def _check(content: Mapping[str, Any], path: Path) -> None:
+    unknown = content.keys() - {*REQUIRED, *OPTIONAL}
+    lacking = [key for key in REQUIRED if key not in content]
+    if unknown or lacking or content.get("plot", "") not in PLOTS:
+        raise InputError(
+            f"{path}: unknown keys {sorted(unknown)}, lacking keys {lacking}, plot "
+            f"{content.get('plot', '')!r}; expected {', '.join(REQUIRED)}, any of "
+            f"{', '.join(OPTIONAL)}, and plot one of {', '.join(filter(None, PLOTS))}"
+        )
+    for name, run in content["runs"].items():
+        groups, folders = content.get("groups", {}), content.get("data", {})
+        for found, known, key in (
+            (set(run), OF_A_RUN, "key"),
+            (run.get("use", ()), groups, "group"),
+            ([run["after"]] if "after" in run else (), content["runs"], "row"),
+            ([run["data"]] if "data" in run else (), folders, "folder of data"),
+        ):
+            strange = [word for word in found if word not in known]
+            if strange:
+                raise InputError(
+                    f"{path}: run {name!r} has {strange[0]!r}, which is no {key}; expected one of "
+                    f"{', '.join(known)}"
+                )
 
 
 def _sentence(text: str) -> str:
     return " ".join(text.split())
-
-
-def _rows(content: Mapping[str, Any], modalities: tuple[str, ...]) -> tuple[Row, ...]:
-    rows = []
-    sweep = content.get("sweep", {})
-    for name, run in content["runs"].items():
-        for modality in modalities if content.get("for_each") == "modality" else ("",):
-            own = {
-                key: value.replace("{modality}", modality) if isinstance(value, str) else value
-                for key, value in run.get("flags", {}).items()
-            }
-            for values in product(*sweep.values()):
-                swept = dict(zip(sweep, values, strict=True))
-                parts = [
-                    name.replace("{modality}", modality),
-                    *(f"{key} {value}" for key, value in swept.items()),
-                ]
-                rows.append(Row(", ".join(parts), {**own, **swept}, run.get("paper")))
-    return tuple(rows)
-
-
-def _paper(table: Mapping[str, Any]) -> PaperTable:
-    columns = tuple(table["columns"])
-    rows = {}
-    for name, values in table["rows"].items():
-        scaled = [_fraction(column, v) for column, v in zip(columns, values, strict=True)]
-        rows[name] = dict(zip(columns, scaled, strict=True))
-    return PaperTable(table["metric"], columns, rows)
-
-
-def _fraction(column: str, value: float | None) -> float | None:
-    return round(value / 100, 6) if value is not None and column.startswith(FRACTIONS) else value

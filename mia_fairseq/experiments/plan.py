@@ -10,16 +10,20 @@ import json
 import os
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from mia_fairseq.data.format.folds import FoldedStore
 from mia_fairseq.data.format.store import Store
 from mia_fairseq.errors import InputError
-from mia_fairseq.experiments.experiment import Experiment, Flags, Row, as_arguments, train_flags
+from mia_fairseq.experiments.constant_baseline import constant_baseline
+from mia_fairseq.experiments.experiment import Experiment
+from mia_fairseq.experiments.inheritance import fill
+from mia_fairseq.experiments.run_flags import Flags, Row, as_arguments, train_flags
 from mia_fairseq.experiments.runner import TEST, VALID, Evaluation, Run, locked, with_seed
-from mia_fairseq.files import write_json
+from mia_fairseq.files import write_json, write_whole
+from mia_fairseq.experiments.summary_tables import summarize
 
 INDEX_FORMAT = 1
 
@@ -90,21 +94,41 @@ def plan(
     if len(set(called)) < len(called):
         raise InputError(f"--data names {called}; give folders of different names, rows bear them")
     root = out.resolve() / "all"
-    planned = []
-    for store in stores:
-        evaluations, places = _evaluations(experiment, store, stores)
-        for row in experiment.rows:
-            flags = train_flags(row, store.label.kind, more)
-            runs = runs_of(row, store, flags, seeds, root, evaluations)
-            planned.append(PlannedRow(row, store, runs, tuple(place(row) for place in places)))
-    return planned + _heads_anew(experiment, planned, stores, seeds, more)
+    entries: list[PlannedRow] = []
+    for later in (False, True):
+        for store in stores:
+            for row in experiment.rows:
+                if (row.after is not None) is later and row.data in (None, store.path.name):
+                    started = _start(row, store, entries)
+                    flags = train_flags(started, store.label.kind, more)
+                    evaluations, places = _evaluations(experiment, row, store, stores)
+                    runs = runs_of(row, store, flags, seeds, root, evaluations)
+                    shown = tuple(place(row) for place in places)
+                    entries.append(PlannedRow(row, store, runs, shown, later))
+    return entries + _heads_anew(experiment, entries, stores, seeds, more)
+
+
+def _start(row: Row, store: Store, entries: Sequence[PlannedRow]) -> Row:
+    """A row whose ``{checkpoint}`` is that of the row it starts from, of the same seed."""
+    if row.after is None:
+        return row
+    sources = [entry for entry in entries if entry.row.name == row.after]
+    sources = [entry for entry in sources if entry.store is store] or sources
+    if len(sources) != 1 or sources[0].later:
+        raise InputError(
+            f"run {row.name!r} is after {row.after!r}, which is there {len(sources)} times; expected "
+            "one row that starts from nothing else; name its folder with data"
+        )
+    checkpoint = sources[0].runs[0].folder.with_name("seed{seed}") / "checkpoint_best.pt"
+    return replace(row, flags=fill(dict(row.flags), {"checkpoint": checkpoint}))
 
 
 def run_name(row: Row, data: Path, flags: Sequence[str]) -> str:
     """A folder's name: readable, and different for different flags or data."""
     what = json.dumps([str(data), list(flags)])
     digest = hashlib.sha256(what.encode()).hexdigest()[:10]
-    return f"{row.flags.get('arch', 'mia_net')}-{data.name}-{digest}"
+    arch = {**row.shared.flags, **row.flags}.get("arch", "mia_net")
+    return f"{arch}-{data.name}-{digest}"
 
 
 def evaluation_file(name: str) -> str:
@@ -135,19 +159,27 @@ def write_index(
 def write_results(
     experiment: Experiment, planned: Sequence[PlannedRow], folder: Path
 ) -> list[Path]:
-    """Writes the rows of each DATA folder as JSON: row -> one dictionary of metrics a seed."""
+    """Writes the finished rows of each DATA folder as JSON, row -> one dictionary of metrics a
+    seed, and all of them as tables, ``results.md``."""
     tables: dict[str, dict[str, list[Any]]] = {}
     wanted = "valid" if experiment.only_validation else "test"
     for entry in planned:
+        if not all(run.finished for run in entry.runs):
+            continue
         for evaluation, place in zip(entry.runs[0].evaluations, entry.tables, strict=True):
             if evaluation.split == wanted:
                 rows = tables.setdefault(place.data.name, {})
+                if experiment.constant and not rows:
+                    rows["constant"] = [constant_baseline(entry.store)]
                 rows[place.row] = [run.results(evaluation.name) for run in entry.runs]
     written = []
     with locked(folder / "index.json", wait=True):  # several commands may end at once
         for name, rows in tables.items():
             written.append(folder / f"{name}.json")
             write_json(written[-1], rows)
+        texts = [f"{name}, {wanted} rows:\n\n{summarize(rows)}\n" for name, rows in tables.items()]
+        written.append(folder / "results.md")
+        write_whole(written[-1], "\n".join(texts))
     return written
 
 
@@ -178,14 +210,14 @@ def runs_of(
 
 
 def _evaluations(
-    experiment: Experiment, store: Store, stores: Sequence[Store]
+    experiment: Experiment, row: Row, store: Store, stores: Sequence[Store]
 ) -> tuple[tuple[Evaluation, ...], list[Callable[[Row], Place]]]:
     """The evaluations of every run on a store, and where each stands for a given row."""
 
     def own(row: Row) -> Place:
         return Place(row.name, store.path, row.paper)
 
-    if experiment.only_validation:
+    if experiment.only_validation or row.only_validation:
         return (VALID,), [own]
     evaluations: list[Evaluation] = [VALID, TEST]
     places: list[Callable[[Row], Place]] = [own, own]
@@ -224,7 +256,7 @@ def _heads_anew(
             run = entry.runs[0]
             checkpoint = run.folder.with_name("seed{seed}") / "checkpoint_best.pt"
             own = {**entry.row.flags, **experiment.transfer, "init-from": checkpoint}
-            row = Row(entry.row.name, own)
+            row = replace(entry.row, flags=own)
             flags = train_flags(row, other.label.kind, more)
             runs = runs_of(row, other, flags, seeds, run.root, (VALID, TEST))
             place = _transferred(row, entry.store, other, ", head trained anew")

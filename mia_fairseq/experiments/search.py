@@ -7,13 +7,13 @@ finished are not run again.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from mia_fairseq.errors import InputError
-from mia_fairseq.experiments.experiment import Flags, Row, as_arguments, train_flags
 from mia_fairseq.experiments.plan import PlannedRow, runs_of
+from mia_fairseq.experiments.run_flags import Flags, as_arguments, train_flags
 from mia_fairseq.experiments.runner import VALID, execute
 
 
@@ -136,7 +136,7 @@ def _better(entry: PlannedRow, one: Trial, other: Trial) -> bool:
 
 def _on_validation(entry: PlannedRow, settings: Flags, more: Flags, out: Path) -> float:
     """The mean of the metric over the seeds, trained and evaluated where that is not done."""
-    row = Row(entry.row.name, {**entry.row.flags, **settings})
+    row = replace(entry.row, flags={**entry.row.flags, **settings})
     flags = train_flags(row, entry.store.label.kind, more)
     runs = runs_of(row, entry.store, flags, len(entry.runs), out.resolve() / "all", (VALID,))
     for run in runs:

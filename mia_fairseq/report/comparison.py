@@ -7,7 +7,8 @@ import numpy as np
 
 from mia_fairseq.data.format.store import Store
 from mia_fairseq.errors import InputError
-from mia_fairseq.experiments.experiment import PaperTable, base
+from mia_fairseq.experiments.inheritance import base
+from mia_fairseq.experiments.published import PaperTable
 from mia_fairseq.report.collect import Section, Table, TableRow, value
 from mia_fairseq.report.intervals import Comparison, compare, draws, interval
 from mia_fairseq.report.pictures import Point

@@ -10,7 +10,9 @@ from harness import ROOT
 
 from mia_fairseq.errors import InputError
 from mia_fairseq.experiments import experiment as experiments
-from mia_fairseq.experiments.experiment import FOLDER, Row, as_arguments, load, train_flags
+from mia_fairseq.experiments.experiment import load
+from mia_fairseq.experiments.inheritance import FOLDER
+from mia_fairseq.experiments.run_flags import Row, as_arguments, train_flags
 from mia_fairseq.models.affect_model import AffectModel
 
 NAMES = experiments.names()
