@@ -19,13 +19,13 @@ from typing import Any
 
 from mia_fairseq.command import run as run_command
 from mia_fairseq.errors import InputError
-from mia_fairseq.files import write_whole
 from mia_fairseq.experiments.summary_tables import (
     CLASS_COLUMNS,
     COST_COLUMNS,
     REGRESSION_COLUMNS,
     summarize,
 )
+from mia_fairseq.files import write_whole
 
 README = Path(__file__).resolve().parents[1] / "README.md"
 RESULTS = Path(__file__).with_name("results")

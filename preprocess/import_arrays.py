@@ -61,6 +61,13 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help="arrays of sequence lengths; 0 says that the modality is missing in a row",
     )
     parser.add_argument(
+        "--folder",
+        action="append",
+        default=[],
+        metavar="MODALITY=FOLDER",
+        help="one more modality, of one vector a row, out of FOLDER/<id>.npy",
+    )
+    parser.add_argument(
         "--zeros-are-missing",
         action="store_true",
         help="take a modality whose vectors are all zeros in a row as missing there",
@@ -82,6 +89,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     arrays = load_arrays(args)
     rows = len(arrays[args.label])
     ids = [str(value) for value in arrays[args.id]] if args.id else [str(i) for i in range(rows)]
+    for name, folder in name_values(args.folder, "--folder", Path, "MODALITY=FOLDER").items():
+        arrays[name] = _vectors_of(folder, ids)
+        args.modalities.append(name)
     groups = [str(value) for value in arrays[args.group]] if args.group else ids
     splits = [split_name(value) for value in arrays[args.split]] if args.split else [ALL] * rows
     if args.valid_fraction is not None:
@@ -197,6 +207,29 @@ def _unpickled(file: Mapping[str, NDArray[Any]], name: str, path: Path) -> NDArr
         raise InputError(
             f"{path}: array {name!r} holds bytes that are no UTF-8; save it again as str"
         ) from error
+
+
+def _vectors_of(folder: Path, ids: Sequence[str]) -> NDArray[Any]:
+    """(rows, dim) out of one (1, dim) file a row."""
+    vectors: list[NDArray[Any]] = []
+    for row in ids:
+        try:
+            vector = np.load(folder / f"{row}.npy", allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"{folder}: row {row!r} cannot be read ({error}); make its features again"
+            ) from error
+        if (
+            vector.shape != (1, *vector.shape[1:])
+            or vector.ndim != 2
+            or (vectors and vector.shape != vectors[0].shape)
+        ):
+            raise InputError(
+                f"{folder}: row {row!r} has shape {vector.shape}, expected one vector a row, all "
+                "of one size; extract them with --pool mean"
+            )
+        vectors.append(vector)
+    return np.concatenate(vectors)
 
 
 def _fold(value: object, row_id: str, args: argparse.Namespace) -> int:

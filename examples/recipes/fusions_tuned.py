@@ -49,8 +49,8 @@ from mia_fairseq.experiments.plan import PlannedRow, plan
 from mia_fairseq.experiments.run_flags import Flags, train_flags
 from mia_fairseq.experiments.runner import PLUGIN, Run
 from mia_fairseq.experiments.search import Trial, flag_by_flag, metric_of
-from mia_fairseq.files import write_json, write_whole
 from mia_fairseq.experiments.summary_tables import COST_COLUMNS, summarize
+from mia_fairseq.files import write_json, write_whole
 
 NAME = "fusions_tuned"
 EPOCHS = 4  # of which CPU seconds are measured, the first left out

@@ -10,9 +10,9 @@ import numpy as np
 from mia_fairseq.data.format.store import Store
 from mia_fairseq.errors import InputError
 from mia_fairseq.experiments.runner import Run, execute_all, with_seed
+from mia_fairseq.experiments.summary_tables import summarize
 from mia_fairseq.files import write_json, write_whole
 from mia_fairseq.metrics import classification_metrics, regression_metrics
-from mia_fairseq.experiments.summary_tables import summarize
 
 # Row of the table -> flags of fairseq-train; ``{seed}`` in a flag stands for the run's.
 Models = Mapping[str, tuple[str, ...]]

@@ -1,69 +1,86 @@
 """Runs an experiment: what is missing is run, what was cut off goes on, what is done stays.
 
     python -m mia_fairseq.experiments table4 --data DATA --seeds 5 --jobs 2
-    python -m mia_fairseq.experiments table4 --data DATA --print  # the plain commands
+    python -m mia_fairseq.experiments table4 --data DATA --print  # the file and plain commands
+    python -m mia_fairseq.experiments RECIPE.yaml --input file=FILE.npz  # which makes its DATA
     python -m mia_fairseq.experiments which_main --data DATA  # and the recommended command
     python -m mia_fairseq.experiments table1 --data DATA --search 30  # by validation
     python -m mia_fairseq.experiments table8 --data DATA --folds  # each row of DATA tested once
 
-Experiments are the files of ``experiments/paper/`` (or a file of one's own, by its path). Then
-``python -m mia_fairseq.report runs/table4`` makes the report. Several of these commands may run at
-once, on one folder: no run is run twice.
+Experiments are the files of ``mia_fairseq/experiments/paper/``, by their names, or a recipe or a
+file of one's own, by its path. Then ``python -m mia_fairseq.report runs/table4`` makes the report.
+Several of these commands may run at once, on one folder: no run is run twice.
 """
 
 import argparse
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mia_fairseq.command import run as run_command
 from mia_fairseq.data.format.store import Store
 from mia_fairseq.errors import InputError
 from mia_fairseq.experiments import experiment as experiments
+from mia_fairseq.experiments.command_line import command_parser, given_inputs, setting
+from mia_fairseq.experiments.data_steps import data_folders, make
+from mia_fairseq.experiments.inheritance import located
+from mia_fairseq.experiments.listing import merged_file, print_commands
 from mia_fairseq.experiments.plan import PlannedRow, plan, write_index, write_results
-from mia_fairseq.experiments.runner import call, execute_all, train_command, validate_command
+from mia_fairseq.experiments.runner import call, execute_all
 from mia_fairseq.experiments.which_main import recommend
-from mia_fairseq.name_values import name_value
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Runs one experiment."""
-    args = _parser().parse_args(argv)
-    more = dict(_setting(text) for text in args.set)
+    args = command_parser(__doc__).parse_args(argv)
+    more = dict(setting(text) for text in args.set)
     if args.max_epoch is not None:
         more["max-epoch"] = str(args.max_epoch)
-    if args.seeds < 1 or args.jobs < 1:
-        raise InputError(f"--seeds {args.seeds} --jobs {args.jobs}: both must be 1 or more")
-    modalities = tuple(Store(args.data[0]).modalities) if args.data else ()
-    chosen = experiments.load(args.experiment, modalities)
+    chosen = experiments.load(args.experiment)
+    seeds = chosen.seeds if args.seeds is None else args.seeds
+    if seeds < 1 or args.jobs < 1:
+        raise InputError(f"--seeds {seeds} --jobs {args.jobs}: both must be 1 or more")
     if chosen.command:
         _measure(chosen, args.out.resolve(), only_print=args.print)
         return
-    if not args.data:
-        raise InputError(f"{chosen.name} needs --data; it needs {chosen.needs}")
-    planned = plan(chosen, args.data, seeds=args.seeds, out=args.out, more=more, folds=args.folds)
-    runs = [run for entry in planned for run in entry.runs]
     if args.print:
-        for run in [part for whole in runs for part in whole.parts.values() or (whole,)]:
-            print(shlex.join(train_command(run)))
-            for evaluation in run.evaluations:
-                print(shlex.join(validate_command(run, evaluation)))
+        print(merged_file(args.experiment))
+    inputs = given_inputs(args.input)
+    data = args.data or _data(chosen, inputs, args)
+    if args.print and not all((folder / "meta.json").is_file() for folder in data):
+        print("# the runs' commands: by --print again, when DATA is made")
         return
-    if args.search:
+    modalities = tuple(Store(data[0]).modalities)
+    chosen = experiments.load(args.experiment, modalities, inputs)
+    folds = args.folds or chosen.folds
+    planned = plan(chosen, data, seeds=seeds, out=args.out, more=more, folds=folds)
+    rows = _rows(planned, args.rows)
+    if args.print:
+        print_commands(rows)
+    elif args.search:
         from mia_fairseq.experiments.search import search
 
-        entry = _row(planned, args.row)
-        search(entry, chosen.search, trials=args.search, more=more, out=args.out)
-        return
+        search(rows[0], chosen.search, trials=args.search, more=more, out=args.out)
+    else:
+        _run(chosen, planned, rows, args)
+
+
+def _run(
+    chosen: experiments.Experiment,
+    planned: Sequence[PlannedRow],
+    rows: Sequence[PlannedRow],
+    args: argparse.Namespace,
+) -> None:
     own_file = args.experiment.endswith(".yaml")
     source = str(Path(args.experiment).resolve()) if own_file else chosen.name
     folder = write_index(chosen, source, planned, args.out)
+    runs = [run for entry in rows for run in entry.runs]
     print(f"{chosen.name}: {chosen.claim}")
     print(
         f"{len(runs)} runs, of which {sum(run.finished for run in runs)} are finished", flush=True
     )
     for later in (False, True):  # what starts from others' checkpoints comes after them
-        stage = [run for entry in planned if entry.later is later for run in entry.runs]
+        stage = [run for entry in rows if entry.later is later for run in entry.runs]
         if args.launcher == "slurm":
             from mia_fairseq.experiments.slurm import execute_on_slurm
 
@@ -73,61 +90,39 @@ def main(argv: Sequence[str] | None = None) -> None:
     if chosen.only_validation:
         print(recommend(planned))
     for file in write_results(chosen, planned, folder):
+        if file.suffix == ".md":
+            print(file.read_text())
         print(f"written: {file}")
     print(f"report: python -m mia_fairseq.report {folder}")
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m mia_fairseq.experiments",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog=f"experiments: {', '.join(experiments.names())}",
-    )
-    parser.add_argument("experiment", metavar="EXPERIMENT")
-    parser.add_argument("--data", type=Path, nargs="+", default=[], help="one DATA folder or more")
-    parser.add_argument("--seeds", type=int, default=5, help="seeds 1 to this one")
-    parser.add_argument("--jobs", type=int, default=1, help="runs at the same time")
-    parser.add_argument("--out", type=Path, default=Path("runs"))
-    parser.add_argument(
-        "--folds",
-        action="store_true",
-        help="cross-validation: a run for each fold of DATA's rows, their test rows pooled",
-    )
-    parser.add_argument("--max-epoch", type=int, help="fewer for a trial")
-    parser.add_argument(
-        *("--set",), action="append", default=[], metavar="FLAG=VALUE", help="for every run"
-    )
-    parser.add_argument("--launcher", choices=("local", "slurm"), default="local")
-    parser.add_argument(
-        *("--slurm",),
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="an option of submitit's executor, such as timeout_min=60 or slurm_partition=gpu",
-    )
-    parser.add_argument("--print", action="store_true", help="print the commands, run nothing")
-    parser.add_argument(
-        *("--search",),
-        type=int,
-        metavar="TRIALS",
-        help="search the experiment's or base.yaml's space, by validation only (needs optuna)",
-    )
-    parser.add_argument("--row", metavar="NAME", help="of --search (default: the first)")
-    return parser
+def _data(
+    chosen: experiments.Experiment, inputs: Mapping[str, str], args: argparse.Namespace
+) -> list[Path]:
+    """The DATA folders of the experiment's own file, made where they are not."""
+    if not chosen.data:
+        raise InputError(f"{chosen.name} needs --data; it needs {chosen.needs}")
+    file = located(args.experiment)
+    folders = data_folders(chosen, inputs, file=file, out=args.out, jobs=args.jobs)
+    for folder in folders:
+        if args.print:
+            print("\n".join(map(shlex.join, folder.commands)))
+        else:
+            make(folder)
+    return [folder.path for folder in folders]
 
 
-def _row(planned: Sequence[PlannedRow], name: str | None) -> PlannedRow:
-    for entry in planned:
-        if name in (None, entry.row.name):
-            return entry
-    rows = ", ".join(entry.row.name for entry in planned)
-    raise InputError(f"--row {name}: no such row; expected one of {rows}")
-
-
-def _setting(text: str) -> tuple[str, str]:
-    name, value = name_value(text, "--set", "FLAG=VALUE, such as lr=1e-4", empty=True)
-    return name.removeprefix("--"), value
+def _rows(planned: Sequence[PlannedRow], names: Sequence[str] | None) -> list[PlannedRow]:
+    """Those that are named, and what they start from; all where none is named."""
+    if not names:
+        return list(planned)
+    known = {entry.row.name: entry.row.after for entry in planned}
+    for name in names:
+        if name not in known:
+            rows = ", ".join(map(repr, known))
+            raise InputError(f"--rows {name!r}: no such row; expected some of {rows}")
+    wanted = {*names, *(known[name] for name in names)}
+    return [entry for entry in planned if entry.row.name in wanted]
 
 
 def _measure(chosen: experiments.Experiment, out: Path, *, only_print: bool) -> None:

@@ -63,16 +63,20 @@ def data_folders(
             )
     folders = []
     for name, steps in experiment.data.items():
-        if lacking := [key for key in experiment.inputs if _takes(steps, key) and key not in inputs]:
+        if lacking := [
+            key for key in experiment.inputs if _takes(steps, key) and key not in inputs
+        ]:
             print(f"{name} is left out: --input {lacking[0]}=... is not given")
             continue
         path = out.resolve() / experiment.name / name
-        places = {"data": path, "work": path.with_name(f"{name}_work"), "out": out.resolve()}
-        places |= {"here": file.absolute().parent, "jobs": jobs}
+        places = {
+            **{"data": str(path), "work": f"{path}_work", "out": str(out.resolve())},
+            **{"here": str(file.absolute().parent), "jobs": str(jobs)},
+        }
         commands = [[fill(word, {**inputs, **places}) for word in shlex.split(s)] for s in steps]
         used = {key: _content(value) for key, value in inputs.items() if _takes(steps, key)}
         made_of = {"commands": list(steps), "inputs": used}
-        folders.append(DataFolder(path, tuple(tuple(map(str, c)) for c in commands), made_of))
+        folders.append(DataFolder(path, tuple(map(tuple, commands)), made_of))
     if not folders:
         wanted = "; ".join(f"--input {key}=...: {text}" for key, text in experiment.inputs.items())
         raise InputError(f"{experiment.name} needs --data, or {wanted}")

@@ -53,6 +53,8 @@ OPTIONAL = (
 )
 OF_A_RUN = ("flags", "use", "paper", "data", "after", "only_validation")
 PLOTS = ("", "bars", "curves", "gamma", "modalities", "noise")
+
+
 @dataclass(frozen=True)
 class Experiment:
     """One file; see the module's docstring for the fields."""
@@ -123,7 +125,9 @@ def load(
         transfer=content.get("transfer"),
         command=tuple(content.get("command", ())),
         search=content.get("search") or base()["search"],
-        paper={corpus: published_table(table) for corpus, table in content.get("paper", {}).items()},
+        paper={
+            corpus: published_table(table) for corpus, table in content.get("paper", {}).items()
+        },
         metric=content.get("metric"),
         about={key: _sentence(content[key]) for key in TEXTS[1:] if key in content},
         inputs={key: _sentence(text) for key, text in content.get("inputs", {}).items()},

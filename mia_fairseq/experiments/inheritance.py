@@ -1,10 +1,10 @@
 """An experiment's file with what it inherits, and with its values filled in.
 
-    inherits  base (the default), another experiment's name, a file beside this one, or nothing
-    flags, by_label, groups, values, inputs, data
-              are joined with the inherited ones key by key, and what the file itself says wins;
-              null takes away what was inherited
-    all else  that the file says replaces the inherited
+inherits  base (the default), another experiment's name, a file beside this one, or nothing
+flags, by_label, groups, values, inputs, data
+          are joined with the inherited ones key by key, and what the file itself says wins;
+          null takes away what was inherited
+all else  that the file says replaces the inherited
 """
 
 from collections.abc import Mapping

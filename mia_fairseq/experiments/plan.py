@@ -22,8 +22,8 @@ from mia_fairseq.experiments.experiment import Experiment
 from mia_fairseq.experiments.inheritance import fill
 from mia_fairseq.experiments.run_flags import Flags, Row, as_arguments, train_flags
 from mia_fairseq.experiments.runner import TEST, VALID, Evaluation, Run, locked, with_seed
-from mia_fairseq.files import write_json, write_whole
 from mia_fairseq.experiments.summary_tables import summarize
+from mia_fairseq.files import write_json, write_whole
 
 INDEX_FORMAT = 1
 
@@ -109,18 +109,21 @@ def plan(
 
 
 def _start(row: Row, store: Store, entries: Sequence[PlannedRow]) -> Row:
-    """A row whose ``{checkpoint}`` is that of the row it starts from, of the same seed."""
+    """A row whose ``{data}`` is filled in, and whose ``{checkpoint}`` is that of the row it starts
+    from, of the same seed."""
+    places = {"data": str(store.path)}
     if row.after is None:
-        return row
+        return replace(row, flags=fill(dict(row.flags), places))
     sources = [entry for entry in entries if entry.row.name == row.after]
     sources = [entry for entry in sources if entry.store is store] or sources
     if len(sources) != 1 or sources[0].later:
         raise InputError(
-            f"run {row.name!r} is after {row.after!r}, which is there {len(sources)} times; expected "
-            "one row that starts from nothing else; name its folder with data"
+            f"run {row.name!r} is after {row.after!r}, which is there {len(sources)} times; "
+            "expected one row that starts from nothing else; name its folder with data"
         )
     checkpoint = sources[0].runs[0].folder.with_name("seed{seed}") / "checkpoint_best.pt"
-    return replace(row, flags=fill(dict(row.flags), {"checkpoint": checkpoint}))
+    places["checkpoint"] = str(checkpoint)
+    return replace(row, flags=fill(dict(row.flags), places))
 
 
 def run_name(row: Row, data: Path, flags: Sequence[str]) -> str:

@@ -104,5 +104,3 @@ def rows_of(
     if len({row.name for row in rows}) < len(rows):
         raise InputError(f"{path}: two of its rows have one name; give each its own")
     return tuple(rows)
-
-

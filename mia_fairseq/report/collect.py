@@ -19,9 +19,9 @@ from mia_fairseq.experiments import experiment as experiments
 from mia_fairseq.experiments.experiment import Experiment
 from mia_fairseq.experiments.identity import CONTENT
 from mia_fairseq.experiments.plan import INDEX_FORMAT
+from mia_fairseq.experiments.summary_tables import CLASS_COLUMNS, REGRESSION_COLUMNS
 from mia_fairseq.meter import RESULTS_FORMAT
 from mia_fairseq.report.intervals import Predictions
-from mia_fairseq.experiments.summary_tables import CLASS_COLUMNS, REGRESSION_COLUMNS
 
 
 @dataclass

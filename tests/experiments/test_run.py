@@ -140,7 +140,9 @@ def test_print_shows_plain_commands_and_runs_nothing(
     run_module.main(
         [str(experiment), "--data", str(corpus), "--print", "--seeds=1", f"--out={tmp_path}"]
     )
-    lines = capsys.readouterr().out.splitlines()
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[0] == "# toy.yaml inherits base.yaml:" and "#   lr: 1e-3" in shown
+    lines = [line for line in shown if not line.startswith("#")]
     assert [line.split()[0] for line in lines] == ["fairseq-train", *["fairseq-validate"] * 2] * 2
     assert "--lr 1e-3" in lines[0] and "--seed 1" in lines[0]
     assert not list(tmp_path.iterdir())
