@@ -1,6 +1,8 @@
-"""Every fusion tuned alike: the same small search on validation, then several seeds of its best.
+r"""Every fusion tuned alike: the same small search on validation, then several seeds of its best.
 
     python -m examples.recipes.fusions_tuned --data DATA --out runs --seeds 5
+    python -m examples.recipes.fusions_tuned --data RAVDESS --folds \\
+        --experiment examples/recipes/ravdess/ravdess_fusions.yaml
     python -m mia_fairseq.report runs/fusions_tuned          # with intervals and differences
 
 Fusions, their shared flags and the search are those of ``experiments/fusions.yaml``: flag by flag,
@@ -64,14 +66,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     chosen = experiments.load(args.experiment)
     more: Flags = {} if args.max_epoch is None else {"max-epoch": str(args.max_epoch)}
-    planned = plan(chosen, [args.data], seeds=args.search_seeds, out=out, more=more)
+    folds = args.folds
+    planned = plan(chosen, [args.data], seeds=args.search_seeds, out=out, more=more, folds=folds)
     found = search_all(planned, chosen, more, out, args)
     write_json(folder / "trials.json", {name: [vars(t) for t in ts] for name, ts in found.items()})
     tuned = write_experiment(chosen, found, out / f"{NAME}.yaml")
     common = [f"--set={name}={value}" for name, value in more.items()]
     shared = ["--data", str(args.data), "--out", str(out), "--seeds", str(args.seeds)]
+    shared += ["--folds"] if folds else []
     experiment_runner.main([str(tuned), *shared, "--jobs", str(args.jobs), *common])
-    best = plan(experiments.load(str(tuned)), [args.data], seeds=args.seeds, out=out, more=more)
+    tuned_rows = experiments.load(str(tuned))
+    best = plan(tuned_rows, [args.data], seeds=args.seeds, out=out, more=more, folds=folds)
     rows = {entry.row.name: with_costs(entry) for entry in best}
     metric = metric_of(best[0])
     ordered = sorted(rows, key=lambda name: _mean(rows[name], metric), reverse=metric != "mae")
@@ -123,6 +128,7 @@ def write_experiment(chosen: Experiment, found: dict[str, list[Trial]], file: Pa
         "note": chosen.note,
         "reference": chosen.reference,
         "plot": chosen.plot,
+        **({"metric": chosen.metric} if chosen.metric else {}),
         "runs": {
             row.name: {"flags": {**row.flags, **found[row.name][0].settings}} for row in chosen.rows
         },
@@ -136,7 +142,8 @@ def with_costs(entry: PlannedRow) -> list[dict[str, Any]]:
     run = entry.runs[0]
     file = run.folder.with_name("cost.json")  # beside the seeds of this very model
     if not file.is_file():
-        seconds = in_fresh_process(cpu_seconds_an_epoch, run)
+        part = next(iter(run.parts.values()), run)  # of a cross-validation the first fold
+        seconds = in_fresh_process(cpu_seconds_an_epoch, part)
         values = (parameters(entry.store, run.flags) / 1e6, seconds)
         write_json(file, dict(zip(COST_COLUMNS, values, strict=True)))
     costs = json.loads(file.read_text())
@@ -205,6 +212,7 @@ def _parser() -> argparse.ArgumentParser:
         "--most-parameters", type=int, default=20_000_000, help="of the largest model tried"
     )
     parser.add_argument("--max-epoch", type=int, help="fewer for a trial")
+    parser.add_argument("--folds", action="store_true", help="search and test over DATA's folds")
     parser.add_argument("--experiment", default="fusions", help="or a .yaml of one's own")
     return parser
 

@@ -75,7 +75,11 @@ class MultimodalAffectConfig(FairseqDataclass):
         },
     )
     drop: str = field(
-        default="", metadata={"help": "fairseq-validate: take these modalities from every row"}
+        default="",
+        metadata={
+            "help": "fairseq-validate: take these modalities from every row; with a share, such as "
+            "audio=0.2, from that share of the rows"
+        },
     )
     noise: str = field(
         default="",
@@ -89,7 +93,8 @@ class MultimodalAffectConfig(FairseqDataclass):
         metadata={"help": "fairseq-validate: give each row these modalities of another row"},
     )
     perturbation_seed: int = field(
-        default=1, metadata={"help": "fairseq-validate: seed of --noise and --misalign"}
+        default=1,
+        metadata={"help": "fairseq-validate: seed of --noise, --misalign and of shares of --drop"},
     )
     results_json: Optional[str] = field(
         default=None, metadata={"help": "fairseq-validate: write the split's metrics here"}

@@ -26,50 +26,58 @@ class Perturbation:
         drop: modalities that are taken away from every row.
         noise: Gaussian noise by modality, in standard deviations of each training column.
         misalign: modalities of which each row gets another row's.
-        seed: of noise and exchange.
+        seed: of noise, exchange and which rows lose something.
+        drop_shares: modalities that are taken away from a share of the rows, drawn by chance; of
+            one share the same rows lose all that it is of.
     """
 
     drop: tuple[str, ...] = ()
     noise: Mapping[str, float] = field(default_factory=dict)
     misalign: tuple[str, ...] = ()
     seed: int = 1
+    drop_shares: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def parse(cls, drop: str, noise: str, misalign: str, seed: int) -> "Perturbation":
         """Reads ``--drop``, ``--noise``, ``--misalign`` and ``--perturbation-seed``.
 
         Raises:
-            InputError: an amount of noise cannot be read, the seed is negative, or a modality
-                stands there twice.
+            InputError: an amount of noise or a share cannot be read, the seed is negative, or a
+                modality stands there twice.
         """
         if seed < 0:
             raise InputError(f"--perturbation-seed is {seed}, expected a whole number from 0 up")
         form = "MODALITY=AMOUNT, from 0 up in standard deviations of the training split"
-        dropped, moved = comma_separated(drop), comma_separated(misalign)
+        whole = [part for part in comma_separated(drop) if "=" not in part]
+        partly = [part for part in comma_separated(drop) if "=" in part]
+        shares = name_values(partly, "--drop", _share, "MODALITY=SHARE of the rows, from 0 to 1")
+        moved = comma_separated(misalign)
         amounts = name_values(comma_separated(noise), "--noise", _amount, form)
-        names = [*dropped, *amounts, *moved]
+        names = [*whole, *shares, *amounts, *moved]
         twice = [name for name in names if names.count(name) > 1]
         if twice:
             raise InputError(
                 f"modality {twice[0]!r} is named twice by --drop, --noise and --misalign; "
                 "perturb each in one way"
             )
-        return cls(tuple(dropped), amounts, tuple(moved), seed)
+        return cls(tuple(whole), amounts, tuple(moved), seed, shares)
 
     @property
     def names(self) -> tuple[str, ...]:
         """The modalities that are perturbed."""
-        return (*self.drop, *self.noise, *self.misalign)
+        return (*self.drop, *self.drop_shares, *self.noise, *self.misalign)
 
     def to_json(self) -> dict[str, Any]:
         """What a results file says of it: what was done, and nothing where nothing was."""
         done = {
             "drop": list(self.drop),
+            "drop_shares": dict(self.drop_shares),
             "noise": dict(self.noise),
             "misalign": list(self.misalign),
         }
         used = {key: value for key, value in done.items() if value}
-        return {**used, "perturbation_seed": self.seed} if self.noise or self.misalign else used
+        drawn = self.noise or self.misalign or self.drop_shares
+        return {**used, "perturbation_seed": self.seed} if drawn else used
 
     def apply(self, name: str, table: VectorTable, deviation: NDArray[Any] | None) -> VectorTable:
         """One modality of a split as this perturbation leaves it.
@@ -85,6 +93,8 @@ class Perturbation:
         key = (self.seed, crc32(name.encode()))
         if name in self.drop:
             return table.with_rows(np.zeros_like(table.lengths))
+        if name in self.drop_shares:
+            return table.with_rows(table.lengths * self._kept(len(table.lengths), name))
         if name in self.misalign:
             if len(table.lengths) < 2:
                 raise InputError(
@@ -95,6 +105,12 @@ class Perturbation:
         if name in self.noise and deviation is not None:
             return NoisyTable(table, self.noise[name] * deviation, key)
         return table
+
+    def _kept(self, rows: int, name: str) -> NDArray[np.bool_]:
+        """(N,) which rows keep a modality of `drop_shares`."""
+        share = self.drop_shares[name]
+        order = np.random.default_rng((self.seed, 1)).permutation(rows)
+        return order >= round(share * rows)
 
 
 class NoisyTable(VectorTable):
@@ -122,6 +138,13 @@ def derangement(count: int, rng: np.random.Generator) -> NDArray[np.int64]:
     donor = np.empty(count, np.int64)
     donor[ring] = np.roll(ring, 1)
     return donor
+
+
+def _share(text: str) -> float:
+    share = float(text)
+    if not 0 <= share <= 1:
+        raise ValueError(text)
+    return share
 
 
 def _amount(text: str) -> float:

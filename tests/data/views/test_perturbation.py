@@ -54,6 +54,29 @@ def test_a_dropped_modality_and_its_contexts_are_gone_from_every_row(store: Stor
     assert same(clean, dropped, "text") and same(clean, dropped, "text[-2:-1]")
 
 
+def test_a_share_of_the_rows_loses_a_modality_the_same_rows_at_the_same_share(
+    store: Store,
+) -> None:
+    clean, partly = opened(store), opened(store, drop="audio=0.2,text=0.2", seed=3)
+    lost = {}
+    for name in ("audio", "text"):
+        before, after = (split.features[name].lengths for split in (clean, partly))
+        assert ((after == before) | (after == 0)).all()
+        lost[name] = (after != before) | (before == 0)
+        gone = [row for row in range(300) if before[row] and not after[row]]
+        assert 0.1 < len(gone) / (before > 0).sum() < 0.3
+        kept = np.flatnonzero(after)
+        assert all(
+            np.array_equal(clean.features[name][row], partly.features[name][row]) for row in kept
+        )
+    both = (clean.features["audio"].lengths > 0) & (clean.features["text"].lengths > 0)
+    assert np.array_equal(lost["audio"][both], lost["text"][both])
+    other = opened(store, drop="audio=0.2", seed=4).features["audio"].lengths
+    assert (other != partly.features["audio"].lengths).any()
+    told = Perturbation.parse("text,audio=0.2", "", "", 3).to_json()
+    assert told == {"drop": ["text"], "drop_shares": {"audio": 0.2}, "perturbation_seed": 3}
+
+
 def test_a_context_is_dropped_by_its_own_name(store: Store) -> None:
     dropped = opened(store, drop="text[-2:-1],audio[group]")
     assert dropped.features["text[-2:-1]"].missing == 300
@@ -122,6 +145,7 @@ REFUSED = {
     "below 0": ({"noise": "audio=-1"}, "from 0 up"),
     "endless": ({"noise": "audio=inf"}, "from 0 up"),
     "twice": ({"drop": "audio", "noise": "audio=1"}, "'audio' is named twice"),
+    "a share": ({"drop": "audio=1.5"}, "MODALITY=SHARE of the rows, from 0 to 1"),
     "seed": ({"noise": "audio=1", "seed": -1}, "--perturbation-seed is -1"),
     "one row": ({"misalign": "audio", "split": "one"}, "needs two rows or more"),
 }
