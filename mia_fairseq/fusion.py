@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from mia_fairseq.data.format.labels import LabelSpec
 from mia_fairseq.data.schema import Schema
+from mia_fairseq.modules.row_memory import resize_memories
 
 
 class ModalityInput(NamedTuple):
@@ -54,6 +55,7 @@ class Fusion(nn.Module):
 
     def begin_training(self, rows: int) -> None:
         """Makes room for what is kept of each training row (see `RowMemory`); once, when built."""
+        resize_memories(self, rows)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The settings that models of every fusion share."""
 
 from dataclasses import dataclass, field
-from typing import Optional
+from typing import Any, Optional
 
 from fairseq.dataclass import ChoiceEnum
 
@@ -10,6 +10,11 @@ from mia_fairseq.encoders.encoder_settings import EncoderConfig
 NORMALIZATIONS = ChoiceEnum(["standard", "none"])
 POOLINGS = ChoiceEnum(["mean", "first"])
 TRAINED_PARTS = ChoiceEnum(["all", "head"])
+
+
+def setting(default: Any, help: str) -> Any:
+    """A setting of a configuration, and what ``--help`` tells of it."""
+    return field(default=default, metadata={"help": help})
 
 
 @dataclass

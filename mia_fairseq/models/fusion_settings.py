@@ -7,7 +7,8 @@ from typing import Any
 from torch import Tensor
 
 from mia_fairseq.errors import InputError
-from mia_fairseq.models.affect_model import AffectModelConfig, FusionShape, ModalityInput
+from mia_fairseq.fusion import FusionShape, ModalityInput
+from mia_fairseq.models.affect_settings import AffectModelConfig
 from mia_fairseq.modules.projection import present
 
 
@@ -34,12 +35,26 @@ class TransformerConfig(AttentionConfig):
     fusion_layers: int = field(default=2, metadata={"help": "layers of each Transformer"})
 
 
+def transformer_settings(cfg: Any) -> dict[str, Any]:
+    """What a fusion's Transformers are built with, of a `TransformerConfig`."""
+    return {"layers": cfg.fusion_layers, "heads": cfg.fusion_heads, "dropout": cfg.dropout}
+
+
+def at_least(least: float, cfg: Any, *names: str) -> tuple[Any, ...]:
+    """The settings of these names; `InputError` for the first one below `least`."""
+    for name in names:
+        if getattr(cfg, name) < least:
+            flag = name.replace("_", "-")
+            raise InputError(f"--{flag} is {getattr(cfg, name):g}, expected {least:g} or more")
+    return tuple(getattr(cfg, name) for name in names)
+
+
 def used(shape: FusionShape) -> dict[str, int]:
     """The dims of the modalities in use, the main one first."""
     return {name: shape.dims[name] for name in (shape.main, *shape.auxiliaries)}
 
 
-def rows_and_presence(
+def rows_there(
     inputs: Mapping[str, ModalityInput],
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Of each modality the adapted rows (B, c, d), and (B,) whether it is there."""

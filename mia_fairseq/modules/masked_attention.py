@@ -41,6 +41,13 @@ def some(mask: Tensor) -> Tensor:
     return mask.any(dim=1)[:, None, None]
 
 
+def masked_mean(tokens: Tensor, mask: Tensor) -> Tensor:
+    """(B, T, p) → (B, p): the mean of the tokens inside the mask (B, T), zeros for none."""
+    inside = mask.to(tokens.dtype)
+    total = torch.einsum("btp,bt->bp", tokens, inside)
+    return total / inside.sum(dim=1, keepdim=True).clamp(min=1)
+
+
 class MaskedTransformer(nn.Module):
     """A pre-norm Transformer encoder of torch's own layers, with a last layer norm.
 

@@ -47,6 +47,19 @@ class RowMemory(nn.Module):
         super()._load_from_state_dict(state_dict, prefix, *rest)
 
 
+def resize_memories(module: nn.Module, rows: int) -> None:
+    """Makes room for n training rows in all memories inside a module."""
+    for part in module.modules():
+        if isinstance(part, RowMemory):
+            part.resize(rows)
+
+
+def memories(module: nn.Module) -> set[str]:
+    """The names of all buffers of memories inside a module, as its state has them."""
+    inside = {name: part for name, part in module.named_modules() if isinstance(part, RowMemory)}
+    return {f"{name}.{buffer}" for name, part in inside.items() for buffer in part.state_dict()}
+
+
 def gathered(rows: Tensor, vectors: Tensor) -> list[tuple[Tensor, Tensor]]:
     """Rows and vectors of every process, in the order of ranks; of this one where it is alone."""
     if not torch.distributed.is_initialized() or torch.distributed.get_world_size() == 1:

@@ -20,6 +20,7 @@ from mia_fairseq.data.schema import Schema
 from mia_fairseq.encoders.encoder_settings import EncoderConfig
 from mia_fairseq.errors import InputError
 from mia_fairseq.models.affect_model import AffectModel
+from mia_fairseq.modules.row_memory import memories
 
 logger = logging.getLogger(__name__)
 
@@ -84,16 +85,18 @@ class Trained:
             InputError: modalities, labels or settings are not those of the checkpoint.
         """
         self._check_modalities(schema, store)
-        kept = {k: v for k, v in self.weights.items() if not (cfg.reset_head and _of_head(k))}
+        own = model.state_dict()
+        # What is kept of training rows is of other rows.
+        anew = {f"fusion.{name}" for name in memories(model.fusion)}
+        anew |= {name for name in own if cfg.reset_head and _of_head(name)}
+        kept = {k: v for k, v in self.weights.items() if k not in anew}
         labels = [(spec.kind, spec.names) for spec in (schema.label, self.schema.label)]
         if not cfg.reset_head and labels[0] != labels[1]:
             raise InputError(
                 f"--init-from {self.path}: was trained on labels {self.schema.label.to_json()}, "
                 f"{store.path} has {store.label.to_json()}; add --reset-head"
             )
-        own = model.state_dict()
-        if cfg.reset_head:
-            kept |= {name: tensor for name, tensor in own.items() if _of_head(name)}
+        kept |= {name: own[name] for name in anew}
         # What the checkpoint leaves out is there already, from its pretrained file.
         states = self.blueprint.encoder_states
         there = tuple(f"encoders.{name}." for name in states if not states[name]["stored"])

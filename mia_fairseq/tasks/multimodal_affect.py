@@ -154,6 +154,8 @@ class MultimodalAffectTask(WholeSplitTask):
             trained.hand_over(model, self.schema, self._opened_store(), cfg)
         elif str(cfg.normalize) != "none":
             model.fit_normalization(self._open_split("train"))
+        if model.asks_for_labels:
+            model.fusion.begin_training(len(self._open_split("train")))
         return model
 
     # Data -----------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from mia_fairseq.data.format.labels import MELD_CLASSES, LabelSpec
 from mia_fairseq.data.format.modality_spec import ModalitySpec
 from mia_fairseq.data.schema import Schema
 from mia_fairseq.errors import InputError
+from mia_fairseq.fusion import Taught
 from mia_fairseq.models.affect_model import AffectModel
 
 FUSIONS = sorted(name for name, model in MODEL_REGISTRY.items() if issubclass(model, AffectModel))
@@ -54,7 +55,18 @@ def batch(modalities: int) -> tuple[dict[str, torch.Tensor], dict[str, torch.Ten
 ZOO = (
     *("cim", "concat", "cross_transformer", "lmf", "mag", "mha", "mia_net", "misa", "mmim"),
     *("tfn", "transformer", "unimodal"),
+    *("bbfn", "cm_bert", "his_msa", "mib", "mtsa", "multimodal_routing", "qmf", "self_mm"),
+    *("sse_ft", "tcm_lstm"),
 )
+
+
+def taught(model: AffectModel, rows: int = 3) -> dict[str, Taught]:
+    """What training tells a fusion that asks for labels; nothing for others."""
+    if not model.asks_for_labels:
+        return {}
+    model.fusion.begin_training(rows)
+    labels = torch.tensor([1.5, -2.0, 0.5][:rows])
+    return {"taught": Taught(labels, torch.arange(rows))}
 
 
 def test_the_papers_model_the_baseline_and_the_zoo_are_registered() -> None:
@@ -69,7 +81,8 @@ def test_shapes_and_gradients_to_every_input(name: str, modalities: int, channel
     features, lengths = batch(modalities)
     for tensor in features.values():
         tensor.requires_grad_()
-    output = model(features, lengths)
+    told = taught(model)
+    output = model(features, lengths, **told)
     assert output.prediction.shape == (3,)
     weights = torch.tensor([1.0, -2.0, 0.5])  # a plain sum is what batch norm cancels
     (output.prediction * weights).sum().backward()
@@ -77,7 +90,7 @@ def test_shapes_and_gradients_to_every_input(name: str, modalities: int, channel
         gradient = features[modality].grad
         assert gradient is not None and gradient.isfinite().all() and gradient.any(), modality
     if output.penalty is not None:  # some parts, a decoder say, serve the penalty alone
-        model(features, lengths).penalty.backward()
+        model(features, lengths, **told).penalty.backward()
     for parameter, tensor in model.named_parameters():
         assert tensor.grad is not None and tensor.grad.isfinite().all(), parameter
 
@@ -133,7 +146,7 @@ def test_no_weight_of_a_missing_modality_takes_part(name: str, channels: int) ->
     features, lengths = batch(3)
     features["audio"].zero_()
     lengths["audio"].zero_()
-    output = model(features, lengths)
+    output = model(features, lengths, **taught(model))
     loss = output.prediction.square().sum()
     (loss if output.penalty is None else loss + output.penalty).backward()
     allowed = MISSING_STILL_WEIGHS.get(name, ())
@@ -149,7 +162,7 @@ def test_any_modality_may_be_missing_in_training(name: str, missing: tuple[str, 
     features, lengths = batch(3)
     for modality in missing:
         features[modality][:2], lengths[modality][:2] = 0, 0
-    output = model(features, lengths)
+    output = model(features, lengths, **taught(model))
     loss = output.prediction.square().sum()
     (loss if output.penalty is None else loss + output.penalty).backward()
     assert loss.isfinite() and (output.penalty is None or output.penalty.isfinite())

@@ -21,9 +21,6 @@ class Listening(Fusion):
         self.memory = RowMemory(1)
         self.told: list[Taught | None] = []
 
-    def begin_training(self, rows: int) -> None:
-        self.memory.resize(rows)
-
     def forward(self, inputs, taught=None) -> FusionOutput:
         self.told.append(taught)
         if taught is not None:

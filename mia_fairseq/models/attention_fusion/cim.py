@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from mia_fairseq.fusion import Fusion, FusionOutput, FusionShape, ModalityInput
 from mia_fairseq.models.affect_model import AffectModel
-from mia_fairseq.models.fusion_settings import WidthConfig, check_width, rows_and_presence, used
+from mia_fairseq.models.fusion_settings import WidthConfig, check_width, rows_there, used
 from mia_fairseq.modules.projection import Projections
 
 
@@ -37,12 +37,7 @@ def attend_and_gate(one: Tensor, other: Tensor) -> Tensor:
 
 
 class ContextualFusion(Fusion):
-    """All pairs both ways, and the modalities themselves, through one linear map.
-
-    Args:
-        shape: the modalities.
-        width: p.
-    """
+    """All pairs both ways, and the modalities themselves, through one linear map; width p."""
 
     def __init__(self, shape: FusionShape, width: int) -> None:
         super().__init__()
@@ -53,7 +48,7 @@ class ContextualFusion(Fusion):
         self.output = nn.Linear(blocks * width, shape.dims[shape.main])  # V, v
 
     def forward(self, inputs: Mapping[str, ModalityInput]) -> FusionOutput:
-        x = self.projections(*rows_and_presence(inputs))
+        x = self.projections(*rows_there(inputs))
         blocks = list(x.values())
         for one, other in self.pairs:
             blocks += [attend_and_gate(x[one], x[other]), attend_and_gate(x[other], x[one])]

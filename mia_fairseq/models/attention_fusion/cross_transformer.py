@@ -25,10 +25,16 @@ from torch import Tensor, nn
 
 from mia_fairseq.fusion import Fusion, FusionOutput, FusionShape, ModalityInput
 from mia_fairseq.models.affect_model import AffectModel
-from mia_fairseq.models.fusion_settings import TransformerConfig, check_width, used
+from mia_fairseq.models.fusion_settings import (
+    TransformerConfig,
+    check_width,
+    transformer_settings,
+    used,
+)
+from mia_fairseq.models.streams import summary_streams
 from mia_fairseq.modules.masked_attention import CrossModalTransformer, MaskedTransformer, some
 from mia_fairseq.modules.positions import sinusoids
-from mia_fairseq.modules.projection import Projections, present
+from mia_fairseq.modules.projection import Projections
 
 
 class CrossModalFusion(Fusion):
@@ -60,7 +66,10 @@ class CrossModalFusion(Fusion):
         self.output = nn.Linear(len(dims) * others * width, shape.dims[shape.main])
 
     def forward(self, inputs: Mapping[str, ModalityInput]) -> FusionOutput:
-        streams = {name: self._stream(name, inputs[name]) for name in self.names}
+        streams = {
+            name: (tokens + sinusoids(tokens), mask)
+            for name, (tokens, mask) in summary_streams(self.projections, inputs).items()
+        }
         summaries = []
         for target in self.names:
             tokens, mask = streams[target]
@@ -72,14 +81,6 @@ class CrossModalFusion(Fusion):
             memory = self.memories[target](torch.cat(told, dim=2), mask)  # Z_α
             summaries.append(memory[:, : self.channels])
         return FusionOutput(self.output(torch.cat(summaries, dim=2)))
-
-    def _stream(self, name: str, given: ModalityInput) -> tuple[Tensor, Tensor]:
-        """X_m (B, c + T, p), summaries first, and its mask."""
-        there = present(given.mask)[:, None].expand(-1, self.channels)
-        mask = torch.cat([there, given.mask], dim=1)
-        vectors = torch.cat([given.pooled, given.sequence], dim=1)
-        tokens = self.projections[name](vectors, mask)
-        return tokens + sinusoids(tokens), mask
 
     def _cross(
         self, source: str, target: str, asking: Tensor, tokens: Tensor, mask: Tensor
@@ -99,10 +100,4 @@ class CrossTransformer(AffectModel):
 
     @classmethod
     def build_fusion(cls, shape: FusionShape, cfg: Any) -> Fusion:
-        return CrossModalFusion(
-            shape,
-            check_width(cfg),
-            layers=cfg.fusion_layers,
-            heads=cfg.fusion_heads,
-            dropout=cfg.dropout,
-        )
+        return CrossModalFusion(shape, check_width(cfg), **transformer_settings(cfg))

@@ -21,12 +21,7 @@ from torch import nn
 
 from mia_fairseq.fusion import Fusion, FusionOutput, FusionShape, ModalityInput
 from mia_fairseq.models.affect_model import AffectModel
-from mia_fairseq.models.fusion_settings import (
-    AttentionConfig,
-    check_width,
-    rows_and_presence,
-    used,
-)
+from mia_fairseq.models.fusion_settings import AttentionConfig, check_width, rows_there, used
 from mia_fairseq.modules.masked_attention import attend
 from mia_fairseq.modules.tokens import ModalityTokens
 
@@ -49,7 +44,7 @@ class AttentionFusion(Fusion):
         self.output = nn.Linear(width, shape.dims[shape.main])
 
     def forward(self, inputs: Mapping[str, ModalityInput]) -> FusionOutput:
-        tokens, mask = self.tokens(*rows_and_presence(inputs))  # (B, n·c, p), the main one first
+        tokens, mask = self.tokens(*rows_there(inputs))  # (B, n·c, p), the main one first
         main = tokens[:, : self.channels]
         return FusionOutput(self.output(attend(self.attention, main, tokens, mask)))
 

@@ -25,7 +25,8 @@ from mia_fairseq.models.affect_model import AffectModel
 from mia_fairseq.models.fusion_settings import (
     TransformerConfig,
     check_width,
-    rows_and_presence,
+    rows_there,
+    transformer_settings,
     used,
 )
 from mia_fairseq.modules.masked_attention import MaskedTransformer
@@ -51,7 +52,7 @@ class TransformerFusion(Fusion):
         self.output = nn.Linear(width, shape.dims[shape.main])
 
     def forward(self, inputs: Mapping[str, ModalityInput]) -> FusionOutput:
-        tokens, mask = self.tokens(*rows_and_presence(inputs))  # (B, n·c, p), the main one first
+        tokens, mask = self.tokens(*rows_there(inputs))  # (B, n·c, p), the main one first
         encoded = self.encoder(tokens, mask)
         return FusionOutput(self.output(encoded[:, : self.channels]))
 
@@ -65,10 +66,4 @@ class Transformer(AffectModel):
 
     @classmethod
     def build_fusion(cls, shape: FusionShape, cfg: Any) -> Fusion:
-        return TransformerFusion(
-            shape,
-            check_width(cfg),
-            layers=cfg.fusion_layers,
-            heads=cfg.fusion_heads,
-            dropout=cfg.dropout,
-        )
+        return TransformerFusion(shape, check_width(cfg), **transformer_settings(cfg))

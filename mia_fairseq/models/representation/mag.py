@@ -17,7 +17,7 @@ B batch, c channels, d_m main dim.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -27,16 +27,14 @@ from torch import Tensor, nn
 from mia_fairseq.errors import InputError
 from mia_fairseq.fusion import Fusion, FusionOutput, FusionShape, ModalityInput
 from mia_fairseq.models.affect_model import AffectModel, AffectModelConfig
+from mia_fairseq.models.affect_settings import setting
 
 
 @dataclass
 class MAGConfig(AffectModelConfig):
     """Settings of mag."""
 
-    mag_beta: float = field(
-        default=1.0,
-        metadata={"help": "β, the longest shift as a share of the main vector's length"},
-    )
+    mag_beta: float = setting(1.0, "β, the longest shift as a share of the main vector's length")
 
 
 class AdaptationGate(Fusion):

@@ -20,7 +20,7 @@ B batch, c channels, n modalities, p width.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import combinations
 from typing import Any, NamedTuple
 
@@ -28,13 +28,14 @@ import torch
 from fairseq.models import register_model
 from torch import Tensor, nn
 
-from mia_fairseq.errors import InputError
 from mia_fairseq.fusion import Fusion, FusionOutput, FusionShape, ModalityInput
 from mia_fairseq.models.affect_model import AffectModel
+from mia_fairseq.models.affect_settings import setting
 from mia_fairseq.models.fusion_settings import (
     AttentionConfig,
+    at_least,
     check_width,
-    rows_and_presence,
+    rows_there,
     used,
 )
 from mia_fairseq.modules.masked_attention import MaskedTransformer
@@ -49,14 +50,10 @@ from mia_fairseq.modules.representation_losses import (
 class MISAConfig(AttentionConfig):
     """Settings of misa."""
 
-    misa_similarity: float = field(
-        default=1.0, metadata={"help": "s, weight of L_sim; --gamma weighs all three once more"}
-    )
-    misa_difference: float = field(
-        default=0.3, metadata={"help": "d, weight of L_diff; --gamma weighs all three once more"}
-    )
-    misa_reconstruction: float = field(
-        default=1.0, metadata={"help": "r, weight of L_recon; --gamma weighs all three once more"}
+    misa_similarity: float = setting(1.0, "s, weight of L_sim; --gamma weighs all three once more")
+    misa_difference: float = setting(0.3, "d, weight of L_diff; --gamma weighs all three once more")
+    misa_reconstruction: float = setting(
+        1.0, "r, weight of L_recon; --gamma weighs all three once more"
     )
 
 
@@ -102,7 +99,7 @@ class MISAFusion(Fusion):
         self.output = nn.Linear(2 * len(dims) * width, shape.dims[shape.main])
 
     def forward(self, inputs: Mapping[str, ModalityInput]) -> FusionOutput:
-        rows, there = rows_and_presence(inputs)
+        rows, there = rows_there(inputs)
         spaces = [self._split(name, rows[name], there[name]) for name in self.projections]
         # Each channel's 2n vectors are tokens of a sequence of their own: (B·c, 2n, p).
         vectors = [vector for s in spaces for vector in (s.shared, s.private)]
@@ -155,16 +152,11 @@ class MISA(AffectModel):
 
     @classmethod
     def build_fusion(cls, shape: FusionShape, cfg: Any) -> Fusion:
-        weights = (cfg.misa_similarity, cfg.misa_difference, cfg.misa_reconstruction)
-        if min(weights) < 0:
-            raise InputError(
-                f"--misa-similarity, --misa-difference and --misa-reconstruction are {weights}, "
-                "expected 0 or more"
-            )
+        names = ("misa_similarity", "misa_difference", "misa_reconstruction")
         return MISAFusion(
             shape,
             check_width(cfg),
             heads=cfg.fusion_heads,
             dropout=cfg.dropout,
-            weights=weights,
+            weights=at_least(0, cfg, *names),
         )

@@ -16,21 +16,21 @@ fits one loss a batch, and its likelihood alone can be driven up by shrinking x_
 stands in for it. Rows of a missing modality take part in no bound. The criterion multiplies the
 penalty by --gamma once more; it grows with the batch's size, up to log N each.
 
-B batch, c channels, p width.
+B batch, N rows of a bound, c channels, p width.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from fairseq.models import register_model
 from torch import Tensor, nn
 
-from mia_fairseq.errors import InputError
 from mia_fairseq.fusion import Fusion, FusionOutput, FusionShape, ModalityInput
 from mia_fairseq.models.affect_model import AffectModel
-from mia_fairseq.models.fusion_settings import WidthConfig, check_width, rows_and_presence, used
+from mia_fairseq.models.affect_settings import setting
+from mia_fairseq.models.fusion_settings import WidthConfig, at_least, check_width, rows_there, used
 from mia_fairseq.modules.projection import Projections
 from mia_fairseq.modules.representation_losses import info_nce
 
@@ -39,15 +39,11 @@ from mia_fairseq.modules.representation_losses import info_nce
 class MMIMConfig(WidthConfig):
     """Settings of mmim."""
 
-    mmim_input: float = field(
-        default=0.1,
-        metadata={"help": "i, weight of the bound between inputs; --gamma weighs it once more"},
+    mmim_input: float = setting(
+        0.1, "i, weight of the bound between inputs; --gamma weighs it once more"
     )
-    mmim_fusion: float = field(
-        default=0.1,
-        metadata={
-            "help": "f, weight of the bound between fusion and inputs; --gamma weighs it once more"
-        },
+    mmim_fusion: float = setting(
+        0.1, "f, weight of the bound between fusion and inputs; --gamma weighs it once more"
     )
 
 
@@ -71,7 +67,7 @@ class MMIMFusion(Fusion):
         self.across = nn.ModuleDict({name: nn.Linear(width, width) for name in shape.auxiliaries})
 
     def forward(self, inputs: Mapping[str, ModalityInput]) -> FusionOutput:
-        rows, there = rows_and_presence(inputs)
+        rows, there = rows_there(inputs)
         x = self.projections(rows, there)
         joint = torch.relu(self.joint(torch.cat(list(x.values()), dim=2)))  # Z, (B, c, p)
         return FusionOutput(self.output(joint), self.penalty(x, there, joint))
@@ -102,7 +98,5 @@ class MMIM(AffectModel):
 
     @classmethod
     def build_fusion(cls, shape: FusionShape, cfg: Any) -> Fusion:
-        weights = (cfg.mmim_input, cfg.mmim_fusion)
-        if min(weights) < 0:
-            raise InputError(f"--mmim-input and --mmim-fusion are {weights}, expected 0 or more")
-        return MMIMFusion(shape, check_width(cfg), weights)
+        input_weight, fusion_weight = at_least(0, cfg, "mmim_input", "mmim_fusion")
+        return MMIMFusion(shape, check_width(cfg), (input_weight, fusion_weight))

@@ -13,24 +13,24 @@ B batch, c channels, d a modality's dim, d_m main dim, r rank.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from fairseq.models import register_model
 from torch import nn
 
-from mia_fairseq.errors import InputError
 from mia_fairseq.fusion import Fusion, FusionOutput, FusionShape, ModalityInput
 from mia_fairseq.models.affect_model import AffectModel, AffectModelConfig
-from mia_fairseq.models.fusion_settings import used
+from mia_fairseq.models.affect_settings import setting
+from mia_fairseq.models.fusion_settings import at_least, used
 
 
 @dataclass
 class LMFConfig(AffectModelConfig):
     """Settings of lmf."""
 
-    lmf_rank: int = field(default=4, metadata={"help": "r, rank of the fusing tensor; Liu et al."})
+    lmf_rank: int = setting(4, "r, rank of the fusing tensor; Liu et al.")
 
 
 class LowRankFusion(Fusion):
@@ -67,6 +67,4 @@ class LMF(AffectModel):
 
     @classmethod
     def build_fusion(cls, shape: FusionShape, cfg: Any) -> Fusion:
-        if cfg.lmf_rank < 1:
-            raise InputError(f"--lmf-rank is {cfg.lmf_rank}, expected 1 or more")
-        return LowRankFusion(shape, cfg.lmf_rank)
+        return LowRankFusion(shape, *at_least(1, cfg, "lmf_rank"))

@@ -14,7 +14,7 @@ B batch, c channels, n modalities, p width.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -24,7 +24,8 @@ from torch import Tensor, nn
 from mia_fairseq.errors import InputError
 from mia_fairseq.fusion import Fusion, FusionOutput, FusionShape, ModalityInput
 from mia_fairseq.models.affect_model import AffectModel, AffectModelConfig
-from mia_fairseq.models.fusion_settings import rows_and_presence, used
+from mia_fairseq.models.affect_settings import setting
+from mia_fairseq.models.fusion_settings import rows_there, used
 from mia_fairseq.modules.projection import Projections
 
 HIDDEN = 128  # of the inference sub-network, Sec. 4.3 of Zadeh et al.
@@ -36,12 +37,10 @@ MOST_ENTRIES = 2**20  # 134 million weights behind it
 class TFNConfig(AffectModelConfig):
     """Settings of tfn."""
 
-    tfn_dim: int = field(
-        default=0,
-        metadata={
-            "help": "p, width of each modality in the outer product of (p + 1)^n entries; 0 "
-            "chooses the largest up to 32 that keeps the product at 65,536 entries"
-        },
+    tfn_dim: int = setting(
+        0,
+        "p, width of each modality in the outer product of (p + 1)^n entries; 0 "
+        "chooses the largest up to 32 that keeps the product at 65,536 entries",
     )
 
 
@@ -82,12 +81,7 @@ def outer_product(vectors: Iterable[Tensor]) -> Tensor:
 
 
 class TensorFusion(Fusion):
-    """The outer product and the network behind it.
-
-    Args:
-        shape: the modalities.
-        width: p.
-    """
+    """The outer product of widths p, and the network behind it."""
 
     def __init__(self, shape: FusionShape, width: int) -> None:
         super().__init__()
@@ -100,7 +94,7 @@ class TensorFusion(Fusion):
         )
 
     def forward(self, inputs: Mapping[str, ModalityInput]) -> FusionOutput:
-        embedded = map(torch.relu, self.embeddings(*rows_and_presence(inputs)).values())
+        embedded = map(torch.relu, self.embeddings(*rows_there(inputs)).values())
         return FusionOutput(self.inference(outer_product(embedded)))
 
 

@@ -1,0 +1,194 @@
+"""Quantum-inspired fusion: words superposed, modalities entangled, and the state measured.
+
+Li, Gkoumas, Lioma and Melucci, Quantum-inspired multimodal fusion for video sentiment analysis,
+Information Fusion 65, 2021 (the paper's ref. [85]; arXiv 2103.10572). Each item of a sequence is a
+complex vector |x⟩ of amplitudes and phases, in p dimensions:
+
+    |x_t⟩ = r_t ⊙ exp(iφ_t)                     r_t = R x_t, φ_t = Φ x_t
+    |m⟩ = normalized(|x_0⟩ + Σ_t w_t |x_t⟩)      superposition of a modality's items
+    |ψ⟩ = Σ_s ⊗_m A_m^s |m⟩, normalized          entangled where the sum has two terms or more
+    ρ_m = Tr_{all but m} |ψ⟩⟨ψ|                  reduced density matrix, Hermitian, trace 1
+    P_k = |⟨v_k^1 … v_k^n|ψ⟩|²,  P_mk = ⟨v_k^m|ρ_m|v_k^m⟩       joint and single measurement
+    M_fused = V [P : P_m for all m] + v
+
+No tensor of pⁿ entries is written out: with inner products of the terms, ρ_m and both kinds of
+probability cost terms² · p (see `density_matrix`). Different here: a sum of few product states
+stands for their entangled one; x_0 is one of the c adapted rows and w its attention over the
+sequence. A missing modality is no factor of |ψ⟩.
+
+B batch, T time, c channels, p dimensions, s terms, k observables; complex numbers are pairs of
+tensors, real and imaginary.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+from fairseq.models import register_model
+from torch import Tensor, nn
+
+from mia_fairseq.fusion import Fusion, FusionOutput, FusionShape, ModalityInput
+from mia_fairseq.models.affect_model import AffectModel
+from mia_fairseq.models.affect_settings import setting
+from mia_fairseq.models.fusion_settings import WidthConfig, at_least, check_width, used
+from mia_fairseq.models.streams import summary_streams
+from mia_fairseq.modules.masked_attention import padding_of
+from mia_fairseq.modules.projection import Projections, present
+
+Complex = tuple[Tensor, Tensor]
+
+
+@dataclass
+class QMFConfig(WidthConfig):
+    """Settings of qmf."""
+
+    qmf_terms: int = setting(2, "product states in the entangled sum; 1 entangles nothing")
+    qmf_observables: int = setting(32, "k, states that are measured, jointly and of each modality")
+
+
+def inner(one: Complex, other: Complex, along: str) -> Complex:
+    """⟨one|other⟩, summed as an einsum says, e.g. ``"bsp,brp->bsr"``."""
+    (a, b), (x, y) = one, other
+    real = torch.einsum(along, a, x) + torch.einsum(along, b, y)
+    return real, torch.einsum(along, a, y) - torch.einsum(along, b, x)
+
+
+def times(one: Complex, other: Complex) -> Complex:
+    """The product, element by element."""
+    (a, b), (x, y) = one, other
+    return a * x - b * y, a * y + b * x
+
+
+def overlaps(terms: Complex) -> Complex:
+    """⟨a^s|a^r⟩ of one modality's terms (N, s, p): (N, s, s)."""
+    return inner(terms, terms, "nsp,nrp->nsr")
+
+
+def density_matrix(terms: Complex, environment: Complex) -> Complex:
+    """ρ_m (N, p, p) = Σ_sr E_sr |a^r⟩⟨a^s| / its trace, of |ψ⟩ = Σ_s ⊗_m a_m^s.
+
+    Args:
+        terms: a_m^s, (N, s, p).
+        environment: E (N, s, s), the products of ⟨a_k^s|a_k^r⟩ over all other modalities k.
+    """
+    a, b = terms
+    # E |a⟩ with the index r summed out, then times ⟨a^s|.
+    x = torch.einsum("nsr,nrp->nsp", environment[0], a)
+    x = x - torch.einsum("nsr,nrp->nsp", environment[1], b)
+    y = torch.einsum("nsr,nrp->nsp", environment[0], b)
+    y = y + torch.einsum("nsr,nrp->nsp", environment[1], a)
+    real = torch.einsum("nsp,nsq->npq", x, a) + torch.einsum("nsp,nsq->npq", y, b)
+    imaginary = torch.einsum("nsp,nsq->npq", y, a) - torch.einsum("nsp,nsq->npq", x, b)
+    trace = real.diagonal(dim1=1, dim2=2).sum(dim=1).clamp(min=1e-12)[:, None, None]
+    return real / trace, imaginary / trace
+
+
+class Embedding(nn.Module):
+    """One modality's state, its terms of the entangled sum, and what is measured of it."""
+
+    def __init__(self, width: int, terms: int, observables: int) -> None:
+        super().__init__()
+        self.amplitude, self.phase = nn.Linear(width, width), nn.Linear(width, width)  # R, Φ
+        self.terms = nn.Linear(2 * width, 2 * terms * width)  # A_m^s, on pairs
+        self.observables = nn.Parameter(torch.randn(2, observables, width))
+        self.width = width
+
+    def forward(self, tokens: Tensor, mask: Tensor, channels: int) -> Complex:
+        """a_m^s (B·c, s, p) of tokens (B, c + T, p), the summaries first."""
+        r, phi = self.amplitude(tokens), self.phase(tokens)
+        states = torch.stack([r * phi.cos(), r * phi.sin()], dim=-1)  # (B, c + T, p, 2)
+        scores = tokens[:, :channels] @ tokens[:, channels:].mT / self.width**0.5
+        closed = padding_of(mask[:, channels:])[:, None]
+        weights = torch.softmax(scores.masked_fill(closed, float("-inf")), dim=2)  # w
+        mixed = states[:, :channels] + torch.einsum("bct,btpz->bcpz", weights, states[:, channels:])
+        mixed = mixed.flatten(0, 1).flatten(1)  # (B·c, 2p)
+        unit = mixed / torch.linalg.vector_norm(mixed, dim=1, keepdim=True).clamp(min=1e-6)
+        real, imaginary = self.terms(unit).unflatten(1, (2, -1, self.width)).unbind(dim=1)
+        return real, imaginary
+
+    def measured(self) -> Complex:
+        """|v_k⟩, (k, p), of length 1."""
+        norms = torch.linalg.vector_norm(self.observables, dim=(0, 2), keepdim=True)
+        real, imaginary = self.observables / norms.clamp(min=1e-6)
+        return real, imaginary
+
+
+class QuantumFusion(Fusion):
+    """Embeddings, entanglement and measurement, then one linear map.
+
+    Args:
+        shape: the modalities.
+        width: p.
+        terms: of the entangled sum.
+        observables: k.
+    """
+
+    def __init__(self, shape: FusionShape, width: int, terms: int, observables: int) -> None:
+        super().__init__()
+        dims = used(shape)
+        self.channels = shape.channels
+        self.projections = Projections(dims, width)
+        self.embeddings = nn.ModuleDict({n: Embedding(width, terms, observables) for n in dims})
+        self.output = nn.Linear((1 + len(dims)) * observables, shape.dims[shape.main])  # V, v
+
+    def forward(self, inputs: Mapping[str, ModalityInput]) -> FusionOutput:
+        streams = summary_streams(self.projections, inputs)
+        terms = {n: self.embeddings[n](*streams[n], self.channels) for n in self.embeddings}
+        there = {n: present(streams[n][1]).repeat_interleave(self.channels) for n in terms}
+        joint, single, purity = self.measure(terms, there)
+        found = torch.cat([joint, *single], dim=1)  # (B·c, (1 + n)·k)
+        fused = self.output(found).unflatten(0, (-1, self.channels))
+        return FusionOutput(fused, parts={"purity": purity.unflatten(0, (-1, self.channels))})
+
+    def measure(
+        self, terms: Mapping[str, Complex], there: Mapping[str, Tensor]
+    ) -> tuple[Tensor, list[Tensor], Tensor]:
+        """P (N, k), P_m of each modality, and the purity Tr ρ_m² (N, n), 1 where not entangled."""
+        found = {n: one_where_missing(overlaps(a), there[n]) for n, a in terms.items()}
+        single, purities = [], []
+        amplitudes = []
+        for name, a in terms.items():
+            environment = product([found[n] for n in terms if n != name])
+            rho = density_matrix(a, environment)
+            v = cast(Embedding, self.embeddings[name]).measured()
+            kept = there[name][:, None].to(a[0].dtype)
+            single.append(expectation(rho, v) * kept)
+            purities.append((rho[0].square() + rho[1].square()).sum(dim=(1, 2)) * kept[:, 0])
+            amplitudes.append(one_where_missing(inner(v, a, "kp,nsp->nsk"), there[name]))
+        amplitude = product(amplitudes)  # of each term, (N, s, k)
+        norm = product(list(found.values()))[0].sum(dim=(1, 2)).clamp(min=1e-12)[:, None]  # ⟨ψ|ψ⟩
+        joint = (amplitude[0].sum(dim=1).square() + amplitude[1].sum(dim=1).square()) / norm
+        some = torch.stack(list(there.values())).any(dim=0)[:, None].to(joint.dtype)
+        return joint * some, single, torch.stack(purities, dim=1)
+
+
+def expectation(rho: Complex, v: Complex) -> Tensor:
+    """⟨v_k|ρ|v_k⟩, (N, k): real, for a Hermitian ρ (N, p, p)."""
+    (a, b), (x, y) = rho, v
+    real = torch.einsum("kp,npq,kq->nk", x, a, x) + torch.einsum("kp,npq,kq->nk", y, a, y)
+    return real + torch.einsum("kp,npq,kq->nk", y, b, x) - torch.einsum("kp,npq,kq->nk", x, b, y)
+
+
+def product(factors: list[Complex]) -> Complex:
+    """Of one factor or more, element by element."""
+    result = factors[0]
+    for factor in factors[1:]:
+        result = times(result, factor)
+    return result
+
+
+def one_where_missing(value: Complex, there: Tensor) -> Complex:
+    """The value (N, ., .), and 1 in rows that lack the modality."""
+    kept = there[:, None, None]
+    return torch.where(kept, value[0], 1.0), torch.where(kept, value[1], 0.0)
+
+
+@register_model("qmf", dataclass=QMFConfig)
+class QMF(AffectModel):
+    """Any number of modalities."""
+
+    @classmethod
+    def build_fusion(cls, shape: FusionShape, cfg: Any) -> Fusion:
+        terms, observables = at_least(1, cfg, "qmf_terms", "qmf_observables")
+        return QuantumFusion(shape, check_width(cfg), terms, observables)
