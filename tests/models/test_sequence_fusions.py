@@ -87,8 +87,7 @@ def test_cm_berts_weights_by_loops() -> None:
     torch.manual_seed(0)
     fusion, inputs = MaskedMultimodalAttention(shape_of(), 4).double(), inputs_of()
     fusion.bias.data.normal_()
-    for weight in fusion.weights.values():
-        weight.data.normal_()
+    fusion.weights.data.normal_()
     inputs["text"].mask[1, 2] = False
     streams = summary_streams(fusion.projections, inputs)
     tokens, mask = aligned_streams(streams, "text", 2)
@@ -98,9 +97,9 @@ def test_cm_berts_weights_by_loops() -> None:
             scores = []
             for j in range(5):
                 score = float(tokens["text"][row, j] @ fusion.bias)
-                for name in DIMS:
+                for weight, name in zip(fusion.weights, DIMS, strict=True):
                     affinity = float(tokens[name][row, i] @ tokens[name][row, j]) / 2
-                    score += float(fusion.weights[name]) * max(affinity, 0.0)
+                    score += float(weight) * max(affinity, 0.0)
                 scores.append(math.exp(score) if mask[row, j] else 0.0)
             for j in range(5):
                 assert math.isclose(float(found[row, i, j]), scores[j] / sum(scores), abs_tol=1e-12)

@@ -41,7 +41,7 @@ class MaskedMultimodalAttention(Fusion):
         dims = used(shape)
         self.main, self.channels = shape.main, shape.channels
         self.projections = Projections(dims, width)
-        self.weights = nn.ParameterDict({name: torch.ones(()) for name in dims})  # w
+        self.weights = nn.Parameter(torch.ones(len(dims)))  # w, in the order of modalities
         self.bias = nn.Parameter(torch.zeros(width))  # b, see `attention_weights`
         self.norm = nn.LayerNorm(width)
         self.output = nn.Linear(width, shape.dims[shape.main])  # V, v
@@ -64,7 +64,7 @@ class MaskedMultimodalAttention(Fusion):
         """
         main = tokens[self.main]
         scores = (main @ self.bias)[:, None]  # (B, 1, L)
-        for name, weight in self.weights.items():
+        for weight, name in zip(self.weights, self.projections, strict=True):
             vectors = tokens[name]
             scores = scores + weight * torch.relu(vectors @ vectors.mT) / vectors.shape[2] ** 0.5
         closed = padding_of(mask)[:, None]
