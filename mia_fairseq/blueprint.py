@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mia_fairseq.data.schema import Schema
-from mia_fairseq.encoders.build import EncoderStates, build_encoders
+from mia_fairseq.encoders.construction import EncoderStates, build_encoders
 from mia_fairseq.encoders.encoder import Encoder
 from mia_fairseq.errors import InputError
 from mia_fairseq.fusion import FusionShape

@@ -3,20 +3,18 @@
 B batch, P its rows that have the modality, T time, d the encoder's output dim.
 """
 
-from collections.abc import Mapping
-from types import MethodType
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
+from mia_fairseq.encoders.learning import recompute_in_backward
+from mia_fairseq.encoders.lora import Lora, is_lora
 from mia_fairseq.errors import InputError
 
 if TYPE_CHECKING:
     from mia_fairseq.data.format.modality_spec import ModalitySpec
-
-HASH = "sha256"  # in a checkpoint, in place of weights that are left out
 
 
 def inside(lengths: Tensor, steps: int) -> Tensor:
@@ -36,6 +34,7 @@ class Encoder(nn.Module):
         output_dim: d.
         max_positions: the longest sequence that it can read; None for no limit.
         trained_from: the lowest layer that is trained; as many as there are layers for none.
+        lora: the maps that learn beside frozen layers; None for none.
     """
 
     kind: ClassVar[str]
@@ -43,6 +42,7 @@ class Encoder(nn.Module):
     output_dim: int
     max_positions: int | None = None
     trained_from: int = 0
+    lora: Lora | None = None
 
     @classmethod
     def pretrained(cls, where: str) -> tuple["Encoder", str]:
@@ -137,78 +137,49 @@ class Encoder(nn.Module):
             frozen.train(False)
         return self
 
-    def scale_learning_rates(self, name: str, scale: float, decay: float) -> None:
-        """Marks each trained parameter with the group and the scale of its learning rate.
-
-        The top layer learns at `scale` times ``--lr``, each layer below at `decay` times the one
-        above it. The marks are those that fairseq's optimizers and 16-bit copies know.
-
-        Args:
-            name: the modality, which the groups are named after.
-            scale, decay: more than 0.
-        """
-        layers = self.layers()
-        for number, layer in enumerate(layers):
-            share = scale * decay ** (len(layers) - 1 - number)
-            for parameter in layer.parameters():
-                if share != 1 and parameter.requires_grad:
-                    group = f"{name}.{number}" if decay != 1 else name
-                    parameter.param_group = group  # type: ignore[attr-defined]
-                    parameter.optim_overrides = {"lr_scale": share}  # type: ignore[attr-defined]
-
     def blocks(self) -> list[nn.Module]:
         """The modules that `checkpoint_gradients` recomputes: those that are called as they are."""
         return self.layers()
 
     def checkpoint_gradients(self) -> None:
         """Recomputes each trained block in the backward pass instead of keeping what is in it."""
-        for layer in self.blocks():
-            layer.forward = MethodType(_recomputed, layer)
+        recompute_in_backward(self.blocks())
 
-    # Checkpoints ------------------------------------------------------------------------------
+    # LoRA -------------------------------------------------------------------------------------
 
-    def knows_weights(self, source: str, sha256: str, *, leave_out: bool) -> None:
-        """Lets checkpoints hold the hash of unchanged weights in place of the weights.
-
-        A state that does so loads where the weights are here already.
+    def lora_of(self, rank: int, alpha: float, layers: range, kinds: Sequence[str]) -> Lora:
+        """The maps that ``--lora`` asks for.
 
         Args:
-            source: where the weights come from, for messages.
-            sha256: of their file.
-            leave_out: whether `state_dict` is to leave the weights out.
+            rank: of each map.
+            alpha: its weight times the rank.
+            layers: those of `layers` whose linear layers get one.
+            kinds: the last part of their names; none for all.
+
+        Raises:
+            InputError: the network cannot have them.
         """
-        own = torch.tensor(list(bytes.fromhex(sha256)), dtype=torch.uint8)
+        raise InputError("--lora is for encoders of hf; leave it out for this one")
 
-        def remove(_: nn.Module, state: Any, prefix: str, *__: Any) -> None:
-            for key in [key for key in state if key.startswith(prefix)]:
-                del state[key]
-            state[prefix + HASH] = own
+    def add_lora(self, lora: Lora) -> None:
+        """Trains maps beside some linear layers, and nothing else."""
+        holders = [
+            number
+            for number, layer in enumerate(self.layers())
+            if {id(module) for module in layer.modules()}
+            & {id(self.network.get_submodule(name)) for name in lora.modules}
+        ]
+        self.train_from(min(holders))  # what lies below drops no units either
+        lora.add_to(self.network)
+        self.lora = lora
 
-        def fill_in(module: Any, state: Any, prefix: str, *_: Any) -> None:
-            then = state.pop(prefix + HASH, None)
-            if then is None:  # a checkpoint that holds the weights
-                return
-            if not torch.equal(then.cpu(), own):
-                raise InputError(
-                    f"{source} has sha256 {sha256}, the checkpoint was trained with weights of "
-                    f"sha256 {bytes(then.tolist()).hex()}, which it leaves out; give those"
-                )
-            state.update(module.network.state_dict(prefix=f"{prefix}network."))
+    def merge_lora(self) -> None:
+        """Adds the maps to the network's weights, for inference; nothing without maps."""
+        if self.lora is not None:
+            self.lora.merge_into(self.network)
+            self.lora = None
 
-        if leave_out:
-            self.register_state_dict_post_hook(remove)
-        self.register_load_state_dict_pre_hook(fill_in)
-
-
-def _recomputed(layer: nn.Module, *args: Any, **kwargs: Any) -> Any:
-    """A layer's own forward, whose inner results are not kept in training."""
-    forward = MethodType(type(layer).forward, layer)
-    if layer.training and torch.is_grad_enabled():
-        return checkpoint(forward, *args, use_reentrant=False, **kwargs)
-    return forward(*args, **kwargs)
-
-
-def lr_scale_of(parameter: Tensor) -> float:
-    """By what the learning rate of a parameter is multiplied."""
-    marks: Mapping[str, float] = getattr(parameter, "optim_overrides", None) or {}
-    return float(marks.get("lr_scale", 1.0))
+    def is_pretrained(self, name: str) -> bool:
+        """Whether training leaves a weight of this name as the pretrained file has it, if the
+        encoder is frozen or has maps beside its layers."""
+        return self.lora is None or not is_lora(name)

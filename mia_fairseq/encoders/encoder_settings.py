@@ -1,8 +1,9 @@
 """The flags that choose encoders and how they learn, and what they say of each modality."""
 
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from itertools import combinations
 from typing import Any, TypeVar
 
 from fairseq.dataclass import FairseqDataclass
@@ -48,6 +49,32 @@ class EncoderConfig(FairseqDataclass):
             "number, or such as text=0.9; needs --optimizer adam_fused"
         },
     )
+    lora: str = field(
+        default="",
+        metadata={
+            "help": "train maps of this rank beside the encoder's linear layers and nothing else "
+            "of it, such as text=8; checkpoints then hold the maps alone, and the sha256 of the "
+            "encoder, which must be there to load them"
+        },
+    )
+    lora_alpha: str = field(
+        default="",
+        metadata={
+            "help": "the maps weigh this over their rank: one number, or such as text=16; twice "
+            "the rank by default"
+        },
+    )
+    lora_layers: str = field(
+        default="",
+        metadata={"help": "which layers get maps, such as text=4-6; all by default, from 1"},
+    )
+    lora_modules: str = field(
+        default="",
+        metadata={
+            "help": "which linear layers get maps, by the last part of their names, such as "
+            "text=query+value; all by default"
+        },
+    )
     gradient_checkpointing: bool = field(
         default=False,
         metadata={"help": "recompute the encoders' layers in the backward pass, to save memory"},
@@ -71,6 +98,10 @@ class EncoderSettings:
         trained_from: the lowest layer that is trained.
         lr_scale: the top layer's learning rate as a share of ``--lr``.
         layer_decay: each layer's as a share of the one above.
+        lora: the rank of maps beside its linear layers; 0 for none.
+        lora_alpha: their weight times the rank; 0 for twice the rank.
+        lora_layers: the first and the last layer that get them; None for all.
+        lora_modules: the last part of the names of linear layers; none for all.
     """
 
     source: str
@@ -78,6 +109,10 @@ class EncoderSettings:
     trained_from: int = 0
     lr_scale: float = 1.0
     layer_decay: float = 1.0
+    lora: int = 0
+    lora_alpha: float = 0.0
+    lora_layers: tuple[int, int] | None = None
+    lora_modules: tuple[str, ...] = ()
 
 
 def read_settings(cfg: Any, modalities: Collection[str]) -> dict[str, EncoderSettings]:
@@ -98,19 +133,27 @@ def read_settings(cfg: Any, modalities: Collection[str]) -> dict[str, EncoderSet
     scales = _one_or_pairs(cfg.encoder_lr_scale, "--encoder-lr-scale", "text=0.05", known)
     decays = _one_or_pairs(cfg.layer_decay, "--layer-decay", "text=0.9", known)
     named = {"--freeze": frozen, "--unfreeze-from": starts}
-    for flag, names in {**named, "--encoder-lr-scale": scales, "--layer-decay": decays}.items():
+    named |= {"--encoder-lr-scale": scales, "--layer-decay": decays}
+    ranks = _pairs(cfg.lora, "--lora", "text=8", _rank)
+    alphas = _one_or_pairs(cfg.lora_alpha or "1", "--lora-alpha", "text=16", ranks)
+    ranges = _pairs(cfg.lora_layers, "--lora-layers", "text=4-6", _range)
+    kinds = _pairs(cfg.lora_modules, "--lora-modules", "text=query+value", _parts)
+    _check_lora(ranks, {"--lora-alpha": alphas, "--lora-layers": ranges, "--lora-modules": kinds})
+    for flag, names in {**named, "--lora": ranks}.items():
         for name in names:
             if name not in known:
                 raise InputError(
                     f"{flag} names {name!r}, which has no encoder; expected one of "
                     f"{', '.join(sorted(known)) or 'those that --encoder names, and it names none'}"
                 )
-    both = sorted(set(frozen) & set(starts))
-    if both:
-        raise InputError(
-            f"--freeze and --unfreeze-from both name {both[0]!r}, which cannot be frozen and "
-            "trained; leave it out of one of them"
-        )
+    alone = {"--freeze": set(frozen), "--unfreeze-from": set(starts), "--lora": set(ranks)}
+    for one, other in combinations(alone, 2):
+        both = sorted(alone[one] & alone[other])
+        if both:
+            raise InputError(
+                f"{one} and {other} both name {both[0]!r}, and each says what is trained of it; "
+                "leave it out of one of them"
+            )
     return {
         name: EncoderSettings(
             sources.get(name, ""),
@@ -118,9 +161,24 @@ def read_settings(cfg: Any, modalities: Collection[str]) -> dict[str, EncoderSet
             starts.get(name, 0),
             scales.get(name, 1.0),
             decays.get(name, 1.0),
+            ranks.get(name, 0),
+            alphas.get(name, 0.0) if cfg.lora_alpha else 0.0,
+            ranges.get(name),
+            kinds.get(name, ()),
         )
         for name in modalities
     }
+
+
+def _check_lora(ranks: Collection[str], flags: Mapping[str, Collection[str]]) -> None:
+    """Raises `InputError` where a flag is about maps that ``--lora`` does not ask for."""
+    for flag, names in flags.items():
+        for name in names:
+            if name not in ranks:
+                raise InputError(
+                    f"{flag} names {name!r}, for which --lora asks for no maps; add "
+                    f"--lora {name}=8, or leave it out"
+                )
 
 
 def _pairs(text: str, flag: str, example: str, convert: Callable[[str], Value]) -> dict[str, Value]:
@@ -145,6 +203,22 @@ def _share(text: str) -> float:
     if not (math.isfinite(value) and value > 0):
         raise ValueError(text)
     return value
+
+
+def _rank(text: str) -> int:
+    if not text.isdigit() or not int(text):
+        raise ValueError(text)
+    return int(text)
+
+
+def _range(text: str) -> tuple[int, int]:
+    """(4, 6) from ``4-6``, (4, 4) from ``4``."""
+    first, dash, last = text.partition("-")
+    return _layer(first), _layer(last if dash else first)
+
+
+def _parts(text: str) -> tuple[str, ...]:
+    return tuple(text.split("+"))
 
 
 def _layer(text: str) -> int:

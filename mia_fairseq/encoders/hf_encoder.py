@@ -4,7 +4,7 @@ B batch, T time, d the hidden size.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from mia_fairseq.encoders.encoder import Encoder, inside
+from mia_fairseq.encoders.lora import Lora
 from mia_fairseq.encoders.registry import register_encoder
 from mia_fairseq.errors import InputError
 from mia_fairseq.files import weights_sha256
@@ -104,6 +105,11 @@ class HFEncoder(Encoder):
             if isinstance(module, nn.ModuleList) and len(module) == count:
                 return list(module)
         return [self.network]  # such as ALBERT, whose layers share their weights
+
+    def lora_of(self, rank: int, alpha: float, layers: range, kinds: Sequence[str]) -> Lora:
+        # The top layer has a last norm beside its block, and nothing else that is linear.
+        blocks = [self.layers()[number] for number in layers]
+        return Lora.of_blocks(self.network, blocks, rank, alpha, kinds)
 
     def layers(self) -> list[nn.Module]:
         blocks = self.blocks()

@@ -5,10 +5,15 @@ fusion, head and modalities may be others. ``--init-from`` takes over the whole 
 """
 
 import logging
+from collections.abc import Mapping
+from typing import Any
 
 from fairseq import checkpoint_utils
+from torch import Tensor
 
-from mia_fairseq.encoders.encoder import HASH, Encoder
+from mia_fairseq.encoders.encoder import Encoder
+from mia_fairseq.encoders.left_out_weights import HASH, fill_in
+from mia_fairseq.encoders.lora import Lora
 from mia_fairseq.encoders.registry import find_encoder
 from mia_fairseq.errors import InputError
 
@@ -39,13 +44,36 @@ def trained_encoder(modality: str, source: str) -> tuple[Encoder, dict[str, obje
     about = known[modality]
     prefix = f"encoders.{modality}."
     weights = {k.removeprefix(prefix): v for k, v in state["model"].items() if k.startswith(prefix)}
-    if HASH in weights:
+    if HASH in weights and "lora" not in about:
         raise InputError(
             f"--encoder {modality}={source}: that checkpoint leaves its frozen encoder out; give "
             f"{about['source']} itself"
         )
-    kind, _ = find_encoder(about["source"])
-    encoder = kind.untrained(about["architecture"])
-    encoder.load_state_dict(weights)
+    encoder = _restored(about, weights)
     logger.info("%s: encoder %s as it learnt along in %s", modality, about["source"], path)
-    return encoder, {**about, "begun_as": source, "stored": True}
+    kept = {key: value for key, value in about.items() if key != "lora"}
+    return encoder, {**kept, "begun_as": source, "stored": True}
+
+
+def _restored(about: Mapping[str, Any], weights: Mapping[str, Tensor]) -> Encoder:
+    """The encoder that a checkpoint holds; what LoRA learnt is merged into its weights.
+
+    Raises:
+        InputError: the checkpoint leaves the pretrained weights out, and they are not there.
+    """
+    kind, where = find_encoder(about["source"])
+    if "lora" not in about:
+        encoder = kind.untrained(about["architecture"])
+        encoder.load_state_dict(weights)
+        return encoder
+    if about["stored"]:
+        begun = kind.untrained(about["architecture"])
+    else:
+        begun, sha256 = kind.pretrained(where)
+        fill_in(begun, about["source"], sha256, begun.is_pretrained)
+    begun.add_lora(Lora.from_state(about["lora"]))
+    begun.load_state_dict(weights)
+    begun.merge_lora()
+    encoder = kind.untrained(about["architecture"])  # one without the marks of what learnt
+    encoder.load_state_dict(begun.state_dict())
+    return encoder

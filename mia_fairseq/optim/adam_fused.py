@@ -18,7 +18,7 @@ from fairseq.optim import FairseqOptimizer, register_optimizer
 from omegaconf import II
 from torch import Tensor
 
-from mia_fairseq.encoders.encoder import lr_scale_of
+from mia_fairseq.encoders.learning import lr_scale_of
 from mia_fairseq.errors import InputError
 
 SCALE = "lr_scale"  # of a group: its learning rate as a share of --lr

@@ -16,6 +16,7 @@ from mia_fairseq.data.dataset import AffectDataset, pad
 from mia_fairseq.data.format.store import Store
 from mia_fairseq.data.opened_split import open_split
 from mia_fairseq.data.schema import Schema
+from mia_fairseq.encoders.encoder import Encoder
 from mia_fairseq.plugin import register
 from mia_fairseq.predict.clip_inputs import ClipInputs, Options
 
@@ -74,6 +75,9 @@ class Predictor:
         )
         self.checkpoint = Path(checkpoint)
         self.model = models[0].eval()
+        for encoder in self.model.encoders.values():
+            if isinstance(encoder, Encoder):
+                encoder.merge_lora()
         self.schema: Schema = task.schema
         self.inputs = ClipInputs(self.schema, self.checkpoint, options, allowed)
 

@@ -9,6 +9,9 @@ import torch
 from mia_fairseq.data.schema import Schema
 from mia_fairseq.encoders.encoder import Encoder
 from mia_fairseq.encoders.encoder_settings import EncoderSettings, read_settings
+from mia_fairseq.encoders.learning import scale_learning_rates
+from mia_fairseq.encoders.left_out_weights import fill_in, leave_out
+from mia_fairseq.encoders.lora import Lora
 from mia_fairseq.encoders.registry import find_encoder
 from mia_fairseq.encoders.trained_encoder import PREFIX, trained_encoder
 from mia_fairseq.errors import InputError
@@ -41,14 +44,16 @@ def build_encoders(
             chosen, known = settings[name], (saved or {}).get(name)
             encoder, states[name] = _from_checkpoint(name, chosen, known) or _new(name, chosen)
             encoder.check_fits(name, schema.modalities[name])
-            _set_learning(encoder, name, chosen)
+            _set_learning(encoder, name, chosen, states[name])
             if cfg.gradient_checkpointing:
                 encoder.checkpoint_gradients()
             state = states[name]
             if not state["stored"]:  # its weights are those of the pretrained file
-                leave_out = cfg.leave_out_frozen and encoder.is_frozen
-                encoder.knows_weights(state["source"], state["sha256"], leave_out=leave_out)
-                state["stored"] = not leave_out
+                fill_in(encoder, state["source"], state["sha256"], encoder.is_pretrained)
+                if encoder.lora or (cfg.leave_out_frozen and encoder.is_frozen):
+                    leave_out(encoder, state["sha256"], encoder.is_pretrained)
+                else:
+                    state["stored"] = True
             encoders[name] = encoder
     return encoders, states
 
@@ -77,6 +82,11 @@ def _from_checkpoint(
     leaves them out, from where it says."""
     if saved is None:
         return None
+    if settings.lora and "lora" not in saved:
+        raise InputError(
+            f"--lora {name}={settings.lora}: the checkpoint's encoder has no such maps; leave "
+            f"--lora out, or start from its encoder alone, by --encoder {name}=trained:CKPT"
+        )
     kind, where = find_encoder(saved["source"])
     if saved["stored"]:
         if settings.source not in ("", saved["source"], saved.get("begun_as")):
@@ -96,15 +106,47 @@ def _from_checkpoint(
     return encoder, {**saved, "sha256": sha256}
 
 
-def _set_learning(encoder: Encoder, name: str, settings: EncoderSettings) -> None:
+def _set_learning(
+    encoder: Encoder, name: str, settings: EncoderSettings, state: dict[str, Any]
+) -> None:
+    """Says which weights learn and how fast; notes LoRA in what a checkpoint tells."""
     count = len(encoder.layers())
     if settings.trained_from >= count:
         raise InputError(
             f"--unfreeze-from {name}={settings.trained_from}: its encoder has layers 0 to "
             f"{count - 1}; give one of them, or freeze it with --freeze {name}"
         )
-    if settings.frozen:
+    lora = _lora_of(encoder, name, settings, state.get("lora"))
+    if lora is not None:
+        state["lora"] = lora.to_state()
+        encoder.add_lora(lora)
+    elif settings.frozen:
         encoder.freeze()
     else:
         encoder.train_from(settings.trained_from)
-    encoder.scale_learning_rates(name, settings.lr_scale, settings.layer_decay)
+    scale_learning_rates(encoder.layers(), name, settings.lr_scale, settings.layer_decay)
+
+
+def _lora_of(
+    encoder: Encoder, name: str, settings: EncoderSettings, saved: Mapping[str, Any] | None
+) -> Lora | None:
+    """The maps of the checkpoint, or those that the flags ask for; None for none."""
+    if saved is not None:
+        known = Lora.from_state(saved)
+        if settings.lora not in (0, known.rank):
+            raise InputError(
+                f"--lora {name}={settings.lora}: the checkpoint's maps have rank {known.rank}; "
+                f"leave --lora out, or start from its encoder by --encoder {name}=trained:CKPT"
+            )
+        return known
+    if not settings.lora:
+        return None
+    first, last = settings.lora_layers or (1, len(encoder.layers()) - 1)
+    if not 1 <= first <= last < len(encoder.layers()):
+        raise InputError(
+            f"--lora-layers {name}={first}-{last}: its encoder has layers 1 to "
+            f"{len(encoder.layers()) - 1} beside its embeddings; give some of them"
+        )
+    alpha = settings.lora_alpha or 2.0 * settings.lora
+    layers = range(first, last + 1)
+    return encoder.lora_of(settings.lora, alpha, layers, settings.lora_modules)
