@@ -42,6 +42,7 @@ setup(
         "faster-whisper",
         "transformers",
         "safetensors",
+        "peft",  # --lora
         # the demo's generated clips
         "scikit-image",
         "espeakng-loader",

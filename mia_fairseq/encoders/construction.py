@@ -8,7 +8,7 @@ import torch
 
 from mia_fairseq.data.schema import Schema
 from mia_fairseq.encoders.encoder import Encoder
-from mia_fairseq.encoders.encoder_settings import EncoderSettings, read_settings
+from mia_fairseq.encoders.encoder_choices import EncoderSettings, read_settings
 from mia_fairseq.encoders.learning import scale_learning_rates
 from mia_fairseq.encoders.left_out_weights import fill_in, leave_out
 from mia_fairseq.encoders.lora import Lora

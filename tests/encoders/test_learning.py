@@ -12,7 +12,8 @@ from torch import nn
 from mia_fairseq.data.format.labels import LabelSpec
 from mia_fairseq.data.schema import Schema
 from mia_fairseq.encoders.construction import build_encoders
-from mia_fairseq.encoders.encoder_settings import EncoderConfig, EncoderSettings, read_settings
+from mia_fairseq.encoders.encoder_choices import EncoderSettings, read_settings
+from mia_fairseq.encoders.encoder_settings import EncoderConfig
 from mia_fairseq.encoders.hf_encoder import HFEncoder
 from mia_fairseq.encoders.learning import lr_scale_of
 from mia_fairseq.encoders.registry import find_encoder, register_encoder
