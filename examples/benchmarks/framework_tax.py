@@ -16,7 +16,6 @@ torch's fused one, against ``adam`` torch's default.
 
 import argparse
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -37,6 +36,7 @@ from examples.benchmarks.timing import (
     arguments,
     machine,
     milliseconds,
+    seconds,
     start,
 )
 from mia_fairseq.complexity.cost import SetUp
@@ -57,11 +57,11 @@ class Stopwatch:
 
     def between_steps(self, end_of_epoch: bool) -> None:
         """Called when fairseq-train has done with an update."""
-        now = time.perf_counter()
+        now = seconds()
         if self.since is not None and not end_of_epoch:
             self.framework.append(now - self.since)
             self.loop.append(float(alternate({"bare": self.bare}, 1, 0)["bare"][0]))
-        self.since = None if end_of_epoch else time.perf_counter()
+        self.since = None if end_of_epoch else seconds()
 
 
 def bare_step(data: Path, size: int, fused: bool, seed: int) -> Callable[[], Any]:

@@ -57,7 +57,8 @@ def mia_net(setup: SetUp, seed: int, *, written_out: bool = False) -> AffectMode
 class Floor(nn.Module):
     """What no fusion can save: the FFN of Eq. 12 and the head, on the main modality alone.
 
-    With `adapted`, also the model's adapters, on all modalities.
+    The backward pass goes through all of the FFN, down to its input, as any fusion that learns
+    needs it. With `adapted`, also the model's adapters, on all modalities.
     """
 
     def __init__(self, model: MIANet, adapted: bool) -> None:
@@ -74,6 +75,7 @@ class Floor(nn.Module):
             rows[name] = adapter(rows[name])
         nothing = sum(rows[name].sum() for name in self.adapters if name != self.main)
         main = rows[self.main]
+        main = main if main.requires_grad else main.detach().requires_grad_()
         refined = self.dual_residual(main, main.new_zeros(()) + 0 * nothing)
         prediction: Tensor = self.head(self.dropout(refined).flatten(1))
         return prediction.squeeze(1)

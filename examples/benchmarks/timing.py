@@ -1,8 +1,10 @@
 """What every benchmark shares: timing in turn, peak memory in a fresh process, and the report.
 
 Times of two things are only ever compared within one run, in which they take turns, on one
-thread. A ratio is that of the medians; beside it stand the quartiles of the ratios turn by turn,
-which tell how much the machine swayed meanwhile.
+thread. They are the process's CPU time, so that what else runs on the machine counts little; on a
+GPU the time by the clock until the GPU has done. A ratio is that of the medians; beside it stand
+the quartiles of the ratios turn by turn, which tell how much the machine swayed meanwhile. The
+machine's load at the start and the end is in the report.
 """
 
 import argparse
@@ -27,15 +29,25 @@ from mia_fairseq.files import write_json
 Times = dict[str, NDArray[np.float64]]
 
 
-def alternate(actions: Mapping[str, Callable[[], Any]], turns: int, warm_up: int = 2) -> Times:
+def seconds(device: str = "cpu") -> float:
+    """Now, by the clock that every benchmark reads: CPU seconds, or a GPU's by the wall clock."""
+    if device == "cpu":
+        return time.process_time()
+    torch.cuda.synchronize(device)
+    return time.perf_counter()
+
+
+def alternate(
+    actions: Mapping[str, Callable[[], Any]], turns: int, warm_up: int = 2, device: str = "cpu"
+) -> Times:
     """Seconds of each action, (turns,), the actions taken in turn; the first turns do not count."""
     taken: dict[str, list[float]] = {name: [] for name in actions}
     for turn in range(turns + warm_up):
         for name, action in actions.items():
-            start = time.perf_counter()
+            start = seconds(device)
             action()
             if turn >= warm_up:
-                taken[name].append(time.perf_counter() - start)
+                taken[name].append(seconds(device) - start)
     return {name: np.array(seconds) for name, seconds in taken.items()}
 
 

@@ -8,9 +8,10 @@ whole model, from features of one vector a modality to new weights.
 
 - `written out`: S and P of Eq. 1-5 as they stand, under autograd.
 - `fast`: the default.
-- `floor`: FFN of Eq. 12, its residual, dropout, the head, the mean absolute error, backward and
-  Adam on these weights; no fusion, no normalisation of features, no pooling. With adapters, the
-  adapters of all modalities are in the floor too (their outputs enter its loss).
+- `floor`: FFN of Eq. 12, its residual, dropout, the head, the mean absolute error, backward (down
+  to the FFN's input) and Adam on these weights; no fusion, no normalisation of features, no
+  pooling. With adapters, the adapters of all modalities are in the floor too (their outputs enter
+  its loss).
 
 Both without adapters (fusion + FFN + head, what the acceptance is for) and with them (the
 plugin's default). Memory is how far the resident set of a fresh process rises during one step,

@@ -7,10 +7,10 @@ import math
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mia_fairseq.modules.batch_norm import BatchNorm1d
+from mia_fairseq.modules.convolution import convolve
 from mia_fairseq.modules.interactive_attention import interactive_attention
 from mia_fairseq.modules.kernel_regularization import kernel_regularization
 
@@ -68,24 +68,6 @@ class MIAModule(nn.Module):
     def penalty(self) -> Tensor:
         """This module's term of L_KRL, Eq. 9-10; a scalar."""
         return kernel_regularization(self.kernel)
-
-
-def convolve(layer: nn.Conv1d, rows: Tensor) -> Tensor:
-    """`layer(rows)` for a stride of 1, (B, c_in, d) to (B, c_out, d).
-
-    On a CPU as one matrix product of the shifted rows, several times faster than torch's
-    convolution for the few channels and narrow kernels of Eq. 6 and 8.
-    """
-    if rows.device.type != "cpu" or torch.is_autocast_enabled("cpu") or layer.bias is None:
-        output: Tensor = layer(rows)
-        return output
-    width = layer.kernel_size[0]
-    shifted = rows
-    if width > 1:
-        padded, length = F.pad(rows, (width // 2, width // 2)), rows.shape[2]
-        shifted = torch.cat([padded[:, :, k : k + length] for k in range(width)], dim=1)
-    weight = layer.weight.transpose(1, 2).flatten(1)  # (c_out, width · c_in)
-    return torch.baddbmm(layer.bias[:, None], weight.expand(len(rows), -1, -1), shifted)
 
 
 def initial_kernel(channels: int, how: KernelInit) -> Tensor:

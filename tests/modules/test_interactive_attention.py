@@ -176,14 +176,14 @@ class Counter:
         self.queries: list[int] = []
         tilt = closed_form.tilt
 
-        def counted(queries: Tensor, aux: Tensor, *, want_variance: bool) -> object:
+        def counted(queries: Tensor, aux: Tensor, **wanted: bool) -> object:
             self.queries.append(queries.numel())
-            return tilt(queries, aux, want_variance=want_variance)
+            return tilt(queries, aux, **wanted)
 
         monkeypatch.setattr(closed_form, "tilt", counted)
 
 
-@pytest.mark.parametrize(("scale", "most"), [(0.1, 21), (0.5, 21), (1.0, 41), (10.0, 400)])
+@pytest.mark.parametrize(("scale", "most"), [(0.1, 49), (0.5, 49), (1.0, 49), (10.0, 400)])
 def test_nodes_grow_with_the_scale_only_as_needed(
     scale: float, most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

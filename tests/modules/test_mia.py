@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from mia_fairseq.modules.convolution import convolve as fast_convolution
 from mia_fairseq.modules.mia import MIAModule, initial_kernel
-from mia_fairseq.modules.mia import convolve as fast_convolution
 
 
 def naive(module: MIAModule, main: Tensor, aux: Tensor) -> Tensor:

@@ -94,22 +94,21 @@ def tail(values: Tensor) -> Tensor:
     return (values.double() @ _tail_matrix(degree, values.device)).abs().sum(-1)
 
 
-def _polynomials(points: Tensor, degree: int) -> Tensor:
-    """T_0 ... T_degree by the three-term recurrence: (B, P) -> (degree + 1, B, P)."""
-    table = points.new_empty(degree + 1, *points.shape)
-    table[0] = 1
-    table[1] = points
-    twice = 2 * points
-    for k in range(2, degree + 1):
-        torch.mul(twice, table[k - 1], out=table[k]).sub_(table[k - 2])
-    return table
+@lru_cache(maxsize=32)
+def _orders(degree: int, kind: torch.dtype, device: torch.device) -> Tensor:
+    """0 ... q - 1, then 0, q, 2q ... N: (q + N / q + 1, 1, 1)."""
+    q = block_size(degree)
+    with torch.inference_mode(False):
+        orders = [*range(q), *range(0, degree + 1, q)]
+        return torch.tensor(orders, dtype=kind, device=device)[:, None, None]
 
 
 def basis(points: Tensor, degree: int) -> Basis:
-    """Prepare for interpolation at `points`, (B, P) in [-1, 1]."""
+    """Prepare for interpolation at `points`, (B, P) in [-1, 1]; T_k(u) = cos(k arccos u)."""
     q = block_size(degree)
-    inner = _polynomials(points, q)
-    return Basis(degree, inner[:q], _polynomials(inner[q], degree // q))
+    angles = torch.acos(points.clamp(-1, 1))
+    table = torch.cos(_orders(degree, points.dtype, points.device) * angles)
+    return Basis(degree, table[:q], table[q:])
 
 
 def evaluate(values: Tensor, at: Basis) -> Tensor:
