@@ -14,6 +14,7 @@ from pkgutil import iter_modules
 PLUGIN_GROUP = "mia_fairseq.plugins"
 
 _FOLDERS = ("optim", "tasks", "models", "conversations", "criterions")
+_WITHOUT_FAIRSEQ = ("models", "conversations")  # all that an exported model is built of
 _state = {"registered": False}
 
 
@@ -26,17 +27,18 @@ def register() -> None:
     """Makes all of this package known to fairseq; a second call changes nothing.
 
     fairseq's faults are patched, the folders' modules imported, and then what other installed
-    packages offer under the entry point group ``mia_fairseq.plugins``.
+    packages offer under the entry point group ``mia_fairseq.plugins``. Where fairseq is not
+    installed, only what an exported model is built of is imported.
     """
     if _state["registered"]:  # or on the way: the folders call us while we import them
         return
     _state["registered"] = True
     try:
-        _patch_fairseq()
-        for folder in _FOLDERS:
+        known = _patch_fairseq()
+        for folder in _FOLDERS if known else _WITHOUT_FAIRSEQ:
             if find_spec(f"mia_fairseq.{folder}") is not None:
                 _import_all(f"mia_fairseq.{folder}")
-        for plugin in entry_points(group=PLUGIN_GROUP):
+        for plugin in entry_points(group=PLUGIN_GROUP) if known else ():
             plugin.load()
     except BaseException:
         _state["registered"] = False
@@ -53,8 +55,12 @@ def _import_all(package_name: str) -> None:
             import_module(module.name)
 
 
-def _patch_fairseq() -> None:
-    from fairseq.registry import REGISTRIES
+def _patch_fairseq() -> bool:
+    """Whether fairseq is here; if so, it is patched."""
+    try:
+        from fairseq.registry import REGISTRIES
+    except ImportError:  # for a model that was exported: see mia_fairseq.fairseq_bases
+        return False
 
     from mia_fairseq.errors import show_input_errors_as_sentences
     from mia_fairseq.fairseq_patches import all_patches
@@ -64,3 +70,4 @@ def _patch_fairseq() -> None:
     all_patches.apply()
     optimizer = REGISTRIES["optimizer"]  # Adam is the paper's (Sec. 4.3); fairseq has no default
     optimizer["default"] = optimizer["default"] or "adam"
+    return True

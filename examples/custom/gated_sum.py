@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from fairseq.models import register_model
 from torch import nn
 
+from mia_fairseq.fairseq_bases import register_model
 from mia_fairseq.fusion import Fusion, FusionOutput, FusionShape, ModalityInput
 from mia_fairseq.models.affect_model import AffectModel, AffectModelConfig
 

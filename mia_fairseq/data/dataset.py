@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from fairseq.data import FairseqDataset
 from numpy.typing import NDArray
 
 from mia_fairseq.data.format.kinds import KINDS
 from mia_fairseq.data.format.modality_spec import ModalitySpec
 from mia_fairseq.data.format.store import Split
 from mia_fairseq.errors import InputError
+from mia_fairseq.fairseq_bases import FairseqDataset
 
 BUCKET = 1600  # rows that are sorted by length together: 50 batches of 32
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from fairseq.dataclass import FairseqDataclass
+from mia_fairseq.fairseq_bases import FairseqDataclass
 
 
 @dataclass

@@ -11,8 +11,6 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
-from fairseq.models.roberta import RobertaModel
-from fairseq.models.roberta.model import base_architecture
 from torch import Tensor, nn
 
 from mia_fairseq.encoders.encoder import Encoder, inside
@@ -129,6 +127,8 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 def settings_of(given: Mapping[str, Any], vocabulary: int) -> dict[str, Any]:
     """All settings that decide an architecture: those given, RoBERTa-base's for the rest."""
+    from fairseq.models.roberta.model import base_architecture
+
     known = argparse.Namespace()
     base_architecture(known)
     settings = {name: given.get(name, default) for name, default in vars(known).items()}
@@ -148,7 +148,10 @@ class _Dictionary(SimpleNamespace):
         return PAD
 
 
-def _build(settings: Mapping[str, Any]) -> RobertaModel:
+def _build(settings: Mapping[str, Any]) -> Any:
+    """fairseq's RobertaModel of some settings."""
+    from fairseq.models.roberta import RobertaModel
+
     dictionary = _Dictionary(size=settings["vocabulary"])
     args = argparse.Namespace(**settings)
     return RobertaModel.build_model(args, SimpleNamespace(source_dictionary=dictionary))

@@ -8,7 +8,6 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from fairseq import checkpoint_utils
 from torch import Tensor
 
 from mia_fairseq.encoders.encoder import Encoder
@@ -32,6 +31,8 @@ def trained_encoder(modality: str, source: str) -> tuple[Encoder, dict[str, obje
     Raises:
         InputError: the checkpoint cannot be read, or does not hold the encoder.
     """
+    from fairseq import checkpoint_utils
+
     path = source.removeprefix(PREFIX)
     state = checkpoint_utils.load_checkpoint_to_cpu(path)
     known = (state.get("task_state") or {}).get("encoders", {})

@@ -1,21 +1,23 @@
 """Takes a model name over from fairseq, which keeps the first model of a name in silence."""
 
-from fairseq.models import (
-    ARCH_CONFIG_REGISTRY,
-    ARCH_MODEL_INV_REGISTRY,
-    ARCH_MODEL_NAME_REGISTRY,
-    ARCH_MODEL_REGISTRY,
-    MODEL_REGISTRY,
-)
-
 
 def free_name(name: str) -> None:
     """Moves fairseq's own model from `name` to ``fairseq_{name}``, so that ours can have it.
 
     fairseq's other architectures of that model, e.g. ``transformer_wmt_en_de``, stay as they are.
     Of the model itself only checkpoints trained under the bare `name` are no longer found by it.
-    A name that is free, or taken by another plugin, is left as it is.
+    A name that is free, or taken by another plugin, is left as it is; all are free without fairseq.
     """
+    try:
+        from fairseq.models import (
+            ARCH_CONFIG_REGISTRY,
+            ARCH_MODEL_INV_REGISTRY,
+            ARCH_MODEL_NAME_REGISTRY,
+            ARCH_MODEL_REGISTRY,
+            MODEL_REGISTRY,
+        )
+    except ImportError:
+        return
     model = MODEL_REGISTRY.get(name)
     if model is None or not model.__module__.startswith("fairseq."):
         return

@@ -6,7 +6,6 @@ B batch, T time, c channels, d a modality's dim, d_m the main modality's, k outp
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
-from fairseq.models import ARCH_MODEL_REGISTRY, BaseFairseqModel
 from torch import Tensor, nn
 
 from mia_fairseq.blueprint import Blueprint
@@ -15,6 +14,7 @@ from mia_fairseq.encoders.encoder import Encoder, inside
 from mia_fairseq.encoders.feature_encoder import FeatureEncoder
 from mia_fairseq.encoders.modality_encoders import ModalityEncoders
 from mia_fairseq.errors import InputError
+from mia_fairseq.fairseq_bases import BaseFairseqModel, architectures
 from mia_fairseq.fusion import (
     NO_PARTS,
     Fusion,
@@ -60,7 +60,7 @@ class HasBlueprint(Protocol):
 
 def fuses(cfg: Any) -> bool:
     """Whether the model that fairseq would build from settings has auxiliary modalities."""
-    known: Any = ARCH_MODEL_REGISTRY.get(getattr(cfg, "_name", None))
+    known: Any = architectures().get(getattr(cfg, "_name", ""))
     return bool(getattr(known, "needs_auxiliaries", True))
 
 

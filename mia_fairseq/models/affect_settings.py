@@ -3,9 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
-from fairseq.dataclass import ChoiceEnum
-
 from mia_fairseq.encoders.encoder_settings import EncoderConfig
+from mia_fairseq.fairseq_bases import ChoiceEnum
 
 NORMALIZATIONS = ChoiceEnum(["standard", "none"])
 POOLINGS = ChoiceEnum(["mean", "first"])

@@ -5,10 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 import torch
-from fairseq.dataclass import ChoiceEnum
-from fairseq.models import register_model
 from torch import nn
 
+from mia_fairseq.fairseq_bases import ChoiceEnum, register_model
 from mia_fairseq.fusion import Fusion, FusionOutput, FusionShape, ModalityInput
 from mia_fairseq.models.affect_model import AffectModel, AffectModelConfig
 from mia_fairseq.modules.mia import MIAModule

@@ -16,9 +16,9 @@ B batch, c channels, n modalities, p width.
 from collections.abc import Mapping
 from typing import Any
 
-from fairseq.models import register_model
 from torch import nn
 
+from mia_fairseq.fairseq_bases import register_model
 from mia_fairseq.fairseq_patches.model_names import free_name
 from mia_fairseq.fusion import Fusion, FusionOutput, FusionShape, ModalityInput
 from mia_fairseq.models.affect_model import AffectModel

@@ -23,9 +23,9 @@ from itertools import product
 from typing import Any, ClassVar
 
 import torch
-from fairseq.models import register_model
 from torch import Tensor, nn
 
+from mia_fairseq.fairseq_bases import register_model
 from mia_fairseq.fusion import Fusion, FusionOutput, FusionShape, ModalityInput, Taught
 from mia_fairseq.models.affect_model import AffectModel
 from mia_fairseq.models.affect_settings import setting

@@ -21,10 +21,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from fairseq.models import register_model
 from torch import Tensor, nn
 
 from mia_fairseq.errors import InputError
+from mia_fairseq.fairseq_bases import register_model
 from mia_fairseq.fusion import Fusion, FusionOutput, FusionShape, ModalityInput
 from mia_fairseq.models.affect_model import AffectModel, AffectModelConfig
 from mia_fairseq.models.affect_settings import setting

@@ -24,11 +24,10 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, cast
 
 import torch
-from fairseq.dataclass import ChoiceEnum
-from fairseq.models import register_model
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mia_fairseq.fairseq_bases import ChoiceEnum, register_model
 from mia_fairseq.fusion import Fusion, FusionOutput, FusionShape, ModalityInput, Taught
 from mia_fairseq.models.affect_model import AffectModel
 from mia_fairseq.models.affect_settings import setting

@@ -25,9 +25,9 @@ from itertools import combinations
 from typing import Any
 
 import torch
-from fairseq.models import register_model
 from torch import Tensor, nn
 
+from mia_fairseq.fairseq_bases import register_model
 from mia_fairseq.fusion import Fusion, FusionOutput, FusionShape, ModalityInput
 from mia_fairseq.models.affect_model import AffectModel
 from mia_fairseq.models.affect_settings import setting

@@ -1,0 +1,81 @@
+"""What models take from fairseq; without fairseq, the little of it that an exported model needs.
+
+A model that was trained here is run by fairseq's commands, or by code that has torch alone
+(`mia_fairseq.export`). So models, encoders and the data set take fairseq's bases from here, and
+classes of models are registered by `register_model` from here: with fairseq it is fairseq's own.
+"""
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Optional, TypeVar
+
+Model = TypeVar("Model", bound=type)
+
+if TYPE_CHECKING:
+    from fairseq.data import FairseqDataset
+    from fairseq.dataclass import ChoiceEnum, FairseqDataclass
+    from fairseq.models import ARCH_MODEL_REGISTRY, BaseFairseqModel, register_model
+else:
+    try:
+        from fairseq.data import FairseqDataset
+        from fairseq.dataclass import ChoiceEnum, FairseqDataclass
+        from fairseq.models import ARCH_MODEL_REGISTRY, BaseFairseqModel, register_model
+    except ImportError:
+        from torch.nn import Module as BaseFairseqModel
+        from torch.utils.data import Dataset as FairseqDataset
+
+        ARCH_MODEL_REGISTRY: dict[str, type] = {}
+
+        def choice_of(words: list[str]) -> type[Enum]:
+            """The type of a setting that is one of some words."""
+            return Enum("Choice", {word: word for word in words})
+
+        ChoiceEnum = choice_of
+
+        @dataclass
+        class FairseqDataclass:
+            """The base of settings."""
+
+            _name: Optional[str] = None
+
+        def register_model(name: str, dataclass: type | None = None) -> Callable[[Model], Model]:
+            """Makes a class of models known by a name."""
+
+            def register(cls: Model) -> Model:
+                ARCH_MODEL_REGISTRY.setdefault(name, cls)
+                return cls
+
+            return register
+
+
+__all__ = [
+    "BaseFairseqModel",
+    "ChoiceEnum",
+    "FairseqDataclass",
+    "FairseqDataset",
+    "architectures",
+    "do_without_fairseq",
+    "has_fairseq",
+    "register_model",
+]
+
+
+def architectures() -> Mapping[str, Any]:
+    """The classes of models by the names that ``--arch`` knows."""
+    return ARCH_MODEL_REGISTRY
+
+
+def has_fairseq() -> bool:
+    """Whether fairseq's own bases are in use."""
+    return sys.modules.get("fairseq") is not None
+
+
+def do_without_fairseq() -> None:
+    """Spares a command that runs an exported model the seconds that importing fairseq takes.
+
+    To be called before anything of `mia_fairseq` that needs torch is imported. ``None`` is
+    Python's own mark for a module that cannot be imported.
+    """
+    sys.modules.setdefault("fairseq", None)  # type: ignore[arg-type]
