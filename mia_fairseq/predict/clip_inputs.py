@@ -17,7 +17,7 @@ from mia_fairseq.data.schema import Schema
 from mia_fairseq.errors import InputError
 
 if TYPE_CHECKING:
-    from preprocess.extraction.worker import Job
+    from preprocess.extraction.worker import Extractors, Job
     from preprocess.extractors.base import Clip, Extractor
 
 Options = Mapping[str, Mapping[str, str]]  # of extractors, by modality
@@ -46,6 +46,7 @@ class ClipInputs:
     ) -> None:
         self.schema, self.checkpoint, self.options = schema, checkpoint, dict(options or {})
         self.allowed = allowed
+        self._kept: Extractors = {}  # from one call to the next
         for name in self.options:
             if name not in schema.stored:
                 raise InputError(
@@ -106,7 +107,7 @@ class ClipInputs:
         )
         if spec.kind == "tokens" or name in self.options:
             self._check_same(name, spec, job)
-        arrays, computed = [], compute(job, clips)
+        arrays, computed = [], compute(job, clips, self._kept)
         notes = dict(computed.notes)
         for place, array in enumerate(computed.arrays):
             if isinstance(array, Failure):
@@ -143,7 +144,7 @@ class ClipInputs:
         """Raises `InputError` where the extractor is made of other files than in training."""
         from preprocess.extraction.worker import describe
 
-        here = describe(job)
+        here = describe(job, self._kept)
         hashes = [key for key in spec.extra if key == "tokenizer" or key.endswith("_sha256")]
         for key in ("dim", *hashes):
             then = spec.dim if key == "dim" else spec.extra[key]

@@ -72,7 +72,9 @@ class Computed:
     stages: dict[str, float]  # seconds
 
 
-_built: dict[Job, Extractor] = {}
+Extractors = dict[Job, Extractor]  # built ones, which whoever works longer than one job keeps
+
+_built: Extractors = {}
 
 
 def start_worker() -> None:
@@ -88,9 +90,9 @@ def start_worker() -> None:
         threading.Thread(target=follow, daemon=True).start()
 
 
-def describe(job: Job) -> dict[str, object]:
+def describe(job: Job, kept: Extractors | None = None) -> dict[str, object]:
     """What ``extractor.json`` tells: the extractor's own words, its options, pooling and dtype."""
-    extractor = _extractor(job)
+    extractor = _extractor(job, kept)
     return {
         **extractor.describe(),
         "options": dict(job.options),
@@ -124,10 +126,20 @@ def work(job: Job, clips: Sequence[Clip]) -> Report:
     return report
 
 
-def compute(job: Job, clips: Sequence[Clip]) -> Computed:
-    """Extract a few clips; one entry a clip, (T, *item) in the job's dtype or why there is none."""
+def compute(job: Job, clips: Sequence[Clip], kept: Extractors | None = None) -> Computed:
+    """Extracts a few clips.
+
+    Args:
+        job: what to extract.
+        clips: of what.
+        kept: where the job's extractor is looked for, and kept for the next call; None: this
+            process keeps the last job's.
+
+    Returns:
+        One entry a clip, (T, *item) in the job's dtype or why there is none.
+    """
     begun = time.perf_counter()
-    extractor = _extractor(job)
+    extractor = _extractor(job, kept)
     loaded = time.perf_counter()
     with _one_thread():
         outputs, notes = _extract(extractor, clips)
@@ -137,11 +149,13 @@ def compute(job: Job, clips: Sequence[Clip]) -> Computed:
     return Computed([_finished(o, extractor, job) for o in outputs], notes, stages)
 
 
-def _extractor(job: Job) -> Extractor:
-    if job not in _built:
-        _built.clear()  # one model at a time is enough in memory
-        _built[job] = build_extractor(job.extractor, dict(job.options))
-    return _built[job]
+def _extractor(job: Job, kept: Extractors | None = None) -> Extractor:
+    built = _built if kept is None else kept
+    if job not in built:
+        if kept is None:
+            built.clear()  # one model at a time is enough in memory
+        built[job] = build_extractor(job.extractor, dict(job.options))
+    return built[job]
 
 
 @contextlib.contextmanager

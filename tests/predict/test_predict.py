@@ -1,6 +1,7 @@
 """Prediction: a split as evaluation has it, and clips through the extractors of the checkpoint."""
 
 import csv
+import inspect
 import io
 import json
 from dataclasses import replace
@@ -107,6 +108,27 @@ def test_a_clip_goes_through_the_checkpoints_extractors(trained: Path, tmp_path:
         predictor.predict_clips([Clip("c", clip, "word " * words)])[0].value for words in (1, 11)
     )
     assert -3.5 < few < -1.5 and 1 < many < 3.5  # the truth is −2.5 and 2.5
+
+
+def test_extractors_are_built_once_for_all_calls(
+    trained: Path, tmp_path: Path, monkeypatch
+) -> None:
+    clip = tmp_path / "a.mp4"
+    clip.write_bytes(bytes(7))
+    built: list[str] = []
+    for extractor in (WordCount, FileSize):
+        first = extractor.__init__
+
+        def counting(self, first=first, **options: str) -> None:
+            built.append(type(self).__name__)
+            first(self, **options)
+
+        counting.__signature__ = inspect.signature(first)  # type: ignore[attr-defined]
+        monkeypatch.setattr(extractor, "__init__", counting)
+    predictor = Predictor(trained)
+    once, again = (predictor.predict_clips([Clip("a", clip, "one two")]) for _ in range(2))
+    assert sorted(built) == ["FileSize", "WordCount"]
+    assert once == again
 
 
 def test_a_clip_without_neighbours_lacks_its_contexts(trained: Path, tmp_path: Path) -> None:
