@@ -13,6 +13,7 @@ from mia_fairseq.models.affect_model import AffectModel, AffectModelConfig
 from mia_fairseq.modules.mia import MIAModule
 
 KERNEL_INITS = ChoiceEnum(["identity", "scaled", "random"])
+KERNEL_FORMS = ChoiceEnum(["free", "psd"])
 
 
 @dataclass
@@ -29,6 +30,17 @@ class MIANetConfig(AffectModelConfig):
         default="identity",
         metadata={"help": "start of W: identity, identity / sqrt(c), or random; open in the paper"},
     )
+    kernel_scale: float = field(
+        default=1.0,
+        metadata={
+            "help": "factor on the start of W; near 0 the attention starts as a plain mean, which "
+            "many channels need; ours, open in the paper"
+        },
+    )
+    kernel_form: KERNEL_FORMS = field(  # type: ignore[valid-type]
+        default="free",
+        metadata={"help": "W free, as in the paper, or psd: W = L L^T with L learnt; ours"},
+    )
     fusion_scale_init: float = field(
         default=1.0,
         metadata={
@@ -43,7 +55,7 @@ class MIAFusion(Fusion):
 
     Args:
         shape: the modalities; the order of auxiliaries is the order of modules.
-        gate_kernel, fuse_kernel, kernel_init: as in `MIAModule`.
+        gate_kernel, fuse_kernel, kernel_init, kernel_scale, kernel_form: as in `MIAModule`.
         scale_init: the start of the last module's batch norm scale.
     """
 
@@ -55,6 +67,8 @@ class MIAFusion(Fusion):
         fuse_kernel: int,
         kernel_init: Any,
         scale_init: float,
+        kernel_scale: float = 1.0,
+        kernel_form: Any = "free",
     ) -> None:
         super().__init__()
         self.main = shape.main
@@ -66,6 +80,8 @@ class MIAFusion(Fusion):
                     gate_kernel,
                     fuse_kernel,
                     kernel_init=kernel_init,
+                    kernel_scale=kernel_scale,
+                    kernel_form=kernel_form,
                     scale_init=scale_init if name == last else 1.0,
                 )
                 for name in shape.auxiliaries
@@ -91,5 +107,7 @@ class MIANet(AffectModel):
             gate_kernel=cfg.gate_kernel,
             fuse_kernel=cfg.fuse_kernel,
             kernel_init=str(cfg.kernel_init),
+            kernel_scale=cfg.kernel_scale,
+            kernel_form=str(cfg.kernel_form),
             scale_init=cfg.fusion_scale_init,
         )

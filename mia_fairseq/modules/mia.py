@@ -4,10 +4,11 @@ B batch, c channels, d_m main dim, d_a auxiliary dim.
 """
 
 import math
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import register_parametrization
 
 from mia_fairseq.modules.batch_norm import BatchNorm1d
 from mia_fairseq.modules.convolution import convolve
@@ -15,6 +16,7 @@ from mia_fairseq.modules.interactive_attention import interactive_attention
 from mia_fairseq.modules.kernel_regularization import kernel_regularization
 
 KernelInit = Literal["identity", "scaled", "random"]
+KernelForm = Literal["free", "psd"]
 
 
 class MIAModule(nn.Module):
@@ -27,6 +29,11 @@ class MIAModule(nn.Module):
         kernel_init: how W starts: ``identity``; ``scaled``, identity / √c, which keeps affinities
             at unit variance for unit-variance inputs; ``random``, normal with deviation 1/c, which
             is not symmetric, so L_KRL has work to do.
+        kernel_scale: by which the start of W is multiplied. Ours: near 0 each main column begins
+            with the plain mean of the auxiliary's columns and learns which of them it needs, where
+            at 1 many channels make the softmax of Eq. 3 one-sided from the start.
+        kernel_form: ``free``, as in the paper; ``psd``, ours: W = L Lᵀ with L learnt, so that W is
+            symmetric positive semi-definite by construction and L_KRL has nothing left to do.
         scale_init: where the scale of the batch norm of Eq. 8 starts; at 0 the module puts out
             nothing at first and earns its part.
     """
@@ -38,6 +45,8 @@ class MIAModule(nn.Module):
         fuse_kernel: int = 3,
         *,
         kernel_init: KernelInit = "identity",
+        kernel_scale: float = 1.0,
+        kernel_form: KernelForm = "free",
         scale_init: float = 1.0,
     ) -> None:
         super().__init__()
@@ -46,7 +55,17 @@ class MIAModule(nn.Module):
                 f"channels {channels} must be 1 or more, and gate_kernel {gate_kernel} and "
                 f"fuse_kernel {fuse_kernel} odd"
             )
-        self.kernel = nn.Parameter(initial_kernel(channels, kernel_init))  # W, (c, c)
+        if kernel_scale < 0 or kernel_form not in get_args(KernelForm):
+            raise ValueError(
+                f"kernel_scale {kernel_scale:g} must be 0 or more, and kernel_form "
+                f"{kernel_form!r} free or psd"
+            )
+        start = initial_kernel(channels, kernel_init)
+        if kernel_form == "psd":
+            self.kernel = nn.Parameter(start * kernel_scale**0.5)  # L, (c, c)
+            register_parametrization(self, "kernel", Gram(), unsafe=True)  # reads as W
+        else:
+            self.kernel = nn.Parameter(start * kernel_scale)  # W, (c, c)
         self.gate = nn.Conv1d(channels, channels, gate_kernel, padding=gate_kernel // 2)  # K₁, b₁
         self.fuse = nn.Conv1d(2 * channels, channels, fuse_kernel, padding=fuse_kernel // 2)
         self.norm = BatchNorm1d(channels)  # f_N
@@ -68,6 +87,14 @@ class MIAModule(nn.Module):
     def penalty(self) -> Tensor:
         """This module's term of L_KRL, Eq. 9-10; a scalar."""
         return kernel_regularization(self.kernel)
+
+
+class Gram(nn.Module):
+    """W = L Lᵀ of a learnt L (c, c)."""
+
+    def forward(self, root: Tensor) -> Tensor:
+        """(c, c) → (c, c), symmetric positive semi-definite."""
+        return root @ root.T
 
 
 def initial_kernel(channels: int, how: KernelInit) -> Tensor:

@@ -123,3 +123,31 @@ def test_convolving_is_torchs_convolution(channels: int, width: int) -> None:
         results.append([output, *torch.autograd.grad(output, wanted, upstream)])
     for mine, torchs in zip(*results, strict=True):
         assert torch.allclose(mine, torchs, rtol=1e-12, atol=1e-12)
+
+
+def test_the_start_of_w_is_scaled() -> None:
+    assert torch.equal(MIAModule(3, kernel_scale=0.1).kernel, torch.eye(3) * 0.1)
+    main, aux = torch.randn(2, 3, 5), torch.randn(2, 3, 4)
+    plain = MIAModule(3, kernel_scale=0.0).attend(main, aux)  # W = 0: the plain mean of A's columns
+    assert torch.allclose(plain, aux.mean(dim=2, keepdim=True).expand(-1, -1, 5), atol=1e-6)
+    with pytest.raises(ValueError, match="kernel_scale -1 must be 0 or more"):
+        MIAModule(3, kernel_scale=-1.0)
+
+
+def test_w_by_construction_is_symmetric_positive_semi_definite_whatever_is_learnt() -> None:
+    torch.manual_seed(0)
+    module = MIAModule(4, kernel_init="random", kernel_form="psd", kernel_scale=0.5)
+    optimizer = torch.optim.Adam(module.parameters(), lr=0.1)
+    main, aux = torch.randn(6, 4, 5), torch.randn(6, 4, 7)
+    before = module.kernel.detach().clone()
+    for _ in range(5):
+        optimizer.zero_grad()
+        module(main, aux).square().mean().backward()
+        optimizer.step()
+    kernel = module.kernel.detach()
+    assert not torch.allclose(kernel, before) and torch.allclose(kernel, kernel.T)
+    assert torch.linalg.eigvalsh(kernel).min() > -1e-6
+    assert module.penalty().item() == pytest.approx(0, abs=1e-5)
+    again = MIAModule(4, kernel_form="psd")
+    again.load_state_dict(module.state_dict())
+    assert torch.equal(again.kernel, module.kernel)
