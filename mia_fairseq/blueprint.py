@@ -11,6 +11,7 @@ from typing import Any
 from mia_fairseq.data.schema import Schema
 from mia_fairseq.encoders.construction import EncoderStates, build_encoders
 from mia_fairseq.encoders.encoder import Encoder
+from mia_fairseq.encoders.encoder_settings import EncoderConfig
 from mia_fairseq.errors import InputError
 from mia_fairseq.fusion import FusionShape
 
@@ -34,14 +35,14 @@ class Blueprint:
         """The blueprint with encoders built, and with their longest sequences in its schema.
 
         Args:
-            cfg: an `EncoderConfig`.
+            cfg: an `EncoderConfig`, or what an older checkpoint holds of one.
 
         Raises:
             InputError: a modality has no encoder, or its encoder cannot be had or does not fit.
         """
         if not self.schema.encoded:
             return self
-        encoders, states = build_encoders(cfg, self.schema, self.encoder_states)
+        encoders, states = build_encoders(EncoderConfig.of(cfg), self.schema, self.encoder_states)
         limits = {name: encoder.max_positions for name, encoder in encoders.items()}
         schema = self.schema.with_limits({n: most for n, most in limits.items() if most})
         return replace(self, schema=schema, encoder_states=states, encoders=encoders)

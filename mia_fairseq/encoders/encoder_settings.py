@@ -1,6 +1,7 @@
 """The flags that choose encoders and say how they learn."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 from mia_fairseq.fairseq_bases import FairseqDataclass
 
@@ -77,3 +78,10 @@ class EncoderConfig(FairseqDataclass):
             "their sha256 and need them to be loaded"
         },
     )
+
+    @classmethod
+    def of(cls, cfg: Any) -> "EncoderConfig":
+        """The flags about encoders among a model's settings, defaults for what is not there."""
+        return EncoderConfig(
+            **{f.name: getattr(cfg, f.name, f.default) for f in fields(EncoderConfig) if f.init}
+        )

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from harness import ROOT, spec_of
 from released import small_bert
 from torch import nn
 
+from mia_fairseq.blueprint import Blueprint
 from mia_fairseq.data.format.labels import LabelSpec
 from mia_fairseq.data.schema import Schema
 from mia_fairseq.encoders.construction import build_encoders
@@ -141,6 +143,12 @@ def test_flags_are_read() -> None:
 def test_what_cannot_be_is_told(folder: Path, settings: dict[str, str], words: str) -> None:
     with pytest.raises(InputError, match=words):
         built(folder, **settings)
+
+
+def test_settings_of_before_there_were_maps_are_read(folder: Path) -> None:
+    older = SimpleNamespace(encoder=f"text=hf:{folder}", freeze="text")
+    blueprint = Blueprint(SCHEMA).with_encoders(older)
+    assert blueprint.encoders["text"].is_frozen and "lora" not in blueprint.encoder_states["text"]
 
 
 def test_an_encoder_that_has_no_maps_says_so() -> None:
