@@ -79,9 +79,10 @@ class EncoderConfig(FairseqDataclass):
         },
     )
 
-    @classmethod
-    def of(cls, cfg: Any) -> "EncoderConfig":
+    @staticmethod
+    def of(cfg: Any) -> "EncoderConfig":
         """The flags about encoders among a model's settings, defaults for what is not there."""
-        return EncoderConfig(
-            **{f.name: getattr(cfg, f.name, f.default) for f in fields(EncoderConfig) if f.init}
-        )
+        known: dict[str, Any] = {
+            f.name: getattr(cfg, f.name, f.default) for f in fields(EncoderConfig)
+        }
+        return EncoderConfig(**known)
