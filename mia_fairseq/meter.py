@@ -18,6 +18,12 @@ from mia_fairseq.data.format.store import Split
 from mia_fairseq.errors import InputError
 from mia_fairseq.files import write_whole
 from mia_fairseq.metrics import classification_metrics, regression_metrics
+from mia_fairseq.multilabel_metrics import (
+    choose_thresholds,
+    each_share,
+    multilabel_metrics,
+    several,
+)
 
 RESULTS_FORMAT = 1
 
@@ -35,11 +41,19 @@ class BatchRows:
 
 
 class WholeSplitMeter:
-    """The outputs of one split, filled batch by batch in any order."""
+    """The outputs of one split, filled batch by batch in any order.
 
-    def __init__(self, split: Split, label: LabelSpec) -> None:
-        self.split, self.label = split, label
-        shape = (len(split), label.outputs) if label.kind == "classes" else (len(split),)
+    Args:
+        split: the rows.
+        label: what their labels are.
+        thresholds: from which probability on each of several labels is predicted.
+    """
+
+    def __init__(
+        self, split: Split, label: LabelSpec, thresholds: Mapping[str, float] | None = None
+    ) -> None:
+        self.split, self.label, self.thresholds = split, label, thresholds or {}
+        shape = (len(split), label.outputs) if label.names else (len(split),)
         self.outputs = np.zeros(shape, np.float32)
         self.times_seen = np.zeros(len(split), np.int64)
 
@@ -66,7 +80,7 @@ class WholeSplitMeter:
         )
 
     def metrics(self) -> dict[str, Any]:
-        """The dictionary of `regression_metrics` or `classification_metrics`.
+        """The metrics of the kind of label, such as `regression_metrics`.
 
         Raises:
             InputError: a row is lost, seen twice, or its output is NaN or Inf.
@@ -82,7 +96,15 @@ class WholeSplitMeter:
         truth = self.split.labels
         if self.label.kind == "regression":
             return regression_metrics(self.outputs, truth)
+        if self.label.kind == "multilabel":
+            targets, names = self.label.targets(truth), self.label.names
+            return multilabel_metrics(each_share(self.outputs), targets, names, self.thresholds)
         return classification_metrics(self.outputs.argmax(axis=1), truth, self.label.names)
+
+    def chosen_thresholds(self) -> dict[str, float]:
+        """The threshold of each of several labels that does best on this split."""
+        targets = self.label.targets(self.split.labels)
+        return choose_thresholds(each_share(self.outputs), targets, self.label.names)
 
     def write_results(self, path: str | Path, about: Mapping[str, Any]) -> None:
         """Writes the metrics as JSON; NaN becomes null."""
@@ -95,9 +117,13 @@ class WholeSplitMeter:
         write_whole(Path(path), json.dumps(results, indent=2, allow_nan=False) + "\n")
 
     def write_predictions(self, path: str | Path) -> None:
-        """Writes one row an utterance: id, label, prediction, and for classes each probability."""
+        """Writes one row an utterance: id, label, prediction, and each class's or label's
+        probability."""
         lines = ["\t".join(["id", "label", "prediction", *(f"p_{n}" for n in self.label.names)])]
-        if self.label.kind == "classes":
+        if self.label.kind == "multilabel":
+            shares = each_share(self.outputs)
+            predicted = several(shares, self.label.names, self.thresholds)
+        elif self.label.kind == "classes":
             shifted = np.exp(self.outputs - self.outputs.max(axis=1, keepdims=True))
             shares = shifted / shifted.sum(axis=1, keepdims=True)
             predicted = self.outputs.argmax(axis=1).astype(np.float64)

@@ -168,12 +168,15 @@ def load_arrays(args: argparse.Namespace) -> dict[str, NDArray[Any]]:
         raise InputError(f"{args.file}: is no .npz, expected one written by numpy.savez") from error
     rows = len(arrays[args.label])
     for name in (*args.modalities, *vectors):
-        shape = arrays[name].shape
-        good = shape[:1] == (rows,) and len(shape) in ((2, 3) if name in args.modalities else (1,))
-        if not good or 0 in shape:
-            expected = "(rows, dim) or (rows, time, dim)" if name in args.modalities else "(rows,)"
+        shape, expected = arrays[name].shape, {1: "(rows,)"}
+        if name in args.modalities:
+            expected = {2: "(rows, dim)", 3: "(rows, time, dim)"}
+        elif name == args.label and args.multilabel:
+            expected |= {2: "(rows, labels)"}
+        if shape[:1] != (rows,) or len(shape) not in expected or 0 in shape:
+            told = " or ".join(expected.values())
             raise InputError(
-                f"{args.file}: {name!r} has shape {shape}, expected {expected} with "
+                f"{args.file}: {name!r} has shape {shape}, expected {told} with "
                 f"{rows} rows as {args.label!r} has"
             )
     return arrays

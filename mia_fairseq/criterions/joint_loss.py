@@ -15,6 +15,7 @@ from mia_fairseq.errors import InputError
 from mia_fairseq.fusion import Taught
 from mia_fairseq.models.affect_model import AffectOutput
 
+CRITERIA = {"regression": "mae_krl", "classes": "ce_krl", "multilabel": "bce_krl"}  # by label
 BALANCING = {"balanced": 1.0, "root": 0.5}  # weights are counts to the power of minus this
 
 
@@ -46,7 +47,7 @@ class JointLossCriterion(FairseqCriterion):
             raise InputError(f"--gamma is {gamma:g}, expected a weight from 0 to below 1")
         kind = task.schema.label.kind
         if kind != self.label_kind:
-            other = {"regression": "mae_krl", "classes": "ce_krl"}[kind]
+            other = CRITERIA[kind]
             raise InputError(
                 f"{type(self).__name__} is for {self.label_kind} labels, {task.schema.corpus} has "
                 f"{kind} labels; use --criterion {other}"

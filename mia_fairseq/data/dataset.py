@@ -53,7 +53,7 @@ class AffectDataset(FairseqDataset):
             ``id`` (B,) row numbers; ``split`` the split's name; ``net_input``: ``features``
             {modality: what `pad` makes of the rows} and ``lengths`` {modality: (B,)}, 0 where the
             modality is missing, and where rows are read among neighbours ``own`` {modality:
-            (B, 2)}, as `VectorTable.own`; ``target`` (B,) float32 scores or int64 classes. An empty
+            (B, 2)}, as `VectorTable.own`; ``target`` as `LabelSpec.targets` has it. An empty
             dictionary for no items, as fairseq's last shards have it.
 
         Raises:
@@ -74,8 +74,7 @@ class AffectDataset(FairseqDataset):
             for name, table in self.split.features.items()
             if table.own is not None
         }
-        classes = self.split.store.label.kind == "classes"
-        labels = np.array([sample["label"] for sample in samples])
+        labels = self.split.store.label.targets([sample["label"] for sample in samples])
         return {
             "id": torch.tensor(rows),
             "split": self.split.name,
@@ -86,7 +85,7 @@ class AffectDataset(FairseqDataset):
                 "lengths": lengths,
                 **({"own": own} if own else {}),
             },
-            "target": torch.from_numpy(labels.astype(np.int64 if classes else np.float32)),
+            "target": torch.from_numpy(labels),
         }
 
     def _name_bad_row(self, name: str, samples: Sequence[Mapping[str, Any]]) -> None:

@@ -1,4 +1,5 @@
-"""What a model must beat: the training labels' mean, or their commonest class."""
+"""What a model must beat: the training labels' mean, their commonest class, or of several labels
+each one's commoner answer."""
 
 from typing import Any
 
@@ -6,6 +7,7 @@ import numpy as np
 
 from mia_fairseq.data.format.store import Store
 from mia_fairseq.metrics import classification_metrics, regression_metrics
+from mia_fairseq.multilabel_metrics import multilabel_metrics
 
 
 def constant_baseline(store: Store) -> dict[str, Any]:
@@ -14,5 +16,9 @@ def constant_baseline(store: Store) -> dict[str, Any]:
     if store.label.kind == "regression":
         found = regression_metrics(np.full(len(test), train.mean()), test)
         return {name: None if np.isnan(figure) else figure for name, figure in found.items()}
+    if store.label.kind == "multilabel":
+        targets = store.label.targets(test)
+        shares = np.tile(store.label.targets(train).mean(axis=0), (len(targets), 1))
+        return multilabel_metrics(shares, targets, store.label.names)
     most = np.bincount(train.astype(np.int64)).argmax()
     return classification_metrics(np.full(len(test), most), test, store.label.names)

@@ -7,6 +7,7 @@ import numpy as np
 
 REGRESSION_COLUMNS = ("mae", "corr", "acc7", "acc2_has0", "f1_has0", "acc2_non0", "f1_non0")
 CLASS_COLUMNS = ("accuracy", "weighted_f1", "macro_f1", "uar")
+MULTILABEL_COLUMNS = ("accuracy", "weighted_accuracy", "weighted_f1", "macro_f1", "exact_match")
 COST_COLUMNS = ("M parameters", "CPU s an epoch")  # of a model, so without a deviation
 
 
@@ -20,7 +21,7 @@ def summarize(rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
         The table; the deviation (n − 1) is there where a row has two seeds or more.
     """
     first = next(iter(rows.values()))[0]
-    metrics = REGRESSION_COLUMNS if "mae" in first else CLASS_COLUMNS
+    metrics = columns_of(first)
     # Older files have fewer.
     columns = [column for column in (*metrics, *COST_COLUMNS) if column in first]
     lines = [
@@ -34,6 +35,13 @@ def summarize(rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
         ]
         lines.append(f"| {name} | {len(seeds)} | {seeds[0]['n']} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def columns_of(metrics: Mapping[str, Any]) -> tuple[str, ...]:
+    """What tables show of results with these metrics, before what they have of each class."""
+    if "mae" in metrics:
+        return REGRESSION_COLUMNS
+    return MULTILABEL_COLUMNS if "by_label" in metrics else CLASS_COLUMNS
 
 
 def _cell(values: Sequence[float | None]) -> str:

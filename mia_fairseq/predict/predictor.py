@@ -17,6 +17,7 @@ from mia_fairseq.data.format.store import Store
 from mia_fairseq.data.opened_split import open_split
 from mia_fairseq.data.schema import Schema
 from mia_fairseq.encoders.encoder import Encoder
+from mia_fairseq.multilabel_metrics import several
 from mia_fairseq.plugin import register
 from mia_fairseq.predict.clip_inputs import ClipInputs, Options
 
@@ -32,8 +33,8 @@ class Prediction:
 
     Attributes:
         id: the clip's path, or the row's id.
-        value: the score, or the most probable class.
-        probabilities: of each class; empty for scores.
+        value: the score, the most probable class, or the labels such as ``happy+sad``.
+        probabilities: of each class or label; empty for scores.
         text: the words that were used.
         missing: for each modality that was taken as missing, why.
         label: the true label, where it is known.
@@ -79,6 +80,7 @@ class Predictor:
             if isinstance(encoder, Encoder):
                 encoder.merge_lora()
         self.schema: Schema = task.schema
+        self.thresholds: dict[str, float] = task.thresholds
         self.inputs = ClipInputs(self.schema, self.checkpoint, options, allowed)
 
     @property
@@ -107,6 +109,8 @@ class Predictor:
             output = self.model(**net_input).prediction
         if self.schema.label.kind == "classes":
             output = torch.softmax(output.float(), dim=1)
+        elif self.schema.label.kind == "multilabel":
+            output = torch.sigmoid(output.float())
         numbers: NDArray[np.float32] = output.float().numpy()
         return numbers
 
@@ -126,7 +130,7 @@ class Predictor:
             known = store.label.format(row.label)
             prediction = self._prediction(row.id, found[place])
             prediction.text = row.text
-            prediction.label = known if store.label.kind == "classes" else float(known)
+            prediction.label = known if store.label.names else float(known)
             yield prediction
 
     def predict_clips(self, clips: Sequence["Clip"]) -> list[Prediction]:
@@ -152,6 +156,9 @@ class Predictor:
         if label.kind == "regression":
             return Prediction(name, float(output))
         shares = {n: float(share) for n, share in zip(label.names, output, strict=True)}
+        if label.kind == "multilabel":
+            (found,) = several(output[None], label.names, self.thresholds)
+            return Prediction(name, label.format(found), shares)
         return Prediction(name, max(shares, key=shares.__getitem__), shares)
 
 

@@ -19,7 +19,7 @@ from mia_fairseq.experiments import experiment as experiments
 from mia_fairseq.experiments.experiment import Experiment
 from mia_fairseq.experiments.identity import CONTENT
 from mia_fairseq.experiments.plan import INDEX_FORMAT
-from mia_fairseq.experiments.summary_tables import CLASS_COLUMNS, REGRESSION_COLUMNS
+from mia_fairseq.experiments.summary_tables import columns_of
 from mia_fairseq.meter import RESULTS_FORMAT
 from mia_fairseq.report.intervals import Predictions
 
@@ -74,9 +74,7 @@ class Table:
     @property
     def columns(self) -> tuple[str, ...]:
         first = next((seed.metrics for row in self.rows for seed in row.seeds), {})
-        if "mae" in first:
-            return REGRESSION_COLUMNS
-        return (*CLASS_COLUMNS, *(f"f1.{name}" for name in first.get("f1", {})))
+        return (*columns_of(first), *(f"f1.{name}" for name in first.get("f1", {})))
 
     @property
     def main_metric(self) -> str:
@@ -213,7 +211,9 @@ def _seeds(runs: Path, evaluation: str, row: TableRow) -> Iterator[Seed]:
                     f"reads {RESULTS_FORMAT}; evaluate again"
                 )
                 continue
-            predictions, problem = read_predictions(file.with_suffix(".tsv"))
+            predictions, problem = None, ""
+            if "by_label" not in metrics:  # of several labels there are no intervals yet
+                predictions, problem = read_predictions(file.with_suffix(".tsv"))
         except (OSError, ValueError, AttributeError) as error:
             row.notes.append(f"{folder.name}: {file.name} cannot be read ({error})")
             continue

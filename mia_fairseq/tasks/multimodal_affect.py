@@ -119,10 +119,13 @@ class MultimodalAffectTask(WholeSplitTask):
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint keeps of the task."""
         state = self.blueprint.to_state()
+        if self.thresholds:
+            state["thresholds"] = dict(self.thresholds)
         return state if self.cfg.fold is None else {**state, "fold": self.cfg.fold}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         self._blueprint = Blueprint.from_state(state_dict)
+        self.thresholds = dict(state_dict.get("thresholds", {}))
         if self.store is not None:
             self.schema.check_fits(self.store)
             self._check_fold(state_dict.get("fold"))

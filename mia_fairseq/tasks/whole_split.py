@@ -27,6 +27,8 @@ class WholeSplitTask(FairseqTask):
         evaluating: whether a checkpoint is being evaluated rather than a model trained.
 
     Attributes:
+        thresholds: from which probability on each of several labels is predicted; chosen by
+            validation.
         end_of_split: who is told of each split that fairseq-validate has evaluated, in order.
     """
 
@@ -37,6 +39,7 @@ class WholeSplitTask(FairseqTask):
         self.evaluating = evaluating
         self.end_of_split: list[EndOfSplit] = []  # in evaluation only
         self._meters: dict[str, WholeSplitMeter] = {}
+        self.thresholds: dict[str, float] = {}
 
     @property
     def schema(self) -> Schema:
@@ -87,13 +90,22 @@ class WholeSplitTask(FairseqTask):
             self._log_whole_split(meter)
 
     def post_validate(self, model: Any, stats: Mapping[str, Any], agg: Any) -> None:
-        """Fails where a row was lost or seen twice (called by fairseq-train after validation)."""
+        """Fails where a row was lost or seen twice; of several labels, chooses the thresholds.
+
+        fairseq-train calls it after validation and before it saves the checkpoint, which so keeps
+        the thresholds of its own validation. The log's figures are at 0.5.
+        """
         for meter in self._meters.values():
             meter.check()
+        if self.schema.label.kind == "multilabel":
+            chosen_on = next(iter(self._meters.values()), None)  # the first of --valid-subset
+            self.thresholds = chosen_on.chosen_thresholds() if chosen_on else {}
 
     def _meter(self, split: str) -> WholeSplitMeter:
         if split not in self._meters:
-            self._meters[split] = WholeSplitMeter(self.datasets[split].split, self.schema.label)
+            rows = self.datasets[split].split
+            thresholds = self.thresholds if self.evaluating else None
+            self._meters[split] = WholeSplitMeter(rows, self.schema.label, thresholds)
         return self._meters[split]
 
     def _log_whole_split(self, meter: WholeSplitMeter) -> None:
@@ -115,6 +127,8 @@ def _scalar_metrics(kind: str) -> Iterable[str]:
     """The metrics that fit into a line of the log."""
     if kind == "classes":
         return ("accuracy", "weighted_f1", "macro_f1", "uar", "n")
+    if kind == "multilabel":
+        return ("accuracy", "weighted_accuracy", "weighted_f1", "macro_f1", "n")
     return (
         *("mae", "corr", "acc7", "acc5", "acc2_has0", "f1_has0", "acc2_non0", "f1_non0"),
         *("n", "n_non0"),

@@ -8,9 +8,13 @@ import numpy as np
 
 from mia_fairseq.data.format.labels import (
     MELD_CLASSES,
+    MOST_LABELS,
+    NO_LABEL,
     SENTIMENT_RANGE,
+    SEPARATOR,
     SEVEN_SCORES,
     LabelSpec,
+    can_be_joined,
     one_line,
 )
 from mia_fairseq.errors import InputError
@@ -45,6 +49,13 @@ def add_label_options(parser: argparse.ArgumentParser) -> None:
         "where they are MELD's seven, alphabetical otherwise)",
     )
     group.add_argument(
+        "--multilabel",
+        nargs="+",
+        metavar="NAME",
+        help="rows have any of these labels at once: cells such as happy+sad, or - for none; or an "
+        "array (rows, labels), more than 0 where a row has it",
+    )
+    group.add_argument(
         "--round-labels",
         action="store_true",
         help="make seven classes of scores in [-3, 3] by rounding half to even",
@@ -57,7 +68,8 @@ def read_labels(
     """Parses a file's labels.
 
     Args:
-        raw: one label a row: numbers, or words; whitespace in them becomes single spaces.
+        raw: one label a row: numbers, or words; whitespace in them becomes single spaces; or with
+            --multilabel a list of numbers.
         ids: the rows' names, for errors.
         args: the options of `add_label_options`.
         where: the file and its label field, for errors.
@@ -69,6 +81,8 @@ def read_labels(
         InputError: a label out of range or of no known class, the row is named; or classes that
             are not different.
     """
+    if args.multilabel:
+        return _several(raw, ids, args, where)
     words = [f"{value:.9g}" if isinstance(value, float) else one_line(value) for value in raw]
     spec = _label_spec(words, args)
     if args.round_labels:
@@ -82,6 +96,31 @@ def read_labels(
         spec.parse(word, f"{where}, row {row_id!r}")
         for row_id, word in zip(ids, words, strict=True)
     ]
+
+
+def _several(
+    raw: Sequence[object], ids: Sequence[str], args: argparse.Namespace, where: str
+) -> tuple[LabelSpec, list[float]]:
+    """`read_labels` with --multilabel."""
+    names = tuple(one_line(name) for name in args.multilabel)
+    if not all(names) or not len(set(names)) == len(names) > 1 or not can_be_joined(names):
+        raise InputError(
+            f"--multilabel {', '.join(names)}: expected two to {MOST_LABELS} different names, none "
+            f"empty, none with {SEPARATOR!r}, none {NO_LABEL!r}"
+        )
+    if args.classes or args.round_labels:
+        raise InputError("--multilabel goes without --classes and --round-labels; leave them out")
+    spec, values = LabelSpec("multilabel", names=names), []
+    for row_id, value in zip(ids, raw, strict=True):
+        if isinstance(value, list):
+            if len(value) != len(names) or not np.isfinite(value).all():
+                raise InputError(
+                    f"{where}, row {row_id!r}: has labels {value}, expected {len(names)} numbers, "
+                    f"of {', '.join(names)}"
+                )
+            value = spec.format(sum(1 << i for i, number in enumerate(value) if number > 0))
+        values.append(spec.parse(one_line(value), f"{where}, row {row_id!r}"))
+    return spec, values
 
 
 def _label_spec(words: Sequence[str], args: argparse.Namespace) -> LabelSpec:

@@ -1,12 +1,15 @@
-"""What a label may be: a score within a range, or one of named classes.
+"""What a label may be: a score within a range, one of named classes, or any number of them.
 
 The corpora's own facts (ranges, class order) are here too, so that nobody writes them twice.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from mia_fairseq.errors import InputError
 
@@ -21,6 +24,9 @@ MELD_CLASSES = (  # in the order of the paper's Table 3
     "fear",
     "disgust",
 )
+MOSEI_EMOTIONS = ("happy", "sad", "anger", "surprise", "disgust", "fear")  # as the SDK has them
+SEPARATOR, NO_LABEL = "+", "-"  # how several labels stand in a cell
+MOST_LABELS = 52  # 2^52 is exact as a float
 
 
 def one_line(value: object) -> str:
@@ -34,12 +40,14 @@ class LabelSpec:
     """The kind of label a corpus has.
 
     Attributes:
-        kind: ``"regression"`` (scores) or ``"classes"``.
-        minimum, maximum: the range of scores, in the corpus's own unit; unused for classes.
-        names: the classes in their order; empty for scores.
+        kind: ``"regression"`` (scores), ``"classes"``, or ``"multilabel"`` (any of them at once).
+        minimum, maximum: the range of scores, in the corpus's own unit; unused for names.
+        names: the classes or labels in their order; empty for scores.
+
+    A label is one number: the score, the class's place, or for several labels the sum of 2^place.
     """
 
-    kind: Literal["regression", "classes"]
+    kind: Literal["regression", "classes", "multilabel"]
     minimum: float = SENTIMENT_RANGE[0]
     maximum: float = SENTIMENT_RANGE[1]
     names: tuple[str, ...] = ()
@@ -47,14 +55,26 @@ class LabelSpec:
     @property
     def outputs(self) -> int:
         """Numbers that a model puts out for one utterance."""
-        return len(self.names) if self.kind == "classes" else 1
+        return max(len(self.names), 1)
+
+    def targets(self, values: ArrayLike) -> NDArray[Any]:
+        """What losses and metrics compare with, of labels (n,): float32 scores (n,), int64 classes
+        (n,), or float32 zeros and ones (n, k)."""
+        if self.kind == "regression":
+            return np.asarray(values, np.float32)
+        numbers = np.asarray(values, np.float64).astype(np.int64)
+        if self.kind == "classes":
+            return numbers
+        return (numbers[:, None] >> np.arange(self.outputs) & 1).astype(np.float32)
 
     def parse(self, text: str, where: str) -> float:
-        """Reads one label: the score itself, or the index of the class as a float.
+        """Reads one label as a number; several are ``happy+sad``, none of them is ``-``.
 
         Raises:
-            InputError: the text is no score in range, or no known class.
+            InputError: the text is no score in range, or no known name.
         """
+        if self.kind == "multilabel":
+            return self._parse_several(text, where)
         if self.kind == "classes":
             if text not in self.names:
                 raise InputError(
@@ -75,12 +95,25 @@ class LabelSpec:
 
     def format(self, value: float) -> str:
         """Writes one label as the tables hold it; the inverse of `parse`."""
+        if self.kind == "multilabel":
+            (ones,) = self.targets([value])
+            return SEPARATOR.join(np.array(self.names)[ones == 1]) or NO_LABEL
         return self.names[int(value)] if self.kind == "classes" else f"{value:.9g}"
+
+    def _parse_several(self, text: str, where: str) -> float:
+        found = [] if text == NO_LABEL else text.split(SEPARATOR)
+        wrong = [name for name in found if name not in self.names or found.count(name) > 1]
+        if wrong:
+            raise InputError(
+                f"{where}: label {text!r} has {wrong[0]!r}, expected {NO_LABEL!r} for none, or any "
+                f"of {', '.join(self.names)}, each once, joined by {SEPARATOR!r}"
+            )
+        return float(sum(1 << self.names.index(name) for name in found))
 
     def to_json(self) -> dict[str, Any]:
         """The ``label`` entry of ``meta.json``."""
-        if self.kind == "classes":
-            return {"kind": "classes", "names": list(self.names)}
+        if self.names:
+            return {"kind": self.kind, "names": list(self.names)}
         return {"kind": "regression", "min": self.minimum, "max": self.maximum}
 
     @classmethod
@@ -90,14 +123,15 @@ class LabelSpec:
         Raises:
             InputError: the entry is neither a range nor a list of different names.
         """
-        if isinstance(value, Mapping) and value.get("kind") == "classes":
-            names = value.get("names")
+        if isinstance(value, Mapping) and value.get("kind") in ("classes", "multilabel"):
+            names, kind = value.get("names"), value["kind"]
             if (
                 isinstance(names, list)
                 and len(set(map(str, names))) == len(names) > 1
                 and all(isinstance(name, str) and name for name in names)
+                and (kind == "classes" or can_be_joined(names))
             ):
-                return cls("classes", names=tuple(names))
+                return cls(kind, names=tuple(names))
         if isinstance(value, Mapping) and value.get("kind") == "regression":
             low, high = value.get("min"), value.get("max")
             if isinstance(low, int | float) and isinstance(high, int | float) and low < high:
@@ -105,5 +139,13 @@ class LabelSpec:
         raise InputError(
             f"{where}: label is {value!r}, expected "
             '{"kind": "regression", "min": a, "max": b} with a < b or '
-            '{"kind": "classes", "names": [two or more different names]}; import the data again'
+            '{"kind": "classes" or "multilabel", "names": [two or more different names]}; import '
+            "the data again"
         )
+
+
+def can_be_joined(names: Sequence[str]) -> bool:
+    """Whether several of the names can stand in one cell, and their sum of 2^place be exact."""
+    return len(names) <= MOST_LABELS and not any(
+        SEPARATOR in name or name == NO_LABEL for name in names
+    )
