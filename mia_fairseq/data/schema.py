@@ -16,6 +16,7 @@ from mia_fairseq.data.views.derived import (
     parse_definition,
     parse_surroundings,
 )
+from mia_fairseq.data.views.reading import Reading
 from mia_fairseq.errors import InputError
 
 
@@ -34,6 +35,7 @@ class Schema:
         limits: positions of the encoders that have a limit, by stored modality; longer rows are
             cut when a split is opened, contexts like their source.
         surroundings: which neighbours an encoder reads together with a row, by modality.
+        reading: whether rows are read alone or in whole dialogues.
     """
 
     corpus: str
@@ -45,6 +47,7 @@ class Schema:
     derived: Mapping[str, Derived] = field(default_factory=dict)
     limits: Mapping[str, int] = field(default_factory=dict)
     surroundings: Mapping[str, Context] = field(default_factory=dict)
+    reading: Reading = field(default_factory=Reading)
 
     @classmethod
     def choose(
@@ -54,6 +57,7 @@ class Schema:
         auxiliaries: tuple[str, ...],
         derived: Mapping[str, Derived],
         surroundings: Mapping[str, Context] | None = None,
+        reading: Reading | None = None,
     ) -> "Schema":
         """The schema of a model that is to be trained on a store.
 
@@ -94,7 +98,26 @@ class Schema:
             _check_surrounded(name, window, (main, *auxiliaries), store)
         behind = (*auxiliaries, *derived)
         schema = cls(store.corpus, store.label, main, behind, specs, counts, derived)
-        return replace(schema, surroundings=dict(surroundings or {}))
+        schema = replace(
+            schema, surroundings=dict(surroundings or {}), reading=reading or Reading()
+        )
+        schema.check_reading()
+        return schema
+
+    def check_reading(self) -> None:
+        """Raises `InputError` where dialogues are to be read and nothing in use can be read so."""
+        if not self.reading.at_once:
+            return
+        if self.surroundings:
+            raise InputError(
+                f"--read {self.reading.read} reads whole dialogues, --surroundings "
+                f"{', '.join(self.surroundings_told.values())} parts of them; leave one out"
+            )
+        if not self.read_in_dialogues:
+            raise InputError(
+                f"--read {self.reading.read} is about tokens, which an encoder reads, and "
+                f"{', '.join(self.inputs)} are none; extract tokens, or use --conversation NAME"
+            )
 
     def with_limits(self, limits: Mapping[str, int]) -> "Schema":
         """The schema with the positions of a model's encoders; those of contexts are left out."""
@@ -132,6 +155,14 @@ class Schema:
         return tuple(dict.fromkeys(self.copies.get(name, name) for name in self.used))
 
     @property
+    def read_in_dialogues(self) -> tuple[str, ...]:
+        """The modalities whose encoder reads whole dialogues."""
+        if not self.reading.at_once:
+            return ()
+        own = (name for name in self.inputs if name not in self.contexts)
+        return tuple(name for name in own if self.modalities[name].kind == "tokens")
+
+    @property
     def surroundings_told(self) -> dict[str, str]:
         """``surroundings`` as the command line writes them."""
         return {name: str(window) for name, window in self.surroundings.items()}
@@ -148,6 +179,7 @@ class Schema:
             "derived": {name: str(definition) for name, definition in self.derived.items()},
             **({"limits": dict(self.limits)} if self.limits else {}),
             **({"surroundings": self.surroundings_told} if self.surroundings else {}),
+            **({"reading": self.reading.to_json()} if self.reading != Reading() else {}),
         }
 
     @classmethod
@@ -168,6 +200,7 @@ class Schema:
             },
             limits=dict(state.get("limits", {})),
             surroundings=parse_surroundings(",".join(state.get("surroundings", {}).values())),
+            reading=Reading(**state.get("reading", {})),
         )
 
     def check_fits(self, store: Store) -> None:

@@ -44,7 +44,14 @@ def build_encoders(
             chosen, known = settings[name], (saved or {}).get(name)
             encoder, states[name] = _from_checkpoint(name, chosen, known) or _new(name, chosen)
             encoder.check_fits(name, schema.modalities[name])
+            if schema.reading.past and name in schema.read_in_dialogues and not encoder.reads_past:
+                raise InputError(
+                    f"--read dialogue-past: the encoder of {name} ({type(encoder).__name__}) "
+                    "cannot keep later utterances out; use one of hf:, or --read dialogue"
+                )
             _set_learning(encoder, name, chosen, states[name])
+            if cfg.attention_dropout is not None:
+                encoder.drop_attention(cfg.attention_dropout)
             if cfg.gradient_checkpointing:
                 encoder.checkpoint_gradients()
             state = states[name]

@@ -32,6 +32,7 @@ class Encoder(nn.Module):
         kind: of modality that it reads: ``tokens`` or ``frames``.
         network: what holds all weights.
         output_dim: d.
+        reads_past: whether `encode_past` is there.
         max_positions: the longest sequence that it can read; None for no limit.
         trained_from: the lowest layer that is trained; as many as there are layers for none.
         lora: the maps that learn beside frozen layers; None for none.
@@ -41,6 +42,7 @@ class Encoder(nn.Module):
     network: Any
     output_dim: int
     max_positions: int | None = None
+    reads_past: ClassVar[bool] = False
     trained_from: int = 0
     lora: Lora | None = None
 
@@ -70,6 +72,22 @@ class Encoder(nn.Module):
         """
         raise NotImplementedError(f"{type(self).__name__} must implement encode")
 
+    def encode_past(self, inputs: Tensor, lengths: Tensor, turns: Tensor) -> Tensor:
+        """As `encode`, where an item sees those of its own turn and of earlier ones only.
+
+        Args:
+            inputs, lengths: as `encode` has them.
+            turns: (P, T) numbers of turns, never falling along a row.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must implement encode_past")
+
+    def drop_attention(self, share: float) -> None:
+        """Sets which share of attention's weights is dropped in training."""
+        raise InputError(
+            f"--attention-dropout is {share:g}, and {type(self).__name__} cannot change it; leave "
+            "it out"
+        )
+
     def layers(self) -> list[nn.Module]:
         """From the bottom (embeddings) to the top; each parameter is in exactly one of them."""
         raise NotImplementedError(f"{type(self).__name__} must implement layers")
@@ -86,8 +104,10 @@ class Encoder(nn.Module):
                 f"({spec.extractor}); extract {self.kind} or choose another encoder"
             )
 
-    def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
+    def forward(self, inputs: Tensor, lengths: Tensor, turns: Tensor | None = None) -> Tensor:
         """(B, T, ...) → (B, T, d), zeros behind each length (B,).
+
+        With `turns` (B, T), an item sees nothing of later turns.
 
         A row of length 0 never goes through the network.
 
@@ -103,10 +123,14 @@ class Encoder(nn.Module):
         everywhere = len(present) == len(lengths)
         if not everywhere:
             inputs, rows, lengths = inputs[present], len(lengths), lengths[present]
+            turns = None if turns is None else turns[present]
         if not len(present):
             steps, dtype = inputs.shape[1], next(self.parameters()).dtype
             return torch.zeros(rows, steps, self.output_dim, dtype=dtype, device=inputs.device)
-        states = self.encode(inputs, lengths)  # (P, T, d)
+        if turns is None:
+            states = self.encode(inputs, lengths)  # (P, T, d)
+        else:
+            states = self.encode_past(inputs, lengths, turns)
         states = states * inside(lengths, states.shape[1])[..., None].to(states.dtype)
         if everywhere:
             return states

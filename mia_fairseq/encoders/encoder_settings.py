@@ -1,7 +1,7 @@
 """The flags that choose encoders and say how they learn."""
 
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, Optional
 
 from mia_fairseq.fairseq_bases import FairseqDataclass
 
@@ -65,6 +65,13 @@ class EncoderConfig(FairseqDataclass):
         metadata={
             "help": "which linear layers get maps, by the last part of their names, such as "
             "text=query+value; all by default"
+        },
+    )
+    attention_dropout: Optional[float] = field(
+        default=None,
+        metadata={
+            "help": "share of the weights of the encoders' attention that is dropped in training; "
+            "0 saves time on long sequences (default: as the encoder was pretrained)"
         },
     )
     gradient_checkpointing: bool = field(

@@ -33,6 +33,7 @@ class HFEncoder(Encoder):
     """
 
     kind: ClassVar[str] = "tokens"
+    reads_past: ClassVar[bool] = True
 
     def __init__(self, network: Any) -> None:
         super().__init__()
@@ -98,6 +99,23 @@ class HFEncoder(Encoder):
         mask = inside(lengths, inputs.shape[1]).long()
         states: Tensor = self.network(input_ids=inputs, attention_mask=mask).last_hidden_state
         return states  # (P, T, d)
+
+    def encode_past(self, inputs: Tensor, lengths: Tensor, turns: Tensor) -> Tensor:
+        there = inside(lengths, inputs.shape[1])[:, None, :]  # (P, 1, T)
+        sees = there & (turns[:, None, :] <= turns[:, :, None])  # (P, T, T): row sees column
+        dtype = next(self.network.parameters()).dtype
+        # A mask of four dimensions is added to the scores of attention as it is.
+        mask = torch.zeros(sees.shape, dtype=dtype, device=sees.device)
+        mask = mask.masked_fill(~sees, torch.finfo(dtype).min)[:, None]  # (P, 1, T, T)
+        states: Tensor = self.network(input_ids=inputs, attention_mask=mask).last_hidden_state
+        return states  # (P, T, d)
+
+    def drop_attention(self, share: float) -> None:
+        for module in self.network.modules():
+            if type(module).__name__.endswith("SelfAttention"):
+                for child in module.children():
+                    if isinstance(child, nn.Dropout):
+                        child.p = share
 
     def blocks(self) -> list[nn.Module]:
         count = getattr(self.network.config, "num_hidden_layers", None)

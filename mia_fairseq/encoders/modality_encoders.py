@@ -54,6 +54,7 @@ class ModalityEncoders(nn.ModuleDict):
         features: Mapping[str, Tensor],
         lengths: Mapping[str, Tensor],
         own: Mapping[str, Tensor] | None = None,
+        windows: Mapping[str, Mapping[str, Tensor]] | None = None,
     ) -> dict[str, Encoded]:
         """The sequence of each modality in use, the main one first.
 
@@ -61,6 +62,8 @@ class ModalityEncoders(nn.ModuleDict):
             features: what the batch holds of each input, (B, T, ...).
             lengths: (B,) of each; 0 where it is missing.
             own: (B, 2) of those that are read among neighbours, see `own_part`.
+            windows: of those that are read in whole dialogues, whose features are (W, T): ``own``
+                (B, 3), ``lengths`` (W,), and ``turns`` (W, T) where nothing later is read.
         """
         states: dict[str, Encoded] = {}
         found = {}
@@ -70,7 +73,11 @@ class ModalityEncoders(nn.ModuleDict):
             if name in self and isinstance(self[name], FeatureEncoder):
                 found[name] = Encoded(self[name](given, length), length)
                 continue
-            if held not in states:
+            if held not in states and windows and held in windows:
+                window = windows[held]
+                read = self[owner](given, window["lengths"], window.get("turns"))  # (W, T, d)
+                states[held] = own_windows(read, window["own"], length)
+            elif held not in states:
                 read = Encoded(self[owner](given, length), length)
                 states[held] = own_part(read, own[held]) if own and held in own else read
             sequence, length = states[held]
@@ -98,5 +105,24 @@ def own_part(read: Encoded, own: Tensor) -> Encoded:
     places[:, 0] = 0
     index = places[..., None].expand(-1, -1, read.sequence.shape[2])
     sequence = read.sequence.gather(1, index)  # (B, T', d)
+    kept = inside(lengths, len(steps))[..., None].to(sequence.dtype)
+    return Encoded(sequence * kept, lengths)
+
+
+def own_windows(read: Tensor, own: Tensor, lengths: Tensor) -> Encoded:
+    """Of dialogues that were read at once, the vectors of each row's own items.
+
+    Args:
+        read: the vectors of all windows' items, (W, T, d).
+        own: (B, 3) the window of each row, where its own items begin, and how many they are.
+        lengths: (B,) the same number, or 0 where the modality was taken away.
+
+    Returns:
+        (B, T', d) with T' the longest own row, zeros behind each end.
+    """
+    window, start, _ = own.unbind(1)
+    steps = torch.arange(max(1, int(lengths.max())), device=own.device)
+    places = (start[:, None] + steps).clamp(max=read.shape[1] - 1)
+    sequence = read[window[:, None], places]  # (B, T', d)
     kept = inside(lengths, len(steps))[..., None].to(sequence.dtype)
     return Encoded(sequence * kept, lengths)

@@ -145,6 +145,8 @@ class AffectModel(BaseFairseqModel):
         lengths: Mapping[str, Tensor],
         own: Mapping[str, Tensor] | None = None,
         taught: Taught | None = None,
+        windows: Mapping[str, Mapping[str, Tensor]] | None = None,
+        talk: Mapping[str, Tensor] | None = None,
     ) -> AffectOutput:
         """Scores or logits of a batch.
 
@@ -153,9 +155,11 @@ class AffectModel(BaseFairseqModel):
                 (B, T, side, side, 3) bytes; T may differ between them.
             lengths: (B,) of each; 0 where it is missing.
             own: (B, 2) of those whose rows are read among neighbours: which items are their own.
+            windows: of modalities that are read in whole dialogues (`DialogueDataset`).
+            talk: which ``dialogue`` each row is of, and which ``speaker`` in it, (B,) each.
             taught: labels and places of the rows; read in training only, by fusions that ask.
         """
-        encoded = self.encoders(features, self.modality_dropout(lengths), own)
+        encoded = self.encoders(features, self.modality_dropout(lengths), own, windows)
         inputs = {name: self.embed(name, *found) for name, found in encoded.items()}
         main = inputs[self.shape.main].pooled  # M¹
         fused, penalty, parts = self.fuse(inputs, taught)  # M_MIAs

@@ -9,13 +9,14 @@ from typing import Any
 from fairseq.tasks import register_task
 
 from mia_fairseq.blueprint import Blueprint
-from mia_fairseq.data.dataset import AffectDataset
+from mia_fairseq.data.dialogue_dataset import dataset_of
 from mia_fairseq.data.format.folds import open_store
 from mia_fairseq.data.format.store import Split, Store
 from mia_fairseq.data.opened_split import open_split
 from mia_fairseq.data.schema import Schema
 from mia_fairseq.data.views.derived import parse_derived, parse_surroundings
 from mia_fairseq.data.views.perturbation import Perturbation
+from mia_fairseq.data.views.reading import Reading
 from mia_fairseq.errors import InputError
 from mia_fairseq.fairseq_patches.all_patches import early_stopping_state
 from mia_fairseq.files import check_is_no_folder
@@ -93,11 +94,12 @@ class MultimodalAffectTask(WholeSplitTask):
         """Modalities and labels."""
         return self.blueprint.schema
 
-    def chosen_schema(self, *, fuses: bool) -> Schema:
+    def chosen_schema(self, *, fuses: bool, cfg: Any = None) -> Schema:
         """The modalities that the flags name, and the store's labels.
 
         Args:
             fuses: whether the model has auxiliary modalities; if not, they are not even loaded.
+            cfg: of the model, which may have a model of dialogues.
 
         Raises:
             InputError: a modality is unknown or named twice.
@@ -109,7 +111,13 @@ class MultimodalAffectTask(WholeSplitTask):
         if not fuses:
             auxiliaries, derived = (), {}
             around = {name: around[name] for name in around if name == main}
-        return Schema.choose(self._opened_store(), main, auxiliaries, derived, around)
+        reading = Reading.parse(
+            self.cfg.read,
+            self.cfg.speakers,
+            talks=bool(getattr(cfg, "conversation", "") or getattr(cfg, "crf", False)),
+            past=bool(getattr(cfg, "conversation_past", False)),
+        )
+        return Schema.choose(self._opened_store(), main, auxiliaries, derived, around, reading)
 
     def _opened_store(self) -> Store:
         if self.store is None:
@@ -146,7 +154,7 @@ class MultimodalAffectTask(WholeSplitTask):
     def build_model(self, cfg: Any, from_checkpoint: bool = False) -> AffectModel:
         trained = None if from_checkpoint else Trained.chosen(cfg)
         if not from_checkpoint:
-            schema = self.chosen_schema(fuses=fuses(cfg))
+            schema = self.chosen_schema(fuses=fuses(cfg), cfg=cfg)
             states = {} if trained is None else trained.blueprint.encoder_states
             self._blueprint = Blueprint(schema, states)
         self._blueprint = self.blueprint.with_encoders(cfg)
@@ -178,8 +186,8 @@ class MultimodalAffectTask(WholeSplitTask):
             )
         opened = self._open_split(split)
         training = split == "train" and not self.evaluating
-        self.datasets[split] = AffectDataset(
-            opened, shuffle=training, by_length=training and self.cfg.group_by_length
+        self.datasets[split] = dataset_of(
+            opened, self.schema, shuffle=training, by_length=training and self.cfg.group_by_length
         )
         logger.info("%s: %d rows", split, len(opened))
         for name, table in opened.features.items():

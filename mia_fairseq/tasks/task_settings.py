@@ -67,6 +67,21 @@ class MultimodalAffectConfig(FairseqDataclass):
             "such as text[-2:0]"
         },
     )
+    read: str = field(
+        default="rows",
+        metadata={
+            "help": "what an encoder of tokens reads at once: rows, one utterance at a time; "
+            "dialogue, a whole dialogue or video; dialogue-past, the same with nothing that comes "
+            "later, for live use. Batches are then whole dialogues with at most --batch-size rows"
+        },
+    )
+    speakers: str = field(
+        default="none",
+        metadata={
+            "help": "with --read dialogue: what stands before each utterance: none, names, or "
+            "roles (1 for who speaks first in a dialogue), which need not know the cast"
+        },
+    )
     group_by_length: bool = field(
         default=False,
         metadata={

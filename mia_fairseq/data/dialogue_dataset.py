@@ -1,0 +1,141 @@
+"""Batches of whole dialogues: for encoders that read them at once, and for models of dialogues.
+
+B rows of a batch, W windows, T the longest window.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from mia_fairseq.data.dataset import AffectDataset
+from mia_fairseq.data.format.dictionary import dictionary_path
+from mia_fairseq.data.format.store import Split
+from mia_fairseq.data.schema import Schema
+from mia_fairseq.data.views.dialogue import DialogueReader, Dialogues, Row
+from mia_fairseq.data.views.speaker_tokens import SpeakerTokens
+from mia_fairseq.errors import InputError
+
+BUCKET = 256  # dialogues that are sorted by length together
+
+
+class DialogueDataset(AffectDataset):
+    """The rows of a split, dialogue by dialogue: no batch has a part of one.
+
+    Args:
+        split: the open split.
+        schema: how rows are read (`Schema.reading`).
+        shuffle: whether to draw a new order of dialogues for each epoch (training).
+        by_length: whether to sort that order by the dialogues' lengths within every `BUCKET`.
+    """
+
+    def __init__(
+        self, split: Split, schema: Schema, *, shuffle: bool = False, by_length: bool = False
+    ) -> None:
+        super().__init__(split, shuffle=shuffle, by_length=by_length)
+        self.schema = schema
+        self.dialogues = Dialogues.of(split, f"{schema.reading.flag} of")
+        self.readers = {name: self._reader(name) for name in schema.read_in_dialogues}
+        sizes = [self.num_tokens_vec(rows) for rows in self.dialogues.rows]
+        self.sizes = np.array([size.sum() for size in sizes], np.int64)
+
+    def collater(self, samples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """As `AffectDataset.collater` of the rows of whole dialogues, one after another.
+
+        ``net_input`` has besides: ``features`` of what is read in dialogues, (W, T) tokens;
+        ``windows`` {modality: ``own`` (B, 3), ``lengths`` (W,), and ``turns`` (W, T) where nothing
+        later is read} (see `DialogueReading`); ``talk``: ``dialogue`` (B,) and ``speaker`` (B,).
+        """
+        batch = super().collater(samples)
+        if not batch:
+            return batch
+        rows = np.array([sample["row"] for sample in samples])
+        number = self.dialogues.number[rows]
+        parts = np.split(rows, np.flatnonzero(np.diff(number)) + 1)
+        inputs, windows = batch["net_input"], {}
+        for name, reader in self.readers.items():
+            reading = reader.read([part.tolist() for part in parts])
+            inputs["features"][name] = torch.from_numpy(reading.tokens)
+            inputs["lengths"][name] = torch.from_numpy(reading.own[:, 2].copy())
+            windows[name] = {
+                "own": torch.from_numpy(reading.own),
+                "lengths": torch.from_numpy(reading.lengths),
+                **({"turns": torch.from_numpy(reading.turns)} if reader.past else {}),
+            }
+        if windows:
+            inputs["windows"] = windows
+        spoken = torch.from_numpy(self.dialogues.speaker[rows])
+        inputs["talk"] = {"dialogue": torch.from_numpy(number), "speaker": spoken}
+        return batch
+
+    def ordered_indices(self) -> NDArray[np.int64]:
+        count = len(self.dialogues.rows)
+        if not self.shuffle:
+            order = np.argsort(self.sizes, kind="stable")
+        else:
+            order = np.random.permutation(count)  # fairseq seeds NumPy around this call
+            if self.by_length:
+                parts = [order[start : start + BUCKET] for start in range(0, count, BUCKET)]
+                sort = [part[np.argsort(self.sizes[part], kind="stable")] for part in parts]
+                order = np.concatenate(sort)
+        return np.concatenate([self.dialogues.rows[number] for number in order])
+
+    def batch_by_size(
+        self,
+        indices: NDArray[np.int64],
+        max_tokens: int | None = None,
+        max_sentences: int | None = None,
+        required_batch_size_multiple: int = 1,
+    ) -> list[NDArray[np.int64]]:
+        """Batches of whole dialogues with at most as many rows (``--batch-size``) and tokens as
+        are asked for; a dialogue that has more is a batch by itself."""
+        number = self.dialogues.number[indices]
+        batches: list[list[NDArray[np.int64]]] = []
+        rows, tokens = 0, 0
+        for part in np.split(indices, np.flatnonzero(np.diff(number)) + 1):
+            rows += len(part)
+            tokens += int(self.sizes[self.dialogues.number[part[0]]])
+            full = rows > (max_sentences or rows) or tokens > (max_tokens or tokens)
+            if full or not batches:
+                batches.append([])
+                rows, tokens = len(part), int(self.sizes[self.dialogues.number[part[0]]])
+            batches[-1].append(part)
+        return [np.concatenate(parts) for parts in batches]
+
+    def _reader(self, name: str) -> DialogueReader:
+        """Reads a modality's tokens in dialogues."""
+        spec, table = self.schema.modalities[name], self.split.features[name]
+        limit, past = self.schema.limits.get(name), self.schema.reading.past
+        return DialogueReader(table.__getitem__, self._names(name), limit, spec.pad, past=past)
+
+    def _names(self, modality: str) -> Row:
+        """What stands before a row's words in a modality's tokens."""
+        speakers = self.schema.reading.speakers
+        if speakers == "none":
+            return lambda _: np.empty(0, np.int64)
+        path = dictionary_path(self.split.store.path, modality)
+        kind = str(self.schema.modalities[modality].extra["dictionary"])
+        tokens = SpeakerTokens.read(path, kind)
+        if speakers == "roles":
+            roles = self.dialogues.speaker
+            return lambda row: tokens.of_role(int(roles[row]))
+        names = [row.speaker for row in self.split.rows]
+        if not any(names):
+            raise InputError(
+                f"{self.split.store.path}, split {self.split.name!r}: no row says who speaks, "
+                "which --speakers names needs; import the data again with speakers, or use "
+                "--speakers none"
+            )
+        told = {name: tokens.of_name(name) for name in set(names)}
+        return lambda row: told[names[row]]
+
+
+def dataset_of(
+    split: Split, schema: Schema, *, shuffle: bool = False, by_length: bool = False
+) -> AffectDataset:
+    """A split as a schema's model reads it: row by row, or dialogue by dialogue."""
+    if schema.reading.whole_dialogues:
+        return DialogueDataset(split, schema, shuffle=shuffle, by_length=by_length)
+    return AffectDataset(split, shuffle=shuffle, by_length=by_length)
