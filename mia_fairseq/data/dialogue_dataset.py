@@ -14,7 +14,7 @@ from mia_fairseq.data.dataset import AffectDataset
 from mia_fairseq.data.format.dictionary import dictionary_path
 from mia_fairseq.data.format.store import Split
 from mia_fairseq.data.schema import Schema
-from mia_fairseq.data.views.dialogue import DialogueReader, Dialogues, Row
+from mia_fairseq.data.views.dialogue import DialogueReader, DialogueReading, Dialogues, Row
 from mia_fairseq.data.views.speaker_tokens import SpeakerTokens
 from mia_fairseq.errors import InputError
 
@@ -54,18 +54,10 @@ class DialogueDataset(AffectDataset):
         rows = np.array([sample["row"] for sample in samples])
         number = self.dialogues.number[rows]
         parts = np.split(rows, np.flatnonzero(np.diff(number)) + 1)
-        inputs, windows = batch["net_input"], {}
+        inputs = batch["net_input"]
         for name, reader in self.readers.items():
             reading = reader.read([part.tolist() for part in parts])
-            inputs["features"][name] = torch.from_numpy(reading.tokens)
-            inputs["lengths"][name] = torch.from_numpy(reading.own[:, 2].copy())
-            windows[name] = {
-                "own": torch.from_numpy(reading.own),
-                "lengths": torch.from_numpy(reading.lengths),
-                **({"turns": torch.from_numpy(reading.turns)} if reader.past else {}),
-            }
-        if windows:
-            inputs["windows"] = windows
+            put_reading(inputs, name, reading, past=reader.past)
         spoken = torch.from_numpy(self.dialogues.speaker[rows])
         inputs["talk"] = {"dialogue": torch.from_numpy(number), "speaker": spoken}
         return batch
@@ -130,6 +122,24 @@ class DialogueDataset(AffectDataset):
             )
         told = {name: tokens.of_name(name) for name in set(names)}
         return lambda row: told[names[row]]
+
+
+def put_reading(inputs: dict[str, Any], name: str, reading: DialogueReading, *, past: bool) -> None:
+    """Puts what is read of a modality into what a model is called with.
+
+    Args:
+        inputs: has ``features`` and ``lengths``, and gets ``windows``.
+        name: the modality.
+        reading: of the batch.
+        past: whether nothing later is read.
+    """
+    inputs["features"][name] = torch.from_numpy(reading.tokens)
+    inputs["lengths"][name] = torch.from_numpy(reading.own[:, 2].copy())
+    inputs.setdefault("windows", {})[name] = {
+        "own": torch.from_numpy(reading.own),
+        "lengths": torch.from_numpy(reading.lengths),
+        **({"turns": torch.from_numpy(reading.turns)} if past else {}),
+    }
 
 
 def dataset_of(

@@ -50,7 +50,7 @@ def build_encoders(
                     "cannot keep later utterances out; use one of hf:, or --read dialogue"
                 )
             _set_learning(encoder, name, chosen, states[name])
-            if cfg.attention_dropout is not None:
+            if getattr(cfg, "attention_dropout", None) is not None:
                 encoder.drop_attention(cfg.attention_dropout)
             if cfg.gradient_checkpointing:
                 encoder.checkpoint_gradients()

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
-from mia_fairseq.data.dataset import AffectDataset, pad
+from mia_fairseq.data.dataset import pad
+from mia_fairseq.data.dialogue_dataset import dataset_of
 from mia_fairseq.data.format.store import Store
 from mia_fairseq.data.opened_split import open_split
 from mia_fairseq.data.schema import Schema
@@ -20,6 +21,7 @@ from mia_fairseq.encoders.encoder import Encoder
 from mia_fairseq.multilabel_metrics import several
 from mia_fairseq.plugin import register
 from mia_fairseq.predict.clip_inputs import ClipInputs, Options
+from mia_fairseq.predict.dialogue_clips import ALONE, CONTEXT, dialogues_of, read_clips
 
 if TYPE_CHECKING:
     from preprocess.extractors.base import Clip
@@ -88,12 +90,18 @@ class Predictor:
         """Whether some modality is made of the words."""
         return self.inputs.reads_words
 
-    def predict_arrays(self, features: Mapping[str, Sequence[NDArray[Any]]]) -> NDArray[np.float32]:
+    def predict_arrays(
+        self,
+        features: Mapping[str, Sequence[NDArray[Any]]],
+        dialogues: Sequence[int] | None = None,
+    ) -> NDArray[np.float32]:
         """Outputs for a batch.
 
         Args:
             features: for each modality, one array an utterance: (T, dim) features, (T,) tokens or
                 (T, side, side, 3) frames; T = 0 where missing.
+            dialogues: how many utterances each dialogue has, one after another; by default each
+                is alone.
 
         Returns:
             (n,) scores, or (n, k) probabilities.
@@ -102,7 +110,16 @@ class Predictor:
         for name in self.schema.inputs:
             padded, counts = pad(features[name], self.schema.modalities[name])
             tensors[name], lengths[name] = torch.from_numpy(padded), torch.from_numpy(counts)
-        return self._outputs(features=tensors, lengths=lengths)
+        inputs: dict[str, Any] = {"features": tensors, "lengths": lengths}
+        if self.schema.reading.whole_dialogues:
+            count = len(next(iter(features.values())))
+            ends = np.cumsum(dialogues if dialogues is not None else [1] * count)
+            parts = [part.tolist() for part in np.split(np.arange(count), ends[:-1])]
+            more = read_clips(self.schema, features, parts)
+            for name in ("features", "lengths"):
+                inputs[name].update(more.pop(name))
+            inputs.update(more)
+        return self._outputs(**inputs)
 
     def _outputs(self, **net_input: Mapping[str, Tensor]) -> NDArray[np.float32]:
         with torch.no_grad():
@@ -118,12 +135,11 @@ class Predictor:
         """Each row of a split of a DATA folder, in its order; read by length, to pad little."""
         store = Store(data)
         self.schema.check_fits(store)
-        rows = AffectDataset(open_split(store, split, self.schema))
-        order = rows.ordered_indices()
+        rows = dataset_of(open_split(store, split, self.schema), self.schema)
+        batches = rows.batch_by_size(rows.ordered_indices(), max_sentences=BATCH)
         found: dict[int, NDArray[np.float32]] = {}
-        starts = range(0, len(order), BATCH)
-        for start in tqdm(starts, desc=f"predicting {split}", unit="batch", disable=None):
-            items = [rows[int(row)] for row in order[start : start + BATCH]]
+        for batch in tqdm(batches, desc=f"predicting {split}", unit="batch", disable=None):
+            items = [rows[int(row)] for row in batch]
             outputs = self._outputs(**rows.collater(items)["net_input"])
             found |= {item["row"]: output for item, output in zip(items, outputs, strict=True)}
         for place, row in enumerate(rows.split.rows):
@@ -141,15 +157,33 @@ class Predictor:
                 tokens from another tokenizer.
         """
         features, missing = self.inputs.read(clips)
-        predictions = []
-        for start in range(0, len(clips), BATCH):
-            batch = slice(start, start + BATCH)
-            outputs = self.predict_arrays({name: features[name][batch] for name in features})
-            for clip, output, reasons in zip(clips[batch], outputs, missing[batch], strict=True):
-                prediction = self._prediction(clip.id, output)
-                prediction.text, prediction.missing = clip.text, reasons
-                predictions.append(prediction)
-        return predictions
+        found: dict[int, Prediction] = {}
+        for parts in self._batches(clips):
+            batch = [place for part in parts for place in part]
+            arrays = {name: [features[name][place] for place in batch] for name in features}
+            outputs = self.predict_arrays(arrays, [len(part) for part in parts])
+            for place, output in zip(batch, outputs, strict=True):
+                found[place] = self._prediction(clips[place].id, output)
+                found[place].text, found[place].missing = clips[place].text, missing[place]
+            if self.schema.reading.whole_dialogues:
+                for part in parts:
+                    if len(part) == 1:
+                        missing[part[0]][CONTEXT] = ALONE
+        return [found[place] for place in range(len(clips))]
+
+    def _batches(self, clips: Sequence["Clip"]) -> Iterator[list[list[int]]]:
+        """The places of clips, some dialogues at a time; rows that are read alone are dialogues of
+        one."""
+        whole = self.schema.reading.whole_dialogues
+        parts = dialogues_of(clips) if whole else [[place] for place in range(len(clips))]
+        batch: list[list[int]] = []
+        for part in parts:
+            if batch and sum(map(len, batch)) + len(part) > BATCH:
+                yield batch
+                batch = []
+            batch.append(part)
+        if batch:
+            yield batch
 
     def _prediction(self, name: str, output: NDArray[np.float32]) -> Prediction:
         label = self.schema.label

@@ -39,7 +39,7 @@ class ResultFiles:
             meter.write_predictions(self.predictions)
         if self.results:
             derived = {name: str(how) for name, how in schema.derived.items()}
-            around = schema.surroundings_told
+            around, reading = schema.surroundings_told, schema.reading.to_json()
             meter.write_results(
                 self.results,
                 {
@@ -47,6 +47,7 @@ class ResultFiles:
                     "modalities": list(schema.used),
                     **({"derived": derived} if derived else {}),
                     **({"surroundings": around} if around else {}),
+                    **({"reading": reading} if reading else {}),
                     **self.perturbation.to_json(),
                 },
             )
