@@ -1,4 +1,4 @@
-"""A report of runs; the same as python -m mia_fairseq.report."""
+"""A report of runs: the same as python -m mia_fairseq.report."""
 
 from runpy import run_module
 

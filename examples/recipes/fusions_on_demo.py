@@ -1,8 +1,8 @@
-"""Every registered fusion on the demo's GENERATED corpus, with the same budget: does it learn?
+"""Every registered fusion on a small GENERATED corpus, with the same budget: does it learn?
 
     python -m examples.recipes.fusions_on_demo
 
-The corpus is that of `examples.demo`: three modalities, each of which tells part of a hidden
+The corpus is that of generated_features.py: three modalities, each of which tells part of a hidden
 score. Training is a plain loop around the model and the criterion's loss, not fairseq-train, so
 that it takes seconds; the epoch is chosen by validation and nothing else is tuned, so the order of
 the rows means little. What counts is that each fusion is well below the mean of the labels and

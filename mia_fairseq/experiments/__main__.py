@@ -61,18 +61,27 @@ def main(argv: Sequence[str] | None = None) -> None:
         from mia_fairseq.experiments.search import search
 
         search(rows[0], chosen.search, trials=args.search, more=more, out=args.out)
+    elif chosen.tune:
+        from mia_fairseq.experiments.tuning import tune
+
+        trials = plan(chosen, data, seeds=1, out=args.out, more=more, folds=folds)
+        source = str(tune(chosen, trials, more=more, out=args.out, jobs=args.jobs))
+        chosen = experiments.load(source)
+        planned = plan(chosen, data, seeds=seeds, out=args.out, more=more, folds=folds)
+        _run(chosen, source, planned, _rows(planned, args.rows), args)
     else:
-        _run(chosen, planned, rows, args)
+        own_file = args.experiment.endswith(".yaml")
+        source = str(Path(args.experiment).resolve()) if own_file else chosen.name
+        _run(chosen, source, planned, rows, args)
 
 
 def _run(
     chosen: experiments.Experiment,
+    source: str,
     planned: Sequence[PlannedRow],
     rows: Sequence[PlannedRow],
     args: argparse.Namespace,
 ) -> None:
-    own_file = args.experiment.endswith(".yaml")
-    source = str(Path(args.experiment).resolve()) if own_file else chosen.name
     folder = write_index(chosen, source, planned, args.out)
     runs = [run for entry in rows for run in entry.runs]
     print(f"{chosen.name}: {chosen.claim}")

@@ -73,7 +73,7 @@ def given_inputs(texts: Sequence[str]) -> dict[str, str]:
     }
 
 
-def setting(text: str) -> tuple[str, str]:
-    """``FLAG=VALUE`` of ``--set``."""
+def setting(text: str) -> tuple[str, str | bool]:
+    """``FLAG=VALUE`` of ``--set``; true sets a flag without a value, false leaves a flag out."""
     name, value = name_value(text, "--set", "FLAG=VALUE, such as lr=1e-4", empty=True)
-    return name.removeprefix("--"), value
+    return name.removeprefix("--"), {"true": True, "false": False}.get(value, value)

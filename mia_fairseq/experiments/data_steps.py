@@ -61,6 +61,7 @@ def data_folders(
                 f"--input {name}={value}: {experiment.name} takes "
                 f"{', '.join(experiment.inputs) or 'no input'}"
             )
+    inputs = {**{k: i.default for k, i in experiment.inputs.items() if i.default}, **inputs}
     folders = []
     for name, steps in experiment.data.items():
         if lacking := [
@@ -78,7 +79,7 @@ def data_folders(
         made_of = {"commands": list(steps), "inputs": used}
         folders.append(DataFolder(path, tuple(map(tuple, commands)), made_of))
     if not folders:
-        wanted = "; ".join(f"--input {key}=...: {text}" for key, text in experiment.inputs.items())
+        wanted = "; ".join(f"--input {key}=...: {i.what}" for key, i in experiment.inputs.items())
         raise InputError(f"{experiment.name} needs --data, or {wanted}")
     return folders
 

@@ -17,7 +17,8 @@ and, where of use,
     by_label         kind of DATA's labels -> more flags of all runs
     groups           name -> flags that several runs ``use``
     values           name -> text that stands for ``{name}`` everywhere in the file
-    inputs           name -> what is to be given by ``--input name=PATH`` for ``{name}``
+    inputs           name -> what is to be given by ``--input name=PATH`` for ``{name}``, or
+                     ``what`` it is and its ``default``
     data             DATA folder -> the commands that make it, see data_steps.py
     seeds, folds     what --seeds and --folds are, where they are not given
     constant         true: the tables begin with the training labels' mean or commonest class
@@ -31,6 +32,7 @@ and, where of use,
     transfer         flags of the training of a head alone, on other corpora
     command          what measures instead of runs
     search           the space of mia_fairseq.experiments --search, where it is not base.yaml's
+    tune             rows are tuned alike first, see tuning.py: ``most-parameters`` of a model
     paper            corpus -> metric, columns, rows; accuracies and F1 in per cent, as printed
 """
 
@@ -49,10 +51,18 @@ TEXTS = ("note", "split", "gives", "beside", "time")
 OPTIONAL = (
     *("flags", "by_label", "groups", "inputs", "data", "seeds", "folds", "constant", *TEXTS),
     *("reference", "plot", "sweep", "for_each", "evaluations", "only_validation"),
-    *("transfer", "command", "search", "paper", "metric"),
+    *("transfer", "command", "search", "tune", "paper", "metric"),
 )
 OF_A_RUN = ("flags", "use", "paper", "data", "after", "only_validation")
 PLOTS = ("", "bars", "curves", "gamma", "modalities", "noise")
+
+
+@dataclass(frozen=True)
+class Input:
+    """What ``--input`` takes: in words, and what it is where it is not given."""
+
+    what: str
+    default: str | None = None
 
 
 @dataclass(frozen=True)
@@ -72,10 +82,11 @@ class Experiment:
     transfer: Flags | None = None
     command: tuple[str, ...] = ()
     search: Mapping[str, Any] = field(default_factory=dict)
+    tune: Mapping[str, Any] = field(default_factory=dict)
     paper: Mapping[str, PaperTable] = field(default_factory=dict)
     metric: str | None = None
     about: Mapping[str, str] = field(default_factory=dict)
-    inputs: Mapping[str, str] = field(default_factory=dict)
+    inputs: Mapping[str, Input] = field(default_factory=dict)
     data: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     seeds: int = 5
     folds: bool = False
@@ -125,12 +136,13 @@ def load(
         transfer=content.get("transfer"),
         command=tuple(content.get("command", ())),
         search=content.get("search") or base()["search"],
+        tune=content.get("tune", {}),
         paper={
             corpus: published_table(table) for corpus, table in content.get("paper", {}).items()
         },
         metric=content.get("metric"),
         about={key: _sentence(content[key]) for key in TEXTS[1:] if key in content},
-        inputs={key: _sentence(text) for key, text in content.get("inputs", {}).items()},
+        inputs={key: _input(given) for key, given in content.get("inputs", {}).items()},
         data={key: tuple(steps) for key, steps in content.get("data", {}).items() if steps},
         seeds=content.get("seeds", 5),
         folds=content.get("folds", False),
@@ -161,6 +173,12 @@ def _check(content: Mapping[str, Any], path: Path) -> None:
                     f"{path}: run {name!r} has {strange[0]!r}, which is no {key}; expected one of "
                     f"{', '.join(known)}"
                 )
+
+
+def _input(given: str | Mapping[str, Any]) -> Input:
+    if isinstance(given, str):
+        return Input(_sentence(given))
+    return Input(_sentence(given["what"]), str(given["default"]))
 
 
 def _sentence(text: str) -> str:

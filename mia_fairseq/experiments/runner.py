@@ -23,6 +23,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from mia_fairseq.experiments import provenance
 from mia_fairseq.experiments.forked_commands import run_warm
 from mia_fairseq.experiments.identity import ROOT, described, holds
 from mia_fairseq.experiments.pooled_folds import pool
@@ -195,6 +196,7 @@ def _execute(run: Run, lock: int) -> None:
             shutil.rmtree(run.folder)  # begun with other flags
         run.folder.mkdir(parents=True, exist_ok=True)
         write_json(begun, run.describe())
+        write_json(run.folder / provenance.FILE, provenance.made_by())
         _call_warm([train_command(run)], run.folder / "train.log", lock)
     commands = []
     for evaluation in run.open_evaluations():

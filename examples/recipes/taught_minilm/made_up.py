@@ -1,12 +1,19 @@
-"""Utterances made of other utterances' words, for a teacher to score.
+"""Utterances made of training utterances' words, for a teacher to label.
+
+    python -m examples.recipes.taught_minilm.made_up manifest.tsv --splices 5 --label 0 --out FILE
 
 They read oddly, yet they are the corpus's own phrases, which other corpora's utterances are not.
 """
 
+import argparse
 import random
 from collections.abc import Sequence
+from pathlib import Path
 
-from preprocess.tables.manifest import Row
+from mia_fairseq.command import run as run_command
+from preprocess.tables.manifest import Row, read_manifest, write_manifest
+
+PREFIX = "made_up_"  # of their ids
 
 SHORTEST, LONGEST = 4, 40  # words
 
@@ -46,6 +53,36 @@ def made_up(
             texts.add(" ".join((own + words[place + 1])[:LONGEST]))
     ordered = sorted(texts - {" ".join(own) for own in words})
     return [
-        Row(id=f"made_up_{number}", split="train", label=label, text=text)
+        Row(id=f"{PREFIX}{number}", split="train", label=label, text=text)
         for number, text in enumerate(ordered)
     ]
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Writes a manifest of made-up utterances."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("manifest", type=Path)
+    parser.add_argument("--parts", type=int, default=0, help="of each utterance")
+    parser.add_argument("--splices", type=int, default=1, help="of each utterance with others")
+    parser.add_argument("--following", action="store_true", help="and with the one after it")
+    parser.add_argument("--label", required=True, help="stands for the one that is to come")
+    parser.add_argument(
+        *("--with-spoken",), action="store_true", help="the training rows themselves come first"
+    )
+    parser.add_argument("--out", type=Path, required=True)
+    args = parser.parse_args(argv)
+    spoken = [row for row in read_manifest(args.manifest).rows if row.split == "train"]
+    made = made_up(
+        spoken,
+        parts=args.parts,
+        splices=args.splices,
+        following=args.following,
+        label=args.label,
+    )
+    write_manifest(args.out, [*spoken, *made] if args.with_spoken else made)
+
+
+if __name__ == "__main__":
+    run_command(main)

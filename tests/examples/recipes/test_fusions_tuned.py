@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 import yaml
 
-from examples.recipes import fusions_tuned
+from examples.benchmarks import experiment_costs
 from mia_fairseq.complexity.cost import architectures
 from mia_fairseq.errors import InputError
+from mia_fairseq.experiments import __main__ as runner
 from mia_fairseq.experiments import experiment as experiments
 from mia_fairseq.experiments import search
-from mia_fairseq.experiments.experiment import Flags
 from mia_fairseq.experiments.plan import PlannedRow, plan
+from mia_fairseq.experiments.run_flags import Flags
 
 EXPERIMENT = """
 claim: Two fusions, two settings.
@@ -27,6 +28,7 @@ runs:
 search:
   context: {choices: ["", "text[group]"]}
   channels: {choices: [2, 1000]}
+tune: {most-parameters: 50000}
 """
 
 
@@ -99,14 +101,25 @@ def test_two_fusions_from_search_to_table(
 ) -> None:
     file, out = tmp_path / "two.yaml", tmp_path / "runs"
     file.write_text(EXPERIMENT)
-    words = ["--experiment", str(file), "--data", str(corpus), "--out", str(out)]
-    words += ["--seeds", "2", "--max-epoch", "1", "--most-parameters", "50000"]
-    fusions_tuned.main(words)
+    words = [
+        str(file),
+        "--data",
+        str(corpus),
+        "--out",
+        str(out),
+        "--seeds",
+        "2",
+        "--max-epoch",
+        "1",
+    ]
+    runner.main(words)
     printed = capsys.readouterr().out
     assert "4 runs, of which 0 are finished" in printed  # the test split has not been read
-    trials = json.loads((out / "fusions_tuned" / "trials.json").read_text())
-    rows = json.loads((out / "fusions_tuned" / "table.json").read_text())
-    tuned = yaml.safe_load((out / "fusions_tuned.yaml").read_text())["runs"]
+    experiment_costs.main([str(out / "two")])
+    assert "| M parameters | CPU s an epoch |" in capsys.readouterr().out
+    trials = json.loads((out / "two" / "trials.json").read_text())
+    rows = json.loads((out / "two" / "costs.json").read_text())
+    tuned = yaml.safe_load((out / "two" / "two.yaml").read_text())["runs"]
     assert set(rows) == {"MIA-Net", "concat"} == set(trials)
     for name, seeds in rows.items():
         assert len(seeds) == 2 and all(seed["n"] == 23 for seed in seeds)
@@ -118,10 +131,7 @@ def test_two_fusions_from_search_to_table(
     runs = sorted((out / "all").glob("*/seed?"))
     assert len(runs) == 6  # two fusions: a trial that lost, and two seeds of the winner
     assert len(list((out / "all").glob("*/seed?/test.json"))) == 4
-    assert "| M parameters | CPU s an epoch |" in printed
     before = {path: path.stat().st_mtime_ns for run in runs for path in run.iterdir()}
-    fusions_tuned.main(words)
-    again = capsys.readouterr().out
-    assert "4 runs, of which 4 are finished" in again
+    runner.main(words)
+    assert "4 runs, of which 4 are finished" in capsys.readouterr().out
     assert before == {path: path.stat().st_mtime_ns for run in runs for path in run.iterdir()}
-    assert (out / "fusions_tuned" / "table.md").read_text() in again

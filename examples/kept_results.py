@@ -1,0 +1,107 @@
+"""Results that are published: small JSON files, each row with what it was made of."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mia_fairseq.errors import InputError
+from mia_fairseq.experiments import provenance
+from mia_fairseq.experiments.identity import CONTENT
+from mia_fairseq.experiments.summary_tables import (
+    CLASS_COLUMNS,
+    COST_COLUMNS,
+    REGRESSION_COLUMNS,
+)
+from mia_fairseq.files import write_whole
+
+FIGURES = (*REGRESSION_COLUMNS, *CLASS_COLUMNS)
+KEPT = ("n", "n_non0", *FIGURES, *COST_COLUMNS)
+Rows = dict[str, list[dict[str, Any]]]
+
+
+def keep(name: str, sources: Sequence[str], results: Path) -> None:
+    """Copies the rows of ``TITLE=SOURCE`` arguments into ``results/NAME.json``.
+
+    Args:
+        name: of the file.
+        sources: a title, and the JSON file of rows that an experiment wrote; the experiment's
+            ``index.json`` beside it leads to the run folders, which tell what made each row.
+        results: the folder of published results.
+
+    Raises:
+        InputError: no source is given, or one holds no rows of results.
+    """
+    if not sources:
+        raise InputError(f"--keep {name} names no file; give TITLE=FILE, a title and its rows")
+    tables = []
+    for argument in sources:
+        title, _, file = argument.rpartition("=")
+        rows, made = read_rows(Path(file)), read_provenance(Path(file))
+        about = {row: made[row] for row in rows if row in made}
+        tables.append({"title": title or Path(file).stem, "rows": rows, "made_of": about})
+    text = json.dumps({"tables": tables}, indent=1, ensure_ascii=False, allow_nan=False)
+    write_whole(results / f"{name}.json", text + "\n")
+
+
+def read_rows(file: Path) -> Rows:
+    """The rows of one file, without what no table shows; NaN becomes None."""
+    try:
+        loaded = json.loads(file.read_text(encoding="utf-8"))
+        rows = {name: [_figures(seed) for seed in seeds] for name, seeds in loaded.items()}
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"{file}: holds no rows of results ({error}), expected row name -> a list of metrics, "
+            "one a seed, as mia_fairseq.experiments writes it"
+        ) from error
+    if not rows or not all(seeds and all("n" in seed for seed in seeds) for seeds in rows.values()):
+        raise InputError(
+            f"{file}: a row has no seed or no n, expected metrics of at least one seed in each "
+            "row; finish the runs first"
+        )
+    return rows
+
+
+def read_provenance(file: Path) -> dict[str, dict[str, Any]]:
+    """What made each row of a file of results: flags, DATA, seeds, validation, commit, machine.
+
+    Rows that no run made, such as the constant, and rows of another DATA folder are left out.
+    """
+    index = file.with_name("index.json")
+    if not index.is_file():
+        return {}
+    found: dict[str, dict[str, Any]] = {}
+    for entry in json.loads(index.read_text())["rows"]:
+        folder = (index.parent / entry["folder"]).resolve()
+        for evaluation in entry["evaluations"]:
+            if evaluation["split"] == "test" and Path(evaluation["data"]).name == file.stem:
+                found[evaluation["row"]] = _made_of(folder, entry)
+    return found
+
+
+def _made_of(folder: Path, entry: Mapping[str, Any]) -> dict[str, Any]:
+    seeds = [folder / f"seed{number}" for number in range(1, int(entry["seeds"]) + 1)]
+    run = _json(seeds[0] / "run.json")
+    return {
+        "flags": " ".join(entry["flags"]),
+        "data": {"name": Path(entry["data"]).name, CONTENT: run.get(CONTENT)},
+        "seeds": [int(seed.name.removeprefix("seed")) for seed in seeds],
+        "valid": [_figures(_json(seed / "valid.json")) for seed in seeds],
+        "made_by": _json(seeds[0] / provenance.FILE),
+    }
+
+
+def _json(file: Path) -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads(file.read_text()) if file.is_file() else {}
+    return loaded
+
+
+def _figures(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: _rounded(metrics[key]) for key in KEPT if key in metrics}
+
+
+def _rounded(value: Any) -> Any:
+    if not isinstance(value, float):
+        return value
+    return None if math.isnan(value) else round(value, 6)

@@ -1,0 +1,139 @@
+"""Tables and figures in the documents come from files of results: both must say the same."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from examples import results_tables
+from mia_fairseq.errors import InputError
+
+TABLE = "Before\n\n<!-- results: toy -->\n{}<!-- /results -->\n\nafter <!-- other -->\n"
+FIGURE = "MAE <!-- figure: toy | All scores | MIA-Net | {} -->{}<!-- /figure -->."
+SEED = {"n": 9, "mae": 0.5, "corr": float("nan"), "acc7": 0.25, "acc2_has0": 1 / 3, "unknown": [1]}
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> tuple[Path, Path]:
+    document = tmp_path / "README.md"
+    document.write_text(TABLE.format(""))
+    return document, tmp_path / "results"
+
+
+def call(place: tuple[Path, Path], *flags: str) -> str:
+    results_tables.main(["--documents", str(place[0]), "--results", str(place[1]), *flags])
+    return place[0].read_text()
+
+
+def rows_file(tmp_path: Path) -> Path:
+    """An experiment's folder: rows, the index, and the folders of its runs."""
+    folder = tmp_path / "runs" / "toy"
+    for seed, valid in ((1, 0.4), (2, 0.6)):
+        run = tmp_path / "runs" / "all" / "x" / f"seed{seed}"
+        run.mkdir(parents=True, exist_ok=True)
+        (run / "run.json").write_text(json.dumps({"content_sha256": "abc"}))
+        (run / "valid.json").write_text(json.dumps({"n": 5, "mae": valid}))
+        (run / "made_by.json").write_text(json.dumps({"commit": "c0ffee"}))
+    folder.mkdir(exist_ok=True)
+    evaluation = {"row": "MIA-Net", "split": "test", "data": "/somewhere/DATA"}
+    entry = {"data": "/somewhere/DATA", "flags": ["--lr", "1"], "folder": "../all/x", "seeds": 2}
+    index = {"rows": [{**entry, "evaluations": [evaluation]}]}
+    (folder / "index.json").write_text(json.dumps(index))
+    (folder / "DATA.json").write_text(json.dumps({"MIA-Net": [SEED, {**SEED, "mae": 0.7}]}))
+    return folder / "DATA.json"
+
+
+def test_the_documents_agree_with_the_results_kept() -> None:
+    results_tables.main(["--check"])
+
+
+def test_rows_are_kept_with_what_made_them(place: tuple[Path, Path], tmp_path: Path) -> None:
+    text = call(place, "--keep", "toy", f"All scores={rows_file(tmp_path)}")
+    assert text.startswith("Before\n\n<!-- results: toy -->\nAll scores:\n\n| model |")
+    assert text.endswith("<!-- /results -->\n\nafter <!-- other -->\n")
+    assert "| MIA-Net | 2 | 9 | 0.600 ± 0.141 | – |" in text
+    (table,) = json.loads((place[1] / "toy.json").read_text())["tables"]
+    kept = table["rows"]["MIA-Net"][0]
+    assert kept["corr"] is None and kept["acc2_has0"] == 0.333333 and "unknown" not in kept
+    assert table["made_of"]["MIA-Net"] == {
+        "flags": "--lr 1",
+        "data": {"name": "DATA", "content_sha256": "abc"},
+        "seeds": [1, 2],
+        "valid": [{"n": 5, "mae": 0.4}, {"n": 5, "mae": 0.6}],
+        "made_by": {"commit": "c0ffee"},
+    }
+    assert call(place) == text == call(place, "--check")
+
+
+@pytest.mark.parametrize(
+    ("metric", "before", "after"),
+    [
+        ("mae", ".1", ".6"),
+        ("mae", "0.100", "0.600"),
+        ("mae", ".123 ± .456", ".600 ± .141"),
+        ("acc7", "11.1 %", "25.0 %"),
+        ("valid mae", ".99", ".50"),
+    ],
+)
+def test_a_figure_in_a_sentence_is_written_as_it_stood(
+    place: tuple[Path, Path], tmp_path: Path, metric: str, before: str, after: str
+) -> None:
+    place[0].write_text(TABLE.format("") + FIGURE.format(metric, before))
+    text = call(place, "--keep", "toy", f"All scores={rows_file(tmp_path)}")
+    assert text.endswith(FIGURE.format(metric, after))
+    place[0].write_text(text.replace(f">{after}<", f">{before}<"))
+    with pytest.raises(InputError, match=r"line \d+ differs from the results"):
+        call(place, "--check")
+
+
+def test_one_table_of_several(place: tuple[Path, Path], tmp_path: Path) -> None:
+    file = rows_file(tmp_path)
+    place[0].write_text("<!-- results: toy | B -->\n<!-- /results -->\n")
+    text = call(place, "--keep", "toy", f"A={file}", f"B={file}")
+    assert text.count("| MIA-Net |") == 1 and text.startswith("<!-- results: toy | B -->\n| model")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("| mae", "| mea", "no 'mea'; expected one of n, mae"),
+        ("MIA-Net", "MIANet", "no 'MIANet'; expected one of MIA-Net"),
+        ("All scores", "Some", "no 'Some'; expected one of All scores"),
+        ("toy | All", "toi | All", "no 'toi'; expected one of toy"),
+        (" | mae", "", "has 3 parts"),
+        (">.1<", ">much<", "expected a figure such as .773"),
+    ],
+)
+def test_a_mark_that_names_nothing_is_refused(
+    place: tuple[Path, Path], tmp_path: Path, old: str, new: str, told: str
+) -> None:
+    place[0].write_text(TABLE.format("") + FIGURE.format("mae", ".1").replace(old, new))
+    with pytest.raises(InputError, match=told):
+        call(place, "--keep", "toy", f"All scores={rows_file(tmp_path)}")
+
+
+def test_a_table_without_a_file_is_refused(place: tuple[Path, Path]) -> None:
+    place[0].write_text(TABLE.format("| a table nothing vouches for |\n"))
+    with pytest.raises(InputError, match=r"nothing vouches.*--keep toy"):
+        call(place)
+
+
+def test_a_file_without_a_place_is_refused(place: tuple[Path, Path], tmp_path: Path) -> None:
+    place[0].write_text("nothing")
+    with pytest.raises(InputError, match="no document has a place"):
+        call(place, "--keep", "elsewhere", str(rows_file(tmp_path)))
+
+
+@pytest.mark.parametrize("content", ["", "[1]", '{"a": 1}', '{"a": []}', '{"a": [{}]}', "{}"])
+def test_files_without_rows_are_refused(
+    place: tuple[Path, Path], tmp_path: Path, content: str
+) -> None:
+    file = tmp_path / "bad.json"
+    file.write_text(content)
+    with pytest.raises(InputError, match=r"bad\.json"):
+        call(place, "--keep", "toy", str(file))
+
+
+def test_keep_without_files_is_refused(place: tuple[Path, Path]) -> None:
+    with pytest.raises(InputError, match="names no file"):
+        call(place, "--keep", "toy")
