@@ -93,13 +93,24 @@ class WholeSplitMeter:
                 f"the output for row {row.id!r} of {self.split.name!r} is NaN or Inf; training "
                 "has diverged, lower --lr or clip gradients with --clip-norm"
             )
-        truth = self.split.labels
+        return self._figures(np.arange(len(self.split)))
+
+    def metrics_by_corpus(self) -> dict[str, dict[str, Any]]:
+        """The same of each corpus's own rows; nothing where the rows have no corpus."""
+        rows: dict[str, list[int]] = {}
+        for number, row in enumerate(self.split.rows):
+            if row.corpus is not None:
+                rows.setdefault(row.corpus, []).append(number)
+        return {name: self._figures(np.array(own)) for name, own in rows.items()}
+
+    def _figures(self, rows: NDArray[np.int64]) -> dict[str, Any]:
+        truth, outputs = self.split.labels[rows], self.outputs[rows]
         if self.label.kind == "regression":
-            return regression_metrics(self.outputs, truth)
+            return regression_metrics(outputs, truth)
         if self.label.kind == "multilabel":
             targets, names = self.label.targets(truth), self.label.names
-            return multilabel_metrics(each_share(self.outputs), targets, names, self.thresholds)
-        return classification_metrics(self.outputs.argmax(axis=1), truth, self.label.names)
+            return multilabel_metrics(each_share(outputs), targets, names, self.thresholds)
+        return classification_metrics(outputs.argmax(axis=1), truth, self.label.names)
 
     def chosen_thresholds(self) -> dict[str, float]:
         """The threshold of each of several labels that does best on this split."""
@@ -108,11 +119,13 @@ class WholeSplitMeter:
 
     def write_results(self, path: str | Path, about: Mapping[str, Any]) -> None:
         """Writes the metrics as JSON; NaN becomes null."""
+        corpora = {name: _without_nan(own) for name, own in self.metrics_by_corpus().items()}
         results = {
             "format": RESULTS_FORMAT,
             **about,
             "split": self.split.name,
             **_without_nan(self.metrics()),
+            **({"corpora": corpora} if corpora else {}),
         }
         write_whole(Path(path), json.dumps(results, indent=2, allow_nan=False) + "\n")
 

@@ -31,10 +31,20 @@ class AffectDataset(FairseqDataset):
         by_length: whether to sort that order by the tokens' lengths within every `BUCKET` rows,
             so that a batch has rows of like length and little padding (fairseq then shuffles the
             batches).
+        parts: (rows,) numbers of parts, each of which gives an equal share of an epoch; None: every
+            row comes once.
     """
 
-    def __init__(self, split: Split, *, shuffle: bool = False, by_length: bool = False) -> None:
+    def __init__(
+        self,
+        split: Split,
+        *,
+        shuffle: bool = False,
+        by_length: bool = False,
+        parts: NDArray[np.int64] | None = None,
+    ) -> None:
         super().__init__()
+        self.parts = parts
         self.split, self.shuffle, self.by_length = split, shuffle, by_length
         self.labels = split.labels
 
@@ -113,6 +123,8 @@ class AffectDataset(FairseqDataset):
         if not self.shuffle:  # whole splits: any order will do, and this one pads little
             return np.argsort(self.num_tokens_vec(np.arange(len(self))), kind="stable")
         order = np.random.permutation(len(self)).astype(np.int64)
+        if self.parts is not None:
+            order = balanced(order, self.parts)
         tokens = [name for name, spec in self.split.specs.items() if spec.kind == "tokens"]
         if not tokens or not self.by_length:
             return order
@@ -124,6 +136,44 @@ class AffectDataset(FairseqDataset):
     def can_reuse_epoch_itr_across_epochs(self) -> bool:
         # Otherwise the same utterances would share a batch in every epoch.
         return not self.shuffle
+
+
+def corpora_of(split: Split) -> NDArray[np.int64]:
+    """(rows,) the number of each row's corpus.
+
+    Raises:
+        InputError: a row has none.
+    """
+    names: dict[str, int] = {}
+    codes = []
+    for row in split.rows:
+        if row.corpus is None:
+            raise InputError(
+                f"{split.store.path}: --balance corpus, and row {row.id!r} of {split.name} has no "
+                "corpus; make the data with preprocess.unite"
+            )
+        codes.append(names.setdefault(row.corpus, len(names)))
+    return np.array(codes, np.int64)
+
+
+def balanced(order: NDArray[np.int64], parts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """An epoch in which every part has the same number of rows, give or take one.
+
+    Args:
+        order: (N,) all rows, in random order.
+        parts: (N,) the part of each row.
+
+    Returns:
+        (N,) rows, the parts by turns: a small part's are repeated in their order, of a large
+        part's the first ones are taken.
+    """
+    which, counts = np.unique(parts[order], return_counts=True)
+    turns = -(-len(order) // len(which))
+    columns = []
+    for part, count in zip(which, counts, strict=True):
+        own = order[parts[order] == part]
+        columns.append(own[np.arange(turns) % count])
+    return np.stack(columns, axis=1).ravel()[: len(order)]
 
 
 def pad(

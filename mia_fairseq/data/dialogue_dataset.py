@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mia_fairseq.data.dataset import AffectDataset
+from mia_fairseq.data.dataset import AffectDataset, corpora_of
 from mia_fairseq.data.format.dictionary import dictionary_path
 from mia_fairseq.data.format.store import Split
 from mia_fairseq.data.schema import Schema
@@ -143,9 +143,24 @@ def put_reading(inputs: dict[str, Any], name: str, reading: DialogueReading, *, 
 
 
 def dataset_of(
-    split: Split, schema: Schema, *, shuffle: bool = False, by_length: bool = False
+    split: Split,
+    schema: Schema,
+    *,
+    shuffle: bool = False,
+    by_length: bool = False,
+    by_corpus: bool = False,
 ) -> AffectDataset:
-    """A split as a schema's model reads it: row by row, or dialogue by dialogue."""
+    """A split as a schema's model reads it: row by row, or dialogue by dialogue.
+
+    Raises:
+        InputError: corpora are to be balanced, and dialogues are read whole or rows have none.
+    """
     if schema.reading.whole_dialogues:
+        if by_corpus:
+            raise InputError(
+                f"{split.store.path}: --balance corpus draws rows, and {schema.reading.flag} reads "
+                "whole dialogues; leave one of them out"
+            )
         return DialogueDataset(split, schema, shuffle=shuffle, by_length=by_length)
-    return AffectDataset(split, shuffle=shuffle, by_length=by_length)
+    parts = corpora_of(split) if by_corpus else None
+    return AffectDataset(split, shuffle=shuffle, by_length=by_length, parts=parts)

@@ -187,7 +187,11 @@ class MultimodalAffectTask(WholeSplitTask):
         opened = self._open_split(split)
         training = split == "train" and not self.evaluating
         self.datasets[split] = dataset_of(
-            opened, self.schema, shuffle=training, by_length=training and self.cfg.group_by_length
+            opened,
+            self.schema,
+            shuffle=training,
+            by_length=training and self.cfg.group_by_length,
+            by_corpus=training and str(self.cfg.balance) == "corpus",
         )
         logger.info("%s: %d rows", split, len(opened))
         for name, table in opened.features.items():

@@ -3,8 +3,10 @@
 from dataclasses import dataclass, field
 from typing import Optional
 
-from fairseq.dataclass import FairseqDataclass
+from fairseq.dataclass import ChoiceEnum, FairseqDataclass
 from omegaconf import MISSING
+
+BALANCES = ChoiceEnum(["none", "corpus"])
 
 PAPER_DEFAULTS = {  # Sec. 4.3, as fairseq's command line names them
     "lr": "1.7e-5",
@@ -87,6 +89,13 @@ class MultimodalAffectConfig(FairseqDataclass):
         metadata={
             "help": "training batches of token sequences of like length: less padding, so faster, "
             "but the batches are no fair samples any more, which may cost accuracy"
+        },
+    )
+    balance: BALANCES = field(  # type: ignore[valid-type]
+        default="none",
+        metadata={
+            "help": "corpus: of a DATA made by preprocess.unite, each corpus gives an equal share "
+            "of an epoch's rows; a small one is repeated, a large one seen in part, anew each time"
         },
     )
     drop: str = field(

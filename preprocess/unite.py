@@ -1,0 +1,196 @@
+"""Joins DATA folders into one, whose rows may lack each other's modalities.
+
+    python -m preprocess.unite MELD RAVDESS --fold 0 --out UNITED \\
+        --map calm=neutral --map happy=joy --map sad=sadness
+
+The modalities are those of all folders; a row lacks (length 0) what its own folder does not have.
+The column ``corpus`` says where a row comes from, and its id and group bear that name in front. A
+folder whose rows have folds is divided by them where ``--fold`` is given, as fairseq-train would;
+others keep their splits. Train on it with ``--balance corpus``; fairseq-validate tells the metrics
+of each corpus's own rows besides.
+"""
+
+import argparse
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from tqdm import tqdm
+
+from mia_fairseq.command import run
+from mia_fairseq.data.format.dictionary import dictionary_path
+from mia_fairseq.data.format.folds import FoldedStore
+from mia_fairseq.data.format.kinds import DTYPES
+from mia_fairseq.data.format.labels import LabelSpec
+from mia_fairseq.data.format.modality_spec import ModalitySpec
+from mia_fairseq.data.format.rows import Utterance
+from mia_fairseq.data.format.store import FURTHER_COLUMNS, Store
+from mia_fairseq.data.format.store_writer import StoreWriter
+from mia_fairseq.errors import InputError
+from mia_fairseq.name_values import name_values
+
+logger = logging.getLogger(__name__)
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m preprocess.unite",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("folders", type=Path, nargs="+", metavar="DATA")
+    parser.add_argument("--out", type=Path, required=True, metavar="DATA")
+    parser.add_argument(
+        "--map",
+        action="append",
+        default=[],
+        metavar="CLASS=CLASS",
+        help="a class becomes another, in every folder; or a file with one such line each",
+    )
+    parser.add_argument("--fold", type=int, help="divides the folders whose rows have folds")
+    parser.add_argument("--corpus", help="name of the whole (default: the corpora's, by +)")
+    parser.add_argument("--dtype", choices=DTYPES, default="float32")
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Runs the command."""
+    args = parse_args(argv)
+    stores = [open_part(folder, args.fold) for folder in args.folders]
+    corpora = [store.corpus for store in stores]
+    if len(set(corpora)) < len(corpora):
+        raise InputError(
+            f"{args.out}: the folders' corpora are {', '.join(corpora)}, expected different "
+            "names; import one of them again with --corpus"
+        )
+    classes = class_map(args.map)
+    label = united_label(stores, classes)
+    specs = united_modalities(stores)
+    tokens = [name for name, spec in specs.items() if spec.kind == "tokens"]
+    with StoreWriter(
+        args.out,
+        corpus=args.corpus or "+".join(corpora),
+        label=label,
+        modalities=specs,
+        dtype=args.dtype,
+        dictionaries={name: united_dictionary(stores, name) for name in tokens},
+        further=FURTHER_COLUMNS,
+    ) as writer:
+        for store in stores:
+            add_rows(writer, store, label, classes)
+    logger.info("wrote %s: %s", args.out, ", ".join(label.names) or "scores")
+
+
+def open_part(folder: Path, fold: int | None) -> Store:
+    """A folder, divided by its folds where it has some and one is named."""
+    store = Store(folder)
+    first = next(iter(store.splits))
+    if fold is None or store.split(first, ()).rows[0].fold is None:
+        return store
+    return FoldedStore(folder, fold)
+
+
+def class_map(given: Sequence[str]) -> dict[str, str]:
+    """{class: what it becomes} of CLASS=CLASS arguments, and of files with such lines.
+
+    Raises:
+        InputError: neither a file nor of that form, or a class twice.
+    """
+    lines: list[str] = []
+    for item in given:
+        if "=" not in item and Path(item).is_file():
+            lines += [line for line in Path(item).read_text("utf-8").splitlines() if line.strip()]
+        else:
+            lines.append(item)
+    return name_values(lines, "--map", str, "CLASS=CLASS, or a file with one such line each")
+
+
+def united_label(stores: Sequence[Store], classes: Mapping[str, str]) -> LabelSpec:
+    """One kind of label for all: the same range, or all classes in the order they come in.
+
+    Raises:
+        InputError: some folders have scores and some classes, ranges differ, or a class that is
+            mapped is nobody's.
+    """
+    first = stores[0].label
+    for store in stores:
+        ranges = (store.label.minimum, store.label.maximum) != (first.minimum, first.maximum)
+        if store.label.kind != first.kind or (first.kind == "regression" and ranges):
+            raise InputError(
+                f"{store.path}: labels are {store.label.to_json()}, those of {stores[0].path} "
+                f"{first.to_json()}; import one again with --classes or --label-range"
+            )
+    if first.kind != "classes":
+        return first
+    known = [name for store in stores for name in store.label.names]
+    unknown = [name for name in classes if name not in known]
+    if unknown:
+        raise InputError(
+            f"--map names the class {unknown[0]!r}, expected some of "
+            f"{', '.join(dict.fromkeys(known))}"
+        )
+    return replace(first, names=tuple(dict.fromkeys(classes.get(name, name) for name in known)))
+
+
+def united_modalities(stores: Sequence[Store]) -> dict[str, ModalitySpec]:
+    """All modalities, in the order they come in.
+
+    Raises:
+        InputError: two folders call features of different makers or sizes by one name.
+    """
+    found: dict[str, tuple[Store, ModalitySpec]] = {}
+    for store in stores:
+        for name, spec in store.modalities.items():
+            other, known = found.setdefault(name, (store, spec))
+            told = [
+                (s.kind, s.dim, s.extractor, s.extra.get("model_sha256")) for s in (known, spec)
+            ]
+            if told[0] != told[1]:
+                raise InputError(
+                    f"{store.path}: {name} is {spec.extractor} {spec.dim}, in {other.path} it is "
+                    f"{known.extractor} {known.dim}; give one of them another name, or extract "
+                    "both alike"
+                )
+    return {name: spec for name, (_, spec) in found.items()}
+
+
+def united_dictionary(stores: Sequence[Store], name: str) -> str:
+    """The dictionary of a token modality, which all folders that have it share."""
+    having = [store for store in stores if name in store.modalities]
+    texts = [dictionary_path(store.path, name).read_text(encoding="utf-8") for store in having]
+    if len(set(texts)) > 1:
+        raise InputError(
+            f"{having[1].path}: the dictionary of {name} is not that of {having[0].path}; make the "
+            "tokens of both with one tokenizer"
+        )
+    return texts[0]
+
+
+def add_rows(
+    writer: StoreWriter, store: Store, label: LabelSpec, classes: Mapping[str, str]
+) -> None:
+    """Adds all rows of one folder, their labels as the whole has them."""
+    for name in store.splits:
+        split = store.split(name)
+        for number, row in enumerate(tqdm(split.rows, desc=f"{store.corpus} {name}", unit="row")):
+            word = store.label.format(row.label)
+            value = label.parse(classes.get(word, word), f"{store.path}, row {row.id!r}")
+            features = {modality: table[number] for modality, table in split.features.items()}
+            writer.add(name, _united_row(row, value, store), features)
+
+
+def _united_row(row: Utterance, label: float, store: Store) -> Utterance:
+    corpus = row.corpus or store.corpus
+    return replace(
+        row,
+        id=f"{store.corpus}:{row.id}",
+        label=label,
+        group=row.group and f"{store.corpus}:{row.group}",
+        fold=None if isinstance(store, FoldedStore) else row.fold,
+        corpus=corpus,
+    )
+
+
+if __name__ == "__main__":
+    run(main)
