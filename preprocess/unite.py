@@ -107,7 +107,7 @@ def class_map(given: Sequence[str]) -> dict[str, str]:
 
 
 def united_label(stores: Sequence[Store], classes: Mapping[str, str]) -> LabelSpec:
-    """One kind of label for all: the same range, or all classes in the order they come in.
+    """One kind of label for all: all classes in the order they come in, or what all share.
 
     Raises:
         InputError: some folders have scores and some classes, ranges differ, or a class that is
@@ -115,13 +115,15 @@ def united_label(stores: Sequence[Store], classes: Mapping[str, str]) -> LabelSp
     """
     first = stores[0].label
     for store in stores:
-        ranges = (store.label.minimum, store.label.maximum) != (first.minimum, first.maximum)
-        if store.label.kind != first.kind or (first.kind == "regression" and ranges):
+        alike = store.label.kind == first.kind == "classes" or store.label == first
+        if not alike:
             raise InputError(
                 f"{store.path}: labels are {store.label.to_json()}, those of {stores[0].path} "
                 f"{first.to_json()}; import one again with --classes or --label-range"
             )
     if first.kind != "classes":
+        if classes:
+            raise InputError(f"--map is for classes, {stores[0].path} has {first.kind} labels")
         return first
     known = [name for store in stores for name in store.label.names]
     unknown = [name for name in classes if name not in known]

@@ -88,6 +88,11 @@ def plan(
     """
     # A link has a name of its own.
     stores = [(FoldedStore if folds else Store)(folder.absolute()) for folder in data]
+    if folds and any(store.label.kind == "multilabel" for store in stores):
+        raise InputError(
+            "--folds pools predictions of scores and classes; thresholds of several labels at once "
+            "belong to each fold, so run fairseq-train with --fold for them"
+        )
     if folds and experiment.transfer is not None:
         raise InputError(f"{experiment.name} trains on one corpus and tests on others; no --folds")
     called = [store.path.name for store in stores]
