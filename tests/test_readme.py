@@ -1,4 +1,4 @@
-"""The README is true: its commands run, in its order, on a small corpus; its files exist."""
+"""README and docs are true: their commands run, in their order, on a small corpus."""
 
 import json
 import os
@@ -16,9 +16,18 @@ from harness import ROOT
 from examples.demo_corpus.__main__ import make_corpus
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"```bash\n(.*?)```", README, flags=re.DOTALL)
-COMMANDS = [line for block in BLOCKS for line in block.replace("\\\n", " ").splitlines() if line]
-MAKE = [command for command in COMMANDS if command.startswith("make ")]
+PAGES = ("clips", "features", "training", "encoders", "experiments", "extending", "clusters")
+DOCS = {path.stem: path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md")}
+LINK = re.compile(r"\]\((?!https?:)([^)#]+)\)")
+
+
+def commands_of(text: str) -> list[str]:
+    """The lines of a page's blocks of commands."""
+    blocks = re.findall(r"```bash\n(.*?)```", text, flags=re.DOTALL)
+    return [line for block in blocks for line in block.replace("\\\n", " ").splitlines() if line]
+
+
+MAKE = [command for command in commands_of(README) if command.startswith("make ")]
 
 
 @pytest.fixture(scope="module")
@@ -74,27 +83,57 @@ def write_mmsa(path: Path, rng: np.random.Generator) -> None:
     path.write_bytes(pickle.dumps(content))
 
 
-def test_every_command_runs_in_order(workplace: Path) -> None:
-    """All but the two make targets, which CI runs by themselves."""
-    binaries = Path(sys.executable).parent
+def run_all(commands: list[str], workplace: Path) -> None:
+    """Runs a page's commands as a shell would, in its order."""
     environment = {
         **os.environ,
-        "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}",
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": str(workplace),
         "OMP_NUM_THREADS": "1",
     }
-    commands = [command for command in COMMANDS if command not in MAKE]
-    assert len(commands) >= 15
     for command in commands:
         words = shlex.split(command)
+        while "=" in words[0]:  # RANK=0 in front of a command
+            environment |= dict([words.pop(0).split("=", 1)])
         result = subprocess.run(
             words, cwd=workplace, env=environment, capture_output=True, text=True
         )
         assert result.returncode == 0, f"{command}\n{result.stdout[-2000:]}{result.stderr[-2000:]}"
+
+
+def test_every_command_and_example_of_the_readme_runs(workplace: Path) -> None:
+    """All but the two make targets, which CI runs by themselves."""
+    commands = [command for command in commands_of(README) if command not in MAKE]
+    assert len(commands) >= 8
+    run_all(commands, workplace)
     assert json.loads((workplace / "results.json").read_text())["n"] == 20
-    assert json.loads((workplace / "custom.json").read_text())["n"] == 20
     assert len((workplace / "predictions.tsv").read_text().splitlines()) == 21
-    assert list((workplace / "CKPT" / "tensorboard" / "valid").iterdir())
+    (example,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    run_all([shlex.join(["python", "-c", example])], workplace)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_command_of_a_page_runs(page: str, workplace: Path) -> None:
+    if not (workplace / "DATA").exists():  # what the README's commands leave
+        run_all(DATA_OF_README, workplace)
+    run_all(commands_of(DOCS[page]), workplace)
+    if page == "extending":
+        assert json.loads((workplace / "custom.json").read_text())["n"] == 20
+
+
+DATA_OF_README = [
+    command
+    for command in commands_of(README)
+    if command.startswith(("python -m preprocess.import_arrays", "python -m preprocess.corpora"))
+]
+
+
+def test_links_lead_to_files() -> None:
+    for name, text in {"README": README, **DOCS}.items():
+        here = ROOT if name == "README" else ROOT / "docs"
+        for link in LINK.findall(text):
+            assert (here / link).exists(), f"{name}: {link}"
+    assert len(README.splitlines()) <= 180
 
 
 def test_the_make_targets_exist() -> None:
@@ -123,29 +162,28 @@ def test_a_python_that_does_not_fit_is_told_although_the_venv_is_there(tmp_path:
         assert fit or "set-up needs Python 3.11 or 3.12, found" in told.stderr
 
 
-def test_the_files_of_the_tree_exist() -> None:
-    tree = README[README.index("mia_fairseq/            the plugin") :]
-    tree = tree[: tree.index("```")]
-    names = re.findall(r"[\w/]+\.py", tree)
-    assert len(names) > 15
-    for name in names:
-        assert list(ROOT.rglob(Path(name).name)), name
+def test_the_folders_and_files_that_are_named_exist() -> None:
+    tree = README[README.index("mia_fairseq/   the plugin") :]
+    for folder in re.findall(r"(?:^|  )([a-z_]+)/ ", tree[: tree.index("```")], flags=re.MULTILINE):
+        assert (ROOT / folder).is_dir() or (ROOT / "mia_fairseq" / folder).is_dir(), folder
+    for name, text in {"README": README, **DOCS}.items():
+        for path in re.findall(r"`((?:mia_fairseq|preprocess|tests|examples)/[\w/.]*)`", text):
+            assert (ROOT / path).exists(), f"{name}: {path}"
 
 
-def test_flags_in_the_settings_table_exist() -> None:
+def test_flags_in_the_tables_exist() -> None:
     from fairseq import options
 
     from mia_fairseq.plugin import register
 
     register()
-    parser = options.get_training_parser()
-    flags = set(re.findall(r"`(--[a-z-]+)`", README[README.index("| setting |") :]))
-    arguments = ["DATA", "--task", "multimodal_affect", "--arch", "mia_net"]
-    known = set()
-    for criterion in ("mae_krl", "ce_krl"):
-        options.parse_args_and_arch(parser, [*arguments, "--criterion", criterion])
-        known |= {name for action in parser._actions for name in action.option_strings}
+    known: set[str] = set()
+    for criterion, more in (("mae_krl", []), ("ce_krl", []), ("ce_distilled", ["--teacher", "F"])):
         parser = options.get_training_parser()
-    elsewhere = {"--user-dir", "--label-range", "--classes", "--round-labels"}
-    elsewhere |= {"--no-build-isolation", "--valid-fraction", "--seeds", "--out", "--json"}
-    assert flags - elsewhere <= known
+        arguments = ["DATA", "--task", "multimodal_affect", "--arch", "mia_net"]
+        options.parse_args_and_arch(parser, [*arguments, "--criterion", criterion, *more])
+        known |= {name for action in parser._actions for name in action.option_strings}
+    for page in ("training", "encoders"):
+        rows = [line for line in DOCS[page].splitlines() if line.startswith("| `--")]
+        flags = {flag for row in rows for flag in re.findall(r"`(--[a-z-]+)", row.split("|")[1])}
+        assert flags and flags <= known, flags - known
