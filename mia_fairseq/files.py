@@ -2,9 +2,12 @@
 
 import contextlib
 import errno
+import fcntl
+import glob
 import hashlib
 import json
 import os
+import shutil
 import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -63,6 +66,70 @@ def atomic_path(path: Path) -> Iterator[Path]:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def only_writer(path: Path) -> Iterator[None]:
+    """Holds a file or folder that is written for this process alone; the system frees it at the
+    process's end, however it ends.
+
+    Raises:
+        InputError: another process holds it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = path.with_name(f".{path.name}.lock")
+    while True:
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            held, there = os.fstat(descriptor).st_ino, _inode(lock)
+        except BlockingIOError as error:
+            os.close(descriptor)
+            raise InputError(
+                f"{path}: another process is writing it; wait for that one, or name another --out"
+            ) from error
+        if held == there:  # and not a lock that its last owner has removed meanwhile
+            break
+        os.close(descriptor)
+    try:
+        yield
+    finally:
+        lock.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def _inode(path: Path) -> int | None:
+    try:
+        return path.lstat().st_ino
+    except FileNotFoundError:
+        return None
+
+
+@contextlib.contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """A temporary folder beside ``path``, moved onto it when the block ends well, else removed.
+
+    What stood there before stays until then. What killed processes left is swept away.
+
+    Raises:
+        InputError: another process is writing ``path``.
+    """
+    with only_writer(path):
+        retired = path.with_name(f".{path.name}.retired")
+        if retired.exists() and not path.exists():  # killed between the two moves
+            retired.rename(path)
+        for left in (retired, *path.parent.glob(f".{glob.escape(path.name)}.*.partial")):
+            shutil.rmtree(left, ignore_errors=True)
+        partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
+        partial.mkdir()
+        try:
+            yield partial
+            if path.exists():
+                path.rename(retired)
+            partial.rename(path)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+            shutil.rmtree(retired, ignore_errors=True)
 
 
 def check_is_no_folder(path: Path) -> None:

@@ -18,6 +18,7 @@ memory hardly grows with the corpus.
 import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +35,31 @@ COLUMNS = ("id", "label", "text", "group", "position")
 FURTHER_COLUMNS = ("speaker", "fold", "corpus")  # of tables that need them
 
 
+def read_meta(path: Path) -> dict[str, Any]:
+    """What ``meta.json`` of a DATA folder holds.
+
+    Raises:
+        InputError: there is none, or it is no JSON of this format.
+    """
+    meta_path = path / "meta.json"
+    if not meta_path.is_file():
+        raise InputError(
+            f"{path}: no meta.json here, expected a DATA folder; make one with "
+            "python -m preprocess.import_arrays, .import_mmsa or .binarize"
+        )
+    try:
+        meta = json.loads(meta_path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{meta_path}: is no JSON ({error}); import the data again") from error
+    if not isinstance(meta, dict) or meta.get("format") != FORMAT:
+        found = meta.get("format") if isinstance(meta, dict) else None
+        raise InputError(
+            f"{meta_path}: format is {found!r}, this version reads {FORMAT}; "
+            "import the data again or update mia_fairseq"
+        )
+    return meta
+
+
 class Store:
     """A ``DATA/`` folder, open for reading.
 
@@ -43,22 +69,7 @@ class Store:
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
-        meta_path = self.path / "meta.json"
-        if not meta_path.is_file():
-            raise InputError(
-                f"{self.path}: no meta.json here, expected a DATA folder; make one with "
-                "python -m preprocess.import_arrays, .import_mmsa or .binarize"
-            )
-        try:
-            meta = json.loads(meta_path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise InputError(f"{meta_path}: is no JSON ({error}); import the data again") from error
-        if not isinstance(meta, dict) or meta.get("format") != FORMAT:
-            found = meta.get("format") if isinstance(meta, dict) else None
-            raise InputError(
-                f"{meta_path}: format is {found!r}, this version reads {FORMAT}; "
-                "import the data again or update mia_fairseq"
-            )
+        meta_path, meta = self.path / "meta.json", read_meta(self.path)
         self.corpus = str(meta.get("corpus", "unknown"))
         self.label = LabelSpec.from_json(meta.get("label"), str(meta_path))
         modalities, splits = meta.get("modalities"), meta.get("splits")
@@ -70,6 +81,11 @@ class Store:
             name: ModalitySpec.from_json(spec, f"{meta_path}, {name}")
             for name, spec in modalities.items()
         }
+        if not all(type(rows) is int and rows >= 0 for rows in splits.values()):
+            raise InputError(
+                f"{meta_path}: splits are {str(splits)[:200]}, expected a count of rows for each; "
+                "import the data again"
+            )
         self.splits: dict[str, int] = splits
 
     def split(self, name: str, modalities: Iterable[str] | None = None) -> "Split":

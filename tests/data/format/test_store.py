@@ -93,10 +93,57 @@ def test_ids_that_differ_by_whitespace_only_are_not_unique(tmp_path: Path, split
 
 
 def test_what_a_killed_run_left_is_swept_away(tmp_path: Path) -> None:
-    (tmp_path / "DATA.partial").mkdir()
-    (tmp_path / "DATA.partial" / "junk").touch()
-    write(tmp_path / "DATA", [("train", Utterance("a", 1.0), {"text": np.ones(3)})])
+    rows = [("train", Utterance("a", 1.0), {"text": np.ones(3)})]
+    (tmp_path / ".DATA.123.partial").mkdir()
+    (tmp_path / ".DATA.123.partial" / "junk").touch()
+    write(tmp_path / "DATA", rows)
     assert [p.name for p in tmp_path.iterdir()] == ["DATA"]
+    (tmp_path / "DATA").rename(tmp_path / ".DATA.retired")  # killed between the two moves
+    bad = [*rows, *rows]
+    with pytest.raises(InputError, match="ids must be unique"):
+        write(tmp_path / "DATA", bad)
+    assert [p.name for p in tmp_path.iterdir()] == ["DATA"]
+    assert Store(tmp_path / "DATA").splits == {"train": 1}
+
+
+def test_a_folder_is_replaced_only_if_it_is_ours_and_holds_nothing_else(tmp_path: Path) -> None:
+    rows = [("train", Utterance("a", 1.0), {"text": np.ones(3)})]
+    path = tmp_path / "DATA"
+    write(path, rows)
+    (path / "thesis.docx").touch()
+    with pytest.raises(InputError, match=r"holds 1 files .* such as 'thesis\.docx'"):
+        write(path, rows)
+    (path / "thesis.docx").unlink()
+    (path / "notes").mkdir()
+    with pytest.raises(InputError, match="such as 'notes'"):
+        write(path, rows)
+    (tmp_path / "link").symlink_to(path)
+    with pytest.raises(InputError, match="is a link"):
+        write(tmp_path / "link", rows)
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="is no DATA folder"):
+        write(tmp_path / "file", rows)
+
+
+def test_of_two_writers_at_once_one_wins_whole_and_the_other_says_so(tmp_path: Path) -> None:
+    settings = {"corpus": "c", "label": SCORES, "modalities": SPECS}
+    with StoreWriter(tmp_path / "DATA", **settings) as first:
+        first.add("train", Utterance("first", 1.0), {"text": np.ones(3)})
+        with (
+            pytest.raises(InputError, match="another process is writing it"),
+            StoreWriter(tmp_path / "DATA", **settings),
+        ):
+            raise AssertionError("the second must not begin")
+    assert Store(tmp_path / "DATA").split("train").rows[0].id == "first"
+    assert [path.name for path in tmp_path.iterdir()] == ["DATA"]
+
+
+@pytest.mark.parametrize(
+    "array", [np.ones(3) * 1j, np.array(["1", "2", "3"]), np.array(["2020-01-01"] * 3, "M8[D]")]
+)
+def test_features_must_be_real_numbers(tmp_path: Path, array: np.ndarray) -> None:
+    with pytest.raises(InputError, match="expected real numbers"):
+        write(tmp_path / "DATA", [("train", Utterance("a", 1.0), {"text": array})])
 
 
 @pytest.mark.parametrize(

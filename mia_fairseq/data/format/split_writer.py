@@ -1,0 +1,201 @@
+"""Writes the files of one split of ``DATA/``, row by row; store_writer.py has the folder."""
+
+import csv
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mia_fairseq.data.format.kinds import KINDS
+from mia_fairseq.data.format.labels import LabelSpec, one_line
+from mia_fairseq.data.format.modality_spec import ModalitySpec
+from mia_fairseq.data.format.store import FURTHER_COLUMNS, Utterance
+from mia_fairseq.errors import InputError
+
+
+class Digest(Protocol):
+    """A running hash, such as hashlib's."""
+
+    def update(self, data: bytes, /) -> None: ...
+
+
+@dataclass(frozen=True)
+class StoreSettings:
+    """What all splits of a folder share.
+
+    Attributes:
+        path: of ``DATA/``, for messages.
+        label: kind of label.
+        modalities: the specification of each.
+        dtype: of features on disk.
+        columns: of the tables.
+    """
+
+    path: Path
+    label: LabelSpec
+    modalities: Mapping[str, ModalitySpec]
+    dtype: np.dtype[Any]
+    columns: tuple[str, ...]
+
+    def stored_dtype(self, modality: str) -> np.dtype[Any]:
+        """In which type the rows of a modality are handed to its file."""
+        kind = self.modalities[modality].kind
+        return self.dtype if kind == "features" else np.dtype(KINDS[kind].extracted[0])
+
+
+class SplitWriter:
+    """The open files of one split."""
+
+    def __init__(self, folder: Path, split: str, store: StoreSettings, content: Digest) -> None:
+        self.split, self.store, self.content = split, store, content
+        self.rows = 0
+        self.missing: Counter[str] = Counter()
+        self._table = (folder / f"{split}.tsv").open("w", encoding="utf-8", newline="")
+        self._lines = csv.writer(
+            self._table, delimiter="\t", quoting=csv.QUOTE_NONE, quotechar=None, lineterminator="\n"
+        )
+        self._lines.writerow(store.columns)
+        self._files: dict[str, ArrayFile | TokenFile] = {}
+        for name, spec in store.modalities.items():
+            stem = folder / f"{split}.{name}"
+            self._files[name] = (
+                TokenFile(stem, spec)
+                if spec.kind == "tokens"
+                else ArrayFile(stem, spec, store.stored_dtype(name))
+            )
+
+    def add(self, row: Utterance, features: Mapping[str, NDArray[Any] | None]) -> None:
+        where = f"{self.store.path}: row {row.id!r} of {self.split}"
+        arrays = {
+            name: checked_row(name, spec, features.get(name), self.store.stored_dtype(name), where)
+            for name, spec in self.store.modalities.items()
+        }
+        line = self._line(row, where)
+        self._lines.writerow(line)
+        self.rows += 1
+        lengths = [len(array) for array in arrays.values()]
+        self.content.update(json.dumps([self.split, *line, *lengths]).encode())
+        for name, array in arrays.items():
+            self._files[name].append(array)
+            self.content.update(array.tobytes())
+            self.missing[name] += not len(array)
+
+    def _line(self, row: Utterance, where: str) -> list[str]:
+        """The cells of a row, as the table and the hash of the content have them."""
+        for column in FURTHER_COLUMNS:
+            if getattr(row, column) is not None and column not in self.store.columns:
+                raise InputError(f"{where} has a {column}, and the table no such column")
+        cells = {**vars(row), "label": self.store.label.format(row.label)}
+        return [
+            "" if cells[column] is None else one_line(cells[column])
+            for column in self.store.columns
+        ]
+
+    def close(self) -> None:
+        self._table.close()
+        for file in self._files.values():
+            file.close()
+        self.missing = +self.missing
+
+
+def checked_row(
+    name: str, spec: ModalitySpec, array: NDArray[Any] | None, dtype: np.dtype[Any], where: str
+) -> NDArray[Any]:
+    """(T, *item_shape) of one row as it is stored; T = 0 for None.
+
+    Raises:
+        InputError: a wrong shape, numbers that are not finite in ``dtype``, or tokens that the
+            dictionary does not have.
+    """
+    if array is None:
+        return np.empty((0, *spec.item_shape), dtype)
+    array = np.asarray(array)
+    if array.ndim == len(spec.item_shape):  # one item by itself
+        array = array[None]
+    if array.shape[1:] != spec.item_shape:
+        expected = ", ".join(map(str, ("time", *spec.item_shape)))
+        raise InputError(
+            f"{where}: {name} has shape {array.shape}, expected ({expected}); "
+            "mend the row or the modality's dim"
+        )
+    if spec.kind != "features" and array.dtype.kind not in "iu":
+        raise InputError(
+            f"{where}: {name} holds {array.dtype}, expected whole numbers; mend the row"
+        )
+    if spec.kind != "features" and len(array):
+        highest = spec.dim - 1 if spec.kind == "tokens" else 255
+        if array.min() < 0 or array.max() > highest:
+            raise InputError(
+                f"{where}: {name} holds {array.min()} to {array.max()}, expected numbers from 0 to "
+                f"{highest}; make the {spec.kind} again with what meta.json says"
+            )
+    if spec.kind == "features" and array.dtype.kind not in "fiub":
+        raise InputError(
+            f"{where}: {name} holds {array.dtype}, expected real numbers; mend the row"
+        )
+    with np.errstate(over="ignore"):
+        stored = np.ascontiguousarray(array, dtype=dtype)
+    if spec.kind == "features" and not np.isfinite(stored).all():
+        raise InputError(
+            f"{where}: {name} holds NaN or Inf as {dtype}, expected finite "
+            "numbers; mend the row or leave the modality out for it"
+        )
+    return stored
+
+
+class ArrayFile:
+    """``.npy`` and ``.lengths`` of one modality, written row by row."""
+
+    def __init__(self, stem: Path, spec: ModalitySpec, dtype: np.dtype[Any]) -> None:
+        self.dtype, self.item_shape, self.total = dtype, spec.item_shape, 0
+        self._array = stem.with_name(stem.name + ".npy").open("wb")
+        self._lengths = stem.with_name(stem.name + ".lengths").open("w")
+        self._write_header()
+
+    def append(self, row: NDArray[Any]) -> None:
+        self._array.write(row.tobytes())
+        self._lengths.write(f"{len(row)}\n")
+        self.total += len(row)
+
+    def _write_header(self) -> None:
+        # NumPy leaves room in the header for the first axis to grow, so that it can be
+        # written again in place when the number of items is known.
+        np.lib.format.write_array_header_1_0(
+            self._array,
+            {
+                "descr": np.lib.format.dtype_to_descr(self.dtype),
+                "fortran_order": False,
+                "shape": (self.total, *self.item_shape),
+            },
+        )
+
+    def close(self) -> None:
+        self._array.seek(0)
+        self._write_header()
+        self._array.close()
+        self._lengths.close()
+
+
+class TokenFile:
+    """``.bin`` and ``.idx`` of one modality, by fairseq's own builder."""
+
+    def __init__(self, stem: Path, spec: ModalitySpec) -> None:
+        from fairseq.data.indexed_dataset import MMapIndexedDatasetBuilder, best_fitting_int_dtype
+
+        self._index = str(stem.with_name(stem.name + ".idx"))
+        self._builder = MMapIndexedDatasetBuilder(
+            str(stem.with_name(stem.name + ".bin")), dtype=best_fitting_int_dtype(spec.dim)
+        )
+
+    def append(self, row: NDArray[Any]) -> None:
+        import torch
+
+        self._builder.add_item(torch.from_numpy(row))
+
+    def close(self) -> None:
+        self._builder.finalize(self._index)
