@@ -1,7 +1,6 @@
 """A checkpoint that predicts: prepared rows, clips nobody prepared, or arrays."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ from mia_fairseq.data.schema import Schema
 from mia_fairseq.encoders.encoder import Encoder
 from mia_fairseq.multilabel_metrics import several
 from mia_fairseq.plugin import register
+from mia_fairseq.predict.answers import Prediction
 from mia_fairseq.predict.clip_inputs import ClipInputs, Options
 from mia_fairseq.predict.dialogue_clips import ALONE, CONTEXT, dialogues_of, read_clips
 
@@ -27,31 +27,6 @@ if TYPE_CHECKING:
     from preprocess.extractors.base import Clip
 
 BATCH = 64
-
-
-@dataclass
-class Prediction:
-    """What the model says of one utterance.
-
-    Attributes:
-        id: the clip's path, or the row's id.
-        value: the score, the most probable class, or the labels such as ``happy+sad``.
-        probabilities: of each class or label; empty for scores.
-        text: the words that were used.
-        missing: for each modality that was taken as missing, why.
-        label: the true label, where it is known.
-    """
-
-    id: str
-    value: float | str = ""
-    probabilities: dict[str, float] = field(default_factory=dict)
-    text: str | None = None
-    missing: dict[str, str] = field(default_factory=dict)
-    label: float | str | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        content = {"id": self.id, "prediction": self.value, **vars(self)}
-        return {k: v for k, v in content.items() if k != "value" and v not in (None, {})}
 
 
 class Predictor:
@@ -89,6 +64,27 @@ class Predictor:
     def reads_words(self) -> bool:
         """Whether some modality is made of the words."""
         return self.inputs.reads_words
+
+    def predict(
+        self, clips: Path | str | Sequence[Path | str], text: str | None = None
+    ) -> list[Prediction]:
+        """Clips by their paths; folders are searched through.
+
+        Args:
+            clips: files or folders of clips.
+            text: the words of a single clip, instead of recognised ones.
+
+        Returns:
+            An answer a clip, in order.
+
+        Raises:
+            InputError: a path is not there, or a folder holds no clip.
+        """
+        named = [clips] if isinstance(clips, Path | str) else clips
+        found = find_clips([Path(path) for path in named], text)
+        if text is None and self.reads_words:
+            found = listen(found)
+        return self.predict_clips(found)
 
     def predict_arrays(
         self,
@@ -197,7 +193,7 @@ class Predictor:
 
 
 def load_model(checkpoint: Path | str, **settings: Any) -> Predictor:
-    """A trained model that predicts: ``mia_fairseq.load_model(path).predict_clips(clips)``.
+    """A trained model that predicts: ``mia_fairseq.load_model(path).predict(clips)``.
 
     Args:
         checkpoint: a file of fairseq-train.

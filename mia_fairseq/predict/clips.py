@@ -1,0 +1,57 @@
+"""The clips that a user names, and the words that are spoken in them."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from mia_fairseq.errors import InputError
+from preprocess.media.clip import Clip
+from preprocess.media.media_files import MEDIA_SUFFIXES, find_media
+
+logger = logging.getLogger(__name__)
+
+
+def find_clips(paths: Sequence[Path], text: str | None) -> list[Clip]:
+    """The media files that paths name, folders searched through, with their words.
+
+    What a folder holds and is no clip is told.
+
+    Raises:
+        InputError: a path is not there, a folder holds no media, or one text is given for several.
+    """
+    files: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            inside = find_media(path)
+            for file, reason in inside.left_out:
+                logger.warning("left out: %s: %s", file, reason)
+            if not inside.clips:
+                raise InputError(
+                    f"{path}: holds no media file ({', '.join(sorted(MEDIA_SUFFIXES))}) and is no "
+                    "DATA folder"
+                )
+            files += inside.clips
+        elif path.is_file():
+            files.append(path)
+        else:
+            raise InputError(f"{path}: no such file or folder")
+    if text is not None and len(files) > 1:
+        raise InputError(f"--text is given for {len(files)} clips; predict them one at a time")
+    return [Clip(str(file), file, text) for file in files]
+
+
+def listen(clips: Sequence[Clip]) -> list[Clip]:
+    """The clips with the words that are spoken in them; '' where nobody speaks."""
+    from preprocess.media.speech import transcribe
+    from preprocess.media.streams import read_audio
+
+    heard = []
+    for clip in clips:
+        try:
+            words = transcribe(read_audio(clip.path)) if clip.path is not None else ""
+        except InputError as error:
+            logger.warning("%s: no words: %s", clip.id, error)
+            words = ""
+        heard.append(replace(clip, text=words))
+    return heard
