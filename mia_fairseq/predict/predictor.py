@@ -21,6 +21,7 @@ from mia_fairseq.multilabel_metrics import several
 from mia_fairseq.plugin import register
 from mia_fairseq.predict.answers import Prediction
 from mia_fairseq.predict.clip_inputs import ClipInputs, Options
+from mia_fairseq.predict.clips import find_clips, listen
 from mia_fairseq.predict.dialogue_clips import ALONE, CONTEXT, dialogues_of, read_clips
 
 if TYPE_CHECKING:
