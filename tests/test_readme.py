@@ -185,5 +185,5 @@ def test_flags_in_the_tables_exist() -> None:
         known |= {name for action in parser._actions for name in action.option_strings}
     for page in ("training", "encoders"):
         rows = [line for line in DOCS[page].splitlines() if line.startswith("| `--")]
-        flags = {flag for row in rows for flag in re.findall(r"`(--[a-z-]+)", row.split("|")[1])}
+        flags = {flag for row in rows for flag in re.findall(r"`(--[a-z0-9-]+)", row.split("|")[1])}
         assert flags and flags <= known, flags - known
