@@ -1,24 +1,26 @@
-"""The RAVDESS recipe: its experiments can be planned, and clips and feature files become DATA."""
+"""The RAVDESS recipes: from clips and feature files to a table that tests each clip once."""
 
+import json
 import wave
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
+from harness import ROOT
 
-from examples.recipes.ravdess import __main__ as recipe
 from mia_fairseq.data.format.folds import FoldedStore
-from mia_fairseq.errors import InputError
 from mia_fairseq.experiments.experiment import load
 from mia_fairseq.experiments.plan import plan
 from preprocess import import_arrays
 
 MODALITIES = ("audio", "audio_last", "au", "fer", "text")
+FILES = sorted((ROOT / "examples" / "recipes").glob("ravdess*.yaml"))
 
 
-@pytest.mark.parametrize("file", sorted(recipe.HERE.glob("*.yaml")), ids=lambda path: path.stem)
-def test_an_experiment_of_the_recipe_is_planned_over_folds(file: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("file", FILES, ids=lambda path: path.stem)
+def test_an_experiment_is_planned_over_folds(file: Path, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     arrays = {name: rng.normal(size=(24, 3)) for name in MODALITIES}
     labels = np.array(["calm", "sad"] * 12)
@@ -30,24 +32,24 @@ def test_an_experiment_of_the_recipe_is_planned_over_folds(file: Path, tmp_path:
         ]
     )
     chosen = load(str(file))
+    assert chosen.folds and chosen.metric == "accuracy" and chosen.seeds == 3
     planned = plan(chosen, [tmp_path / "DATA"], seeds=3, out=tmp_path, more={}, folds=True)
-    assert len(planned) == len(chosen.rows) and chosen.metric == "accuracy"
+    assert len(planned) == len(chosen.rows)
     for entry in planned:
-        used = {entry.row.flags["main-modality"], *entry.row.flags["aux-modalities"].split(",")}
+        flags = dict(pairwise(entry.runs[0].flags))
+        used = {flags["--main-modality"], *flags["--aux-modalities"].split(",")}
         assert used <= set(MODALITIES)
         assert [run.folds for run in entry.runs] == [(0, 1, 2, 3, 4)] * 3
 
 
-def test_clips_and_files_of_features_become_data(
-    tmp_path: Path, stored_model: Callable[[str], Path]
+def test_clips_and_files_of_features_become_a_table(
+    tmp_path: Path, stored_model: Callable[[str], Path], run_recipe: Callable[..., Path]
 ) -> None:
     pytest.importorskip("faster_whisper", reason="pip install faster-whisper")
     stored_model("whisper")
     stored_model("minilm")
-    folder = tmp_path / "RAVDESS"
+    folder = tmp_path / "clips"
     folder.mkdir()
-    with pytest.raises(InputError, match=r"has no openface_au_mean\.npz"):
-        recipe.prepare(folder, tmp_path, "3", jobs=1, partial=True)
     rng = np.random.default_rng(1)
     ids = [f"01-{1 + actor % 8:02}-01-01-01-{actor:02}" for actor in range(1, 25)]
     for name in ids:
@@ -57,11 +59,13 @@ def test_clips_and_files_of_features_become_data(
     offset = np.arange(25) * 2
     np.savez(folder / "openface_au_mean.npz", id=ids, au=rng.normal(size=(24, 35)))
     np.savez(folder / "fer_frames.npz", id=ids, offset=offset, prob=rng.random((48, 7)))
-    data = recipe.prepare(folder, tmp_path / "out", "2", jobs=1, partial=True)
-    store = FoldedStore(data, 4)
+    made = run_recipe("ravdess", "--rows", "au alone", clips=folder, layer="2")
+    store = FoldedStore(made / "RAVDESS", 4)
     assert store.splits == {"train": 15, "valid": 5, "test": 4} and store.corpus == "RAVDESS"
     assert store.modalities["audio"].extra["layer"] == 2
     test = store.split("test")
     assert {row.group for row in test.rows} == {f"actor{number:02}" for number in (1, 4, 9, 22)}
     assert test.features["fer"].lengths.tolist() == [2] * 4
     assert {test.features[name].lengths.max() for name in ("audio", "au", "text")} == {1}
+    pooled = next((tmp_path / "runs").glob("all/*/seed1/test.json"))
+    assert json.loads(pooled.read_text())["n"] == 24

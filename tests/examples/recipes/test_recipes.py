@@ -39,7 +39,8 @@ def test_every_recipe_loads_with_flags_of_the_real_parser(recipe: Path) -> None:
     assert loaded.about.keys() >= {"time"} and (loaded.data or loaded.tune)
     for row in loaded.rows:
         assert "{" not in row.name
-        kind = "classes" if "meld" in recipe.stem or row.data in ("DATA7", "MELD") else "regression"
+        of_classes = "meld" in recipe.stem or "ravdess" in recipe.stem
+        kind = "classes" if of_classes or row.data in ("DATA7", "MELD") else "regression"
         parser = options.get_training_parser("multimodal_affect")
         arguments = ["DATA", "--task", "multimodal_affect", *train_flags(row, kind)]
         options.parse_args_and_arch(parser, arguments)
