@@ -46,7 +46,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help="a row's position in its group is the number at the end of its id",
     )
     parser.add_argument("--out", required=True, type=Path, metavar="FOLDER")
-    parser.set_defaults(lengths=[], speaker=None, fold=None)
+    parser.set_defaults(lengths=[], speaker=None, fold=None, multilabel=None)  # of import_arrays
     return parser.parse_args(argv)
 
 
