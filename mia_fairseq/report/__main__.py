@@ -2,7 +2,8 @@
 
     python -m mia_fairseq.report runs                      # all experiments, to runs/report.html
     python -m mia_fairseq.report runs/table4 runs/context  # some
-    python -m mia_fairseq.report runs/mosi_utterance       # runs of a recipe
+    python -m mia_fairseq.report CKPT results.json         # one training, one evaluation
+    python -m mia_fairseq.report runs --csv --latex        # and tables for a paper
 
 The page opens offline. Runs that are missing, failed or of an older format are named in their row.
 """
@@ -14,10 +15,12 @@ from pathlib import Path
 from mia_fairseq.command import run as run_command
 from mia_fairseq.errors import InputError
 from mia_fairseq.files import write_whole
-from mia_fairseq.report.collect import Section, collect
 from mia_fairseq.report.comparison import published_only, show
+from mia_fairseq.report.html_page import Part, html
 from mia_fairseq.report.illustrations import illustrate
-from mia_fairseq.report.page import Part, html, markdown
+from mia_fairseq.report.run_results import Section, sections_of
+from mia_fairseq.report.single_runs import is_single, single
+from mia_fairseq.report.text_tables import comma_separated, latex, markdown
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -33,6 +36,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument(
         *("--utterances",), nargs="*", default=[], metavar="ID", help="whose attention is shown"
     )
+    parser.add_argument("--csv", action="store_true", help="the figures as .csv too")
+    parser.add_argument("--latex", action="store_true", help="the tables as .tex too")
     parser.add_argument("--no-attention", action="store_true", help="no chosen utterances")
     args = parser.parse_args(argv)
     if args.resamples < 100 or args.out.suffix != ".html":
@@ -41,13 +46,21 @@ def main(argv: Sequence[str] | None = None) -> None:
         )
     chosen = None if args.no_attention else args.utterances
     shown_checkpoints: set[Path] = set()
-    parts = [
-        _part(section, args.resamples, chosen, shown_checkpoints) for section in collect(args.runs)
+    sections = [
+        section
+        for path in args.runs
+        for section in ([single(path)] if is_single(path) else sections_of([path]))
     ]
+    parts = [_part(section, args.resamples, chosen, shown_checkpoints) for section in sections]
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(args.out, html(parts))
-    write_whole(args.out.with_suffix(".md"), markdown(parts))
-    print(f"written: {args.out}, {args.out.with_suffix('.md')}")
+    texts = {".html": html(parts), ".md": markdown(parts)}
+    if args.csv:
+        texts[".csv"] = comma_separated(parts)
+    if args.latex:
+        texts[".tex"] = latex(parts)
+    for suffix, text in texts.items():
+        write_whole(args.out.with_suffix(suffix), text)
+    print(f"written: {', '.join(str(args.out.with_suffix(suffix)) for suffix in texts)}")
 
 
 def _part(section: Section, resamples: int, chosen: Sequence[str] | None, done: set[Path]) -> Part:

@@ -50,7 +50,13 @@ class Module:
 
 @dataclass(frozen=True)
 class Utterance:
-    """One utterance as the model saw it; ``prediction`` as `Module.without`."""
+    """One utterance as the model saw it.
+
+    Attributes:
+        prediction: as `Module.without`.
+        parts: what each channel is of the main modality: its words, or its share of the clip;
+            none where the whole utterance is one vector.
+    """
 
     id: str
     text: str
@@ -58,6 +64,7 @@ class Utterance:
     prediction: float
     answer: str
     modules: dict[str, Module]
+    parts: tuple[str, ...] = ()
 
 
 def look(checkpoint: Path, data: Path, split: str, ids: Sequence[str]) -> list[Utterance]:
@@ -126,7 +133,37 @@ def _look_at(model: Any, task: Any, dataset: Any, place: int) -> Utterance:
     value = _answer(output, chosen)
     answer = f"{value:.2f}" if chosen is None else f"{label.format(chosen)} ({value:.0%})"
     true = f"{row.label:g}" if chosen is None else label.format(row.label)
-    return Utterance(row.id, row.text or "", true, value, answer, modules)
+    main_modality = task.schema.main
+    length = int(net_input["lengths"][main_modality][0])
+    channels = next((module.gate.shape[0] for module in modules.values()), 0)
+    spoken = row.text if main_modality == "text" else None
+    parts = channel_names(length, channels, spoken)
+    return Utterance(row.id, row.text or "", true, value, answer, modules, parts)
+
+
+def channel_names(length: int, channels: int, text: str | None) -> tuple[str, ...]:
+    """What each channel covers: part k of a sequence goes from ⌊k·n/c⌋ to ⌈(k+1)·n/c⌉.
+
+    Args:
+        length: n, of the main modality's sequence; 1 for one vector an utterance.
+        channels: c.
+        text: the transcript, where the main modality is text: words are as evenly spread.
+
+    Returns:
+        One name a channel; none where the utterance is one vector.
+    """
+    if length < 2 or channels < 1:
+        return ()
+    words = (text or "").split()
+    names = []
+    for part in range(channels):
+        if words:
+            n = len(words)
+            start, end = part * n // channels, -(-(part + 1) * n // channels)
+            names.append(" ".join(words[start:end]))
+        else:
+            names.append(f"{part / channels:.0%} to {(part + 1) / channels:.0%} of the clip")
+    return tuple(names)
 
 
 def reduced(values: Tensor, rows: int, columns: int) -> NDArray[np.float64]:

@@ -9,9 +9,11 @@ from mia_fairseq.data.format.store import Store
 from mia_fairseq.errors import InputError
 from mia_fairseq.experiments.inheritance import base
 from mia_fairseq.experiments.published import PaperTable
-from mia_fairseq.report.collect import Section, Table, TableRow, value
-from mia_fairseq.report.intervals import Comparison, compare, draws, interval
+from mia_fairseq.report.intervals import Comparison, compare, draws, holm, interval
 from mia_fairseq.report.pictures import Point
+from mia_fairseq.report.run_results import Section, Table, TableRow, value
+
+LIMIT = 0.05  # of the corrected p, below which a difference is called settled
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,12 @@ class ShownRow:
     compared_to: str = ""
     notes: list[str] = field(default_factory=list)
     published: bool = False
+    corrected: float | None = None  # p by Holm, among the rows of the table
+
+    @property
+    def settled(self) -> bool:
+        """Whether the difference is beyond chance, of all rows that were compared."""
+        return self.corrected is not None and self.corrected < LIMIT
 
 
 @dataclass
@@ -64,6 +72,24 @@ class ShownTable:
     rows: list[ShownRow]
     points: dict[str, Point]  # the main metric of our rows, with its interval
     notes: list[str] = field(default_factory=list)
+
+    @property
+    def less_is_better(self) -> bool:
+        """Of the table's metric."""
+        return self.metric == "mae"
+
+    @property
+    def best(self) -> ShownRow | None:
+        """Our row that leads by the table's metric."""
+        rows = {row.name: row for row in self.rows if row.name in self.points}
+        if not rows:
+            return None
+        sign = 1 if self.less_is_better else -1
+        return rows[min(self.points, key=lambda name: sign * self.points[name][0])]
+
+    def figure(self, row: ShownRow) -> Cell:
+        """A row's cell of the table's metric."""
+        return row.cells[self.columns.index(self.metric)]
 
 
 def show(section: Section, table: Table, resamples: int) -> ShownTable:
@@ -107,8 +133,9 @@ def show(section: Section, table: Table, resamples: int) -> ShownTable:
     compared = [row for row in shown.rows if row.difference is not None]
     if compared and any(len(row.seeds) == 1 for row in table.rows):
         shown.notes.append("A row of one seed tells nothing of what another seed would give.")
-    if len(compared) > 1:
-        shown.notes.append("p is not corrected for the number of rows compared.")
+    corrected = holm([row.difference.p for row in compared if row.difference is not None])
+    for other_row, p in zip(compared, corrected, strict=True):
+        other_row.corrected = p
     return shown
 
 

@@ -3,17 +3,18 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mia_fairseq.report import pictures
-from mia_fairseq.report.collect import Section, Seed, Table, TableRow
 from mia_fairseq.report.comparison import ShownTable
+from mia_fairseq.report.intervals import Predictions
 from mia_fairseq.report.pictures import Point
+from mia_fairseq.report.run_results import Section, Seed, Table, TableRow
 
-CURVES = 6  # runs in one picture at most
+SEVEN_SCORES = ("-3", "-2", "-1", "0", "1", "2", "3")
 NOISE = re.compile(r"(?P<row>.*): noise (?P<modality>\w+) (?P<amount>[\d.]+)$")
 
 
@@ -29,13 +30,8 @@ def illustrate(section: Section, table: Table, shown: ShownTable) -> list[Illust
     """The pictures of one table; none where there are no figures."""
     plot = section.experiment.plot if section.experiment else ""
     if not shown.points:
-        return []
-    found = [
-        Illustration(
-            pictures.bars(shown.points, shown.metric),
-            f"{shown.metric} with 95 % intervals over utterances",
-        )
-    ]
+        return _curves(table)
+    found = [_answer(shown)]
     series, x_label = _series(plot, table, shown)
     if series:
         found.append(
@@ -45,10 +41,33 @@ def illustrate(section: Section, table: Table, shown: ShownTable) -> list[Illust
             )
         )
     found += _curves(table)
-    named = next((row for row in table.rows if row.name == shown.reference), None)
-    first = next(row for row in table.rows if row.name in shown.points)
-    found += _errors(named or first)
+    best = shown.best.name if shown.best is not None else None
+    by_name = {row.name: row for row in table.rows}
+    for name in dict.fromkeys((best, shown.reference)):
+        if name is not None:
+            found += _errors(by_name[name])
     return found
+
+
+def _answer(shown: ShownTable) -> Illustration:
+    """Differences to the reference where there is one, else the figures themselves."""
+    compared = {
+        row.name: row.difference
+        for row in shown.rows
+        if row.difference is not None and row.compared_to == shown.reference
+    }
+    if not compared or shown.reference is None:
+        image = pictures.values(shown.points, shown.metric)
+        return Illustration(image, f"{shown.metric} with its 95 % interval over utterances")
+    points = {name: (d.difference, d.low, d.high) for name, d in compared.items()}
+    settled = {row.name: row.settled for row in shown.rows}
+    image = pictures.differences(points, settled, shown.metric, shown.reference)
+    return Illustration(
+        image,
+        f"Each row's {shown.metric} less that of {shown.reference}, with the 95 % interval of a "
+        "paired bootstrap over utterances and seeds. Green is better and red is worse beyond "
+        "chance (Holm's p below 0.05), grey is not settled.",
+    )
 
 
 def _series(
@@ -85,30 +104,48 @@ def _curves(table: Table) -> list[Illustration]:
         if row.seeds:
             first.setdefault(row.seeds[0].folder, row)
     drawn = {
-        f"{row.name}, seed {row.seeds[0].number}": folder / "tensorboard"
-        for folder, row in list(first.items())[:CURVES]
+        row.name: [seed.folder / "tensorboard" for seed in row.seeds] for row in first.values()
     }
     image, lacking = pictures.curves(drawn, table.main_metric)
-    caption = "training curves"
-    if len(first) > CURVES:
-        caption += f" of the first {CURVES} of {len(first)} rows"
+    if len(lacking) == 3 * sum(map(len, drawn.values())):
+        return []
+    caption = "Training curves: thin lines are seeds, strong ones their mean."
     if lacking:
-        caption += f"; not there: {', '.join(lacking)}"
+        caption += f" Not there: {', '.join(lacking)}."
     return [Illustration(image, caption)]
 
 
 def _errors(row: TableRow) -> list[Illustration]:
-    """Predicted against true of one row: all seeds in a confusion, one in a scatter."""
+    """Predicted against true of one row: a confusion of all seeds, and of scores a scatter of one
+    besides."""
     if not row.predictions:
         return []
     first = row.predictions[0]
-    title = escape(row.name)
-    if not first.classes:
-        caption = f"predicted against true, {row.name}, seed {row.seeds[0].number}"
-        return [Illustration(pictures.scatter(first.truth, first.prediction, title), caption)]
-    matrices = [np.array(_confusion(seed), float) for seed in row.seeds]
-    image = pictures.confusion(np.mean(matrices, axis=0), first.classes, title)
-    return [Illustration(image, f"rows, truth against prediction, {row.name}, mean over seeds")]
+    if first.classes:
+        matrices = [np.array(_confusion(seed), float) for seed in row.seeds]
+        image = pictures.confusion(np.mean(matrices, axis=0), first.classes, row.name)
+        return [Illustration(image, f"Truth against prediction, {row.name}, mean over seeds.")]
+    matrices = [_of_scores(run) for run in row.predictions]
+    image = pictures.confusion(np.mean(matrices, axis=0), SEVEN_SCORES, row.name)
+    return [
+        Illustration(
+            pictures.scatter(first.truth, first.prediction, row.name),
+            f"Predicted against true, {row.name}, seed {row.seeds[0].number}.",
+        ),
+        Illustration(image, f"The same, rounded to seven classes, {row.name}, mean over seeds."),
+    ]
+
+
+def _of_scores(run: Predictions) -> NDArray[np.float64]:
+    """(7, 7) counts of scores rounded as Acc-7 rounds them, rows truth."""
+    half = len(SEVEN_SCORES) // 2
+    true, guess = (
+        (np.round(np.clip(values, -half, half)) + half).astype(np.int64)
+        for values in (run.truth, run.prediction)
+    )
+    table = np.zeros((len(SEVEN_SCORES),) * 2)
+    np.add.at(table, (true, guess), 1)
+    return table
 
 
 def _confusion(seed: Seed) -> Sequence[Sequence[float]]:

@@ -121,6 +121,16 @@ def compare(
     return Comparison(float(point[0] - point[1]), *_percentiles(differences), p)
 
 
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's step-down correction: each p as it counts among all that were tested together."""
+    order = sorted(range(len(p_values)), key=p_values.__getitem__)
+    corrected, highest = [0.0] * len(p_values), 0.0
+    for place, index in enumerate(order):
+        highest = max(highest, min(1.0, (len(p_values) - place) * p_values[index]))
+        corrected[index] = highest
+    return corrected
+
+
 def _percentiles(values: Vector) -> tuple[float, float]:
     low, high = np.nanpercentile(values, [(100 - LEVEL) / 2, (100 + LEVEL) / 2])
     return float(low), float(high)

@@ -9,13 +9,14 @@ import numpy as np
 from mia_fairseq.errors import InputError
 from mia_fairseq.report import pictures
 from mia_fairseq.report.attention_maps import Utterance, look
-from mia_fairseq.report.collect import Section, Seed, Table
 from mia_fairseq.report.intervals import Predictions
+from mia_fairseq.report.run_results import Section, Seed, Table
 
 EXPLAINED = (
     "Attention: for each column of the main modality, the weights over the auxiliary's columns "
     "(Eq. 3). Gate: what passes (Eq. 6). Share: this module's part of all changes to the main "
-    "modality. Without it: the same model's answer with this auxiliary missing."
+    "modality. Without it: the same model's answer with this auxiliary missing. A channel is a "
+    "part of the utterance in time, named by its words, or all of it where that is one vector."
 )
 
 
@@ -80,11 +81,16 @@ def _one(utterance: Utterance) -> str:
     for name, module in utterance.modules.items():
         maps[f"{name}: attention"] = module.attention
         maps[f"{name}: gate"] = module.gate
-    y_labels = ["auxiliary columns", "channels"] * len(utterance.modules)
-    image = pictures.heat_maps(maps, "main columns", y_labels)
+    x_labels, y_labels, y_ticks = [], [], []
+    for name in utterance.modules:
+        x_labels += ["features of the main modality"] * 2
+        y_labels += [f"features of {name}", "channels"]
+        y_ticks += [(), utterance.parts]
+    image = pictures.heat_maps(maps, x_labels, y_labels, y_ticks)
     return (
         f"<h5>{escape(utterance.id)}</h5><blockquote>{escape(utterance.text)}</blockquote>"
         f"<p>true {escape(utterance.label)}, predicted {escape(utterance.answer)}</p>"
-        "<table><tr><th>auxiliary</th><th>mean gate</th><th>columns attended to</th>"
-        f"<th>share</th><th>without it</th></tr>{lines}</table>{image}"
+        '<div class="scroll"><table><tr><th>auxiliary</th><th>mean gate</th>'
+        "<th>columns attended to</th><th>share</th><th>without it</th></tr>"
+        f"{lines}</table></div>{image}"
     )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mia_fairseq.metrics import classification_metrics, regression_metrics
-from mia_fairseq.report.intervals import Predictions, compare, draws, interval, resampled
+from mia_fairseq.report.intervals import Predictions, compare, draws, holm, interval, resampled
 
 NAMES = ("a", "b", "c")
 
@@ -96,3 +96,9 @@ def test_an_unknown_metric_is_no_metric() -> None:
     for given in (scores(1), classes(1)):
         with pytest.raises(KeyError):
             resampled("acc3", given, draws(80, 2))
+
+
+def test_holm_by_hand() -> None:
+    """Smallest p times 3, the next times 2, never below the one before; at most 1."""
+    assert holm([0.04, 0.01, 0.03]) == pytest.approx([0.06, 0.03, 0.06])
+    assert holm([0.9, 0.6]) == [1.0, 1.0] and holm([]) == []

@@ -92,7 +92,7 @@ class Section:
     printed: str = ""  # what the command of an experiment without runs printed
 
 
-def collect(folders: Sequence[Path]) -> list[Section]:
+def sections_of(folders: Sequence[Path]) -> list[Section]:
     """A section for each experiment found in the folders, in the order of their names."""
     sections: list[Section] = []
     for folder in folders:

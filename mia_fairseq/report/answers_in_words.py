@@ -1,0 +1,77 @@
+"""What a table says, in a sentence: who leads, by how much, and whether that is settled."""
+
+from dataclasses import dataclass
+
+from mia_fairseq.report.comparison import ShownRow, ShownTable
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The sentence, and how it is to be shown.
+
+    Attributes:
+        text: the sentence.
+        leader: the row that leads.
+        figure: its metric.
+        difference: to the row it is compared with, as text.
+        verdict: in a word or two.
+        kind: ``better`` or ``worse`` than the reference beyond chance, or nothing.
+    """
+
+    text: str
+    leader: str
+    figure: str
+    difference: str
+    verdict: str
+    kind: str = ""
+
+
+def answer(table: ShownTable) -> Answer | None:
+    """The answer of a table of runs; None where no run is finished."""
+    best = table.best
+    if best is None:
+        return None
+    cell = table.figure(best)
+    figure = f"{cell.mean:.3f}" + (f" ± {cell.deviation:.3f}" if cell.deviation else "")
+    lead = f"{best.name} leads by {table.metric}, {figure}"
+    if best.name == table.reference:
+        return _reference_leads(table, best, lead, figure)
+    if best.difference is None:
+        text = f"{lead}." if len(table.points) > 1 else f"{table.metric} {figure}."
+        return Answer(text, best.name, figure, "", "")
+    amount = difference_text(best)
+    verdict = "settled" if best.settled else "not settled"
+    chance = "beyond chance" if best.settled else "which may be chance"
+    text = (
+        f"{lead}: {amount} against {best.compared_to}, {chance} "
+        f"(p {best.difference.p:.3f}, {best.corrected:.3f} for all rows that were compared)."
+    )
+    return Answer(text, best.name, figure, amount, verdict, "better" if best.settled else "")
+
+
+def difference_text(row: ShownRow) -> str:
+    """``-0.021 [-0.040, -0.003]``, or nothing."""
+    found = row.difference
+    if found is None:
+        return ""
+    return f"{found.difference:+.3f} [{found.low:+.3f}, {found.high:+.3f}]"
+
+
+def _reference_leads(table: ShownTable, best: ShownRow, lead: str, figure: str) -> Answer:
+    others = [row for row in table.rows if row.difference is not None]
+    others = [row for row in others if row.compared_to == best.name]
+    sign = 1 if table.less_is_better else -1
+    second = min(
+        others, key=lambda row: sign * row.difference.difference if row.difference else 0.0
+    )
+    beaten = [row for row in others if row.settled]
+    verdict = "settled" if len(beaten) == len(others) else "not settled"
+    if beaten and len(beaten) < len(others):
+        verdict = f"settled against {len(beaten)} of {len(others)}"
+    amount = difference_text(second)
+    text = (
+        f"{lead}. The next is {second.name}, {amount} against it; {len(beaten)} of {len(others)} "
+        "rows differ from it beyond chance."
+    )
+    shown = f"{amount} of {second.name}"
+    return Answer(text, best.name, figure, shown, verdict, "better" if len(beaten) else "")

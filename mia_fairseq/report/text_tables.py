@@ -1,0 +1,120 @@
+"""The report's tables as Markdown, LaTeX and comma-separated values."""
+
+import csv
+import io
+import re
+from collections.abc import Sequence
+
+from mia_fairseq.report.answers_in_words import answer, difference_text
+from mia_fairseq.report.comparison import Cell, ShownRow, ShownTable
+from mia_fairseq.report.html_page import READING, Part
+
+CSV_COLUMNS = (
+    *("experiment", "table", "row", "published", "seeds", "metric", "mean", "deviation"),
+    *("low", "high", "difference", "difference_low", "difference_high", "p", "p_holm"),
+    "compared_to",
+)
+LATEX = {"\\": r"\textbackslash{}", "±": r"$\pm$", "×": r"$\times$", "γ": r"$\gamma$", "–": "--"}
+LATEX |= {mark: f"\\{mark}" for mark in "&%$#_{}"} | {"~": r"\textasciitilde{}", "−": "$-$"}
+
+
+def markdown(parts: Sequence[Part]) -> str:
+    """Text and tables, without pictures."""
+    blocks = ["# Results", READING]
+    for part in parts:
+        blocks.append(f"## {part.section.title}")
+        chosen = part.section.experiment
+        if chosen is not None:
+            about = {"Claim": chosen.claim, "Needs": chosen.needs, "Status": chosen.status}
+            about |= {"Note": chosen.note}
+            blocks += [f"{name}: {text}" for name, text in about.items() if text]
+        blocks += [f"- {problem}" for problem in part.problems]
+        if part.section.printed:
+            blocks.append(f"```\n{part.section.printed.strip()}\n```")
+        for table in part.tables:
+            said = answer(table)
+            blocks += [f"### {table.title}", *([said.text] if said else [])]
+            blocks += [_markdown_table(table), *table.notes]
+    return "\n\n".join(blocks if parts else [*blocks, "No runs were given."]) + "\n"
+
+
+def latex(parts: Sequence[Part]) -> str:
+    """A booktabs table for each table of runs: figures and differences, no intervals of figures."""
+    blocks = ["% \\usepackage{booktabs}"]
+    for part in parts:
+        for table in part.tables:
+            heads = _heads(table)[:-1]
+            lines = [
+                f"% {part.section.title}: {table.title}",
+                f"\\begin{{tabular}}{{l{'r' * (len(heads) - 1)}}}",
+                "\\toprule",
+                " & ".join(map(_latex, heads)) + r" \\",
+                "\\midrule",
+            ]
+            for row in table.rows:
+                cells = [_latex(cell) for cell in _cells(row, table, intervals=False)[:-1]]
+                lines.append(" & ".join(cells) + r" \\")
+            blocks.append("\n".join([*lines, "\\bottomrule", "\\end{tabular}"]))
+    return "\n\n".join(blocks) + "\n"
+
+
+def comma_separated(parts: Sequence[Part]) -> str:
+    """One line for each row and metric, with all digits."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(CSV_COLUMNS)
+    for part in parts:
+        for table in part.tables:
+            for row in table.rows:
+                for column, cell in zip(table.columns, row.cells, strict=True):
+                    if cell.mean is not None:
+                        first = [part.section.title, table.title, row.name, int(row.published)]
+                        figures = [row.seeds, column, *_figures(cell)]
+                        compared = _compared(row) if column == table.metric else [""] * 6
+                        writer.writerow([*first, *figures, *compared])
+    return text.getvalue()
+
+
+def _figures(cell: Cell) -> list[object]:
+    low, high = cell.interval or ("", "")
+    return [cell.mean, "" if cell.deviation is None else cell.deviation, low, high]
+
+
+def _compared(row: ShownRow) -> list[object]:
+    if row.difference is None:
+        return [""] * 6
+    return [*row.difference, row.corrected, row.compared_to]
+
+
+def _markdown_table(table: ShownTable) -> str:
+    heads = _heads(table)
+    lines = ["| " + " | ".join(heads) + " |", "|" + " --- |" * len(heads)]
+    for row in table.rows:
+        cells = _cells(row, table, intervals=True)
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines)
+
+
+def _heads(table: ShownTable) -> list[str]:
+    compared = [f"{table.metric} less {table.reference}'s"] if table.reference else []
+    return ["row", "seeds", *table.columns, *compared, "notes"]
+
+
+def _cells(row: ShownRow, table: ShownTable, *, intervals: bool) -> list[str]:
+    figures = [cell.text() for cell in row.cells]
+    if not intervals:
+        figures = [figure.partition(" [")[0] for figure in figures]
+    compared = [_difference(row, table)] if table.reference else []
+    return [row.name, row.seeds, *figures, *compared, "; ".join(row.notes)]
+
+
+def _difference(row: ShownRow, table: ShownTable) -> str:
+    found = row.difference
+    if found is None:
+        return "reference" if row.name == table.reference else ""
+    text = f"{difference_text(row)}, p {found.p:.3f}, Holm {row.corrected:.3f}"
+    return text if row.compared_to == table.reference else f"{text}, to {row.compared_to}"
+
+
+def _latex(text: str) -> str:
+    return re.sub(".", lambda mark: LATEX.get(mark[0], mark[0]), text)
