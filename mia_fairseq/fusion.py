@@ -70,6 +70,7 @@ class FusionShape:
         copies: modalities that are learned linear maps of others, and of which.
         shared: modalities that the encoder of another one reads (contexts), and of which.
         label: the kind of label, for fusions that predict it themselves.
+        past: whether a row may see nothing later of its dialogue.
     """
 
     main: str
@@ -79,6 +80,7 @@ class FusionShape:
     copies: Mapping[str, str] = field(default_factory=dict)
     shared: Mapping[str, str] = field(default_factory=dict)
     label: LabelSpec = field(default_factory=lambda: LabelSpec("regression"))
+    past: bool = False
 
     @classmethod
     def of(cls, schema: Schema, channels: int, encoded: Mapping[str, int]) -> "FusionShape":
@@ -95,7 +97,8 @@ class FusionShape:
             owner = shared.get(name, schema.copies.get(name, name))
             dims[name] = encoded.get(owner, schema.modalities[name].dim)
         names = schema.main, schema.auxiliaries
-        return cls(*names, dims, channels, schema.copies, shared, schema.label)
+        copies, past = schema.copies, schema.reading.past
+        return cls(*names, dims, channels, copies, shared, schema.label, past)
 
     def source(self, name: str) -> str:
         """Under what name the data holds a modality."""

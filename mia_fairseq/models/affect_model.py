@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 from torch import Tensor, nn
 
 from mia_fairseq.blueprint import Blueprint
+from mia_fairseq.conversations.conversation import build_conversation
+from mia_fairseq.conversations.dialogue_part import ChainPart, DialoguePart
 from mia_fairseq.data.statistics import in_chunks
 from mia_fairseq.encoders.encoder import Encoder, inside
 from mia_fairseq.encoders.feature_encoder import FeatureEncoder
@@ -115,6 +117,8 @@ class AffectModel(BaseFairseqModel):
         self.dual_residual = DualResidual(main_dim, cfg.ffn_dim or 4 * main_dim, cfg.dropout)
         self.dropout = nn.Dropout(cfg.dropout)
         self.head = nn.Linear(shape.channels * main_dim, outputs)  # θ, b₃ of Eq. 15 and 18
+        # Last, so that all else starts as it would without them.
+        self.dialogue, self.chain = dialogue_parts(shape, outputs, cfg)
 
     @classmethod
     def build_fusion(cls, shape: FusionShape, cfg: Any) -> Fusion:
@@ -163,8 +167,12 @@ class AffectModel(BaseFairseqModel):
         inputs = {name: self.embed(name, *found) for name, found in encoded.items()}
         main = inputs[self.shape.main].pooled  # M¹
         fused, penalty, parts = self.fuse(inputs, taught)  # M_MIAs
+        if self.dialogue is not None:
+            fused = fused + self.dialogue(main + fused, talk)
         refined = self.dropout(self.dual_residual(main, fused))  # M̌, (B, c, d_m)
         prediction = self.head(refined.flatten(1))  # z, Eq. 15
+        if self.chain is not None:
+            prediction = self.chain(prediction, talk)
         scores = prediction if self.outputs > 1 else prediction.squeeze(1)
         return AffectOutput(scores, penalty, parts)
 
@@ -207,3 +215,23 @@ class AffectModel(BaseFairseqModel):
     def max_positions(self) -> None:
         """No limit: sequences of any length are pooled."""
         return
+
+
+def dialogue_parts(
+    shape: FusionShape, outputs: int, cfg: Any
+) -> tuple[DialoguePart | None, ChainPart | None]:
+    """What ``--conversation`` and ``--crf`` add to a model; None where they are not given.
+
+    Raises:
+        InputError: there is no such model of dialogues, or a chain of scores is asked for.
+    """
+    name, dialogue, chain = getattr(cfg, "conversation", ""), None, None
+    if name:
+        size = shape.channels * shape.dims[shape.main]
+        talks = build_conversation(name, size, cfg.conversation_dim, cfg.dropout, past=shape.past)
+        dialogue = DialoguePart(talks, size)
+    if getattr(cfg, "crf", False):
+        if outputs == 1:
+            raise InputError("--crf is a chain of classes, and the labels are scores; leave it out")
+        chain = ChainPart(outputs, past=shape.past)
+    return dialogue, chain

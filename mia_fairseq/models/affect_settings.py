@@ -68,6 +68,18 @@ class AffectModelConfig(EncoderConfig):
             "help": "the same for the main modality; a row that would lose all it has loses nothing"
         },
     )
+    conversation: str = setting(
+        "",
+        "a model of dialogues after the fusion: bc_lstm, dialogue_rnn, a_dmn, ctnet or mm_dfn; "
+        "batches are then whole dialogues with at most --batch-size rows",
+    )
+    conversation_dim: int = setting(128, "width of the states of --conversation, in each direction")
+    conversation_past: bool = setting(
+        False, "--conversation and --crf see nothing that comes later, for live use"
+    )
+    crf: bool = setting(
+        False, "a linear-chain CRF over each dialogue's classes, on top of the logits"
+    )
     init_from: Optional[str] = field(
         default=None,
         metadata={

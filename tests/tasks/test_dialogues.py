@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from harness import SCORES, train, validate
+from harness import EMOTIONS, SCORES, make_store, train, validate
 from released import small_bert
 
+from mia_fairseq.conversations.conversation import known_conversations
 from mia_fairseq.data.dialogue_dataset import DialogueDataset, dataset_of
 from mia_fairseq.data.format.modality_spec import ModalitySpec
 from mia_fairseq.data.format.store import Store, Utterance
@@ -151,6 +152,9 @@ def test_resuming_gives_the_same_weights(data: Path, tmp_path: Path) -> None:
     [
         (("--read", "pages"), "--read is 'pages', expected one of rows, dialogue"),
         (("--speakers", "names"), "add --read dialogue"),
+        (("--conversation", "nobody"), "--conversation is 'nobody', expected one of a_dmn"),
+        (("--crf",), "--crf is a chain of classes, and the labels are scores"),
+        (("--conversation-past",), "there is none; add --conversation NAME"),
         (("--read", "dialogue", "--surroundings", "text[-1:0]"), "leave one out"),
     ],
 )
@@ -158,3 +162,16 @@ def test_bad_flags_are_told(data: Path, tmp_path: Path, flags: tuple[str, ...], 
     encoder = ("--encoder", f"text=hf:{data / 'bert'}")
     refused = train(data / "DATA", tmp_path, *READ, *encoder, *flags, check=False)
     assert refused.returncode != 0 and message in refused.stderr
+
+
+@pytest.mark.parametrize("name", [*known_conversations(), ""])
+def test_a_conversation_and_a_chain_train_on_features(name: str, tmp_path: Path) -> None:
+    store = make_store(tmp_path / "DATA", {"text": 6, "audio": 3}, label=EMOTIONS)
+    model = ("--arch", "concat", "--aux-modalities", "audio", "--criterion", "ce_krl", "--crf")
+    talks = ("--conversation", name, "--conversation-dim", "8", "--batch-size", "12")
+    train(store, tmp_path, *model, *talks, "--max-epoch", "1")
+    results = tmp_path / "out.json"
+    checkpoint = tmp_path / "checkpoint_best.pt"
+    validate(store, checkpoint, "--batch-size", "7", "--results-json", results)
+    assert json.loads(results.read_text())["n"] == 23
+    assert len(list(Predictor(checkpoint).predict_split(store, "test"))) == 23

@@ -1,0 +1,1 @@
+"""Models of dialogues, one file each; ``--conversation NAME`` puts one after any fusion."""
