@@ -36,7 +36,8 @@ setup(
         "pyyaml",
         # raw clips: decoding, faces, the embedded models
         "av",
-        "pillow",
+        "soundfile",
+        "opencv-python-headless",
         "onnxruntime",
         "h5py",
         "faster-whisper",
@@ -48,6 +49,7 @@ setup(
         "espeakng-loader",
     ],
     extras_require={
+        "paper": ["retina-face"],  # RetinaFace ResNet50, Sec. 3.1.3
         "test": ["pytest", "pytest-xdist", "scikit-learn"],
         "lint": ["ruff", "mypy"],
     },

@@ -29,13 +29,14 @@ class FabNetFeatures(FaceSequenceExtractor):
         keyframes: str = "average",
         detector: str = "retina-face",
         margin: str = "0.3",
+        align: str = "no",
         device: str = "cpu",
     ) -> None:
         """`weights`: the authors' zip, its unpacked folder or the .pth file; by default the zip is
         downloaded. `device`: where the encoder runs, such as `cuda`. `margin`: the encoder was
         trained on loosely cut heads; the paper gives no figure. Raises InputError when something
         cannot be had."""
-        super().__init__(keyframes, detector, margin)
+        super().__init__(keyframes, detector, margin, align)
         self.dim = DIM
         self.weights = find_fabnet(weights)
         self.device = torch.device(device)

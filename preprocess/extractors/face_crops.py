@@ -21,12 +21,13 @@ class FaceCrops(FaceSequenceExtractor):
         keyframes: str = "average",
         detector: str = "retina-face",
         margin: str = "0.3",
+        align: str = "no",
     ) -> None:
         """``side``: pixels of a crop's side, 256 for FAb-Net; the others as of ``fabnet``. Raises
         InputError when something cannot be had."""
         if not side.isdigit() or not 1 <= int(side) <= 1024:
             raise InputError(f"face_crops: side is {side!r}, expected pixels from 1 to 1024")
-        super().__init__(keyframes, detector, margin)
+        super().__init__(keyframes, detector, margin, align)
         self.size = self.dim = int(side)
 
     def encode(self, crops: np.ndarray) -> np.ndarray:

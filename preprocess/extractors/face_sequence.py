@@ -6,6 +6,7 @@ Options, all given as strings:
   a rate such as `2/s`.
 - `detector`: `mobilenet`, `retina-face` or `retinaface-pytorch` (see faces/face_detection.py).
 - `margin`: how much of the face's size is added on each edge of its crop.
+- `align`: `yes` turns each crop so that the eyes lie on a level.
 """
 
 import abc
@@ -33,7 +34,7 @@ class FaceSequenceExtractor(Extractor):
     columns = ("path",)
     size: int  # pixels of a crop's side
 
-    def __init__(self, keyframes: str, detector: str, margin: str) -> None:
+    def __init__(self, keyframes: str, detector: str, margin: str, align: str) -> None:
         self.rule = KeyframeRule.parse(keyframes)
         if self.rule.needs_average:
             raise InputError(
@@ -43,6 +44,9 @@ class FaceSequenceExtractor(Extractor):
         self.detector_name = detector
         self.detector = build_detector(detector)
         self.margin = _share(margin)
+        if align not in ("yes", "no"):
+            raise InputError(f"align={align!r} is neither yes nor no; mend the option")
+        self.align = align == "yes"
         self.rate = self.rule.per_second
         self.counts = {"keyframes": 0, "without a face": 0, "with several faces": 0}
 
@@ -73,6 +77,7 @@ class FaceSequenceExtractor(Extractor):
             self.detector,
             size=self.size,
             margin=self.margin,
+            align=self.align,
             start=clip.start,
             end=clip.end,
             stage=self.stage,
@@ -106,6 +111,7 @@ class FaceSequenceExtractor(Extractor):
             "detector": self.detector_name,
             "detector_licence": self.detector.licence,
             "margin": self.margin,
+            **({"align": True} if self.align else {}),
         }
 
 

@@ -25,6 +25,7 @@ class PublishedArrays(Extractor):
     """The features that a file has of each clip's id."""
 
     modality = "video"
+    licence = "that of the published file"
 
     def __init__(
         self, *, path: str = "", array: str = "", offset: str = "", id: str = "id"

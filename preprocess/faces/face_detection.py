@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
-from PIL import Image
+from numpy.typing import NDArray
 
 from preprocess.faces.keyframes import KeyframeRule
 from preprocess.media.streams import frame_times, iter_frames
@@ -52,23 +53,42 @@ def largest_face(faces: Sequence[Face]) -> Face | None:
     return max(faces, key=lambda face: (face.area, face.score, -face.box[0]), default=None)
 
 
-def crop_face(picture: np.ndarray, face: Face, size: int, margin: float) -> np.ndarray:
-    """Cut a square around a face and scale it: RGB uint8 (size, size, 3).
+def crop_face(
+    picture: NDArray[np.uint8], face: Face, size: int, margin: float, *, align: bool = False
+) -> NDArray[np.uint8]:
+    """Cuts a square around a face and scales it.
 
     The square's side is the box's longer side with `margin` of it added on each edge. Where it
     reaches over the picture's border, the border's pixels go on.
+
+    Args:
+        picture: RGB (height, width, 3).
+        face: where it is.
+        size: pixels of the result's side.
+        margin: share of the box's longer side.
+        align: turn the square so that the eyes lie on a level.
+
+    Returns:
+        RGB (size, size, 3).
     """
     left, top, right, bottom = face.box
-    half = max(right - left, bottom - top) * (0.5 + margin)
-    x, y = (left + right) / 2, (top + bottom) / 2
-    height, width = picture.shape[:2]
-    over = max(half - x, half - y, x + half - width, y + half - height, 0.0)
-    pad = int(np.ceil(over))
-    if pad:
-        picture = np.pad(picture, ((pad, pad), (pad, pad), (0, 0)), mode="edge")
-    box = (x - half + pad, y - half + pad, x + half + pad, y + half + pad)
-    image = Image.fromarray(picture).resize((size, size), Image.Resampling.BILINEAR, box=box)
-    return np.asarray(image)
+    side = max(right - left, bottom - top) * (1 + 2 * margin)
+    pixels = max(1, round(side))  # cut at the picture's own resolution, then scaled
+    step = side / pixels
+    eyes = face.landmarks[1] - face.landmarks[0]
+    angle = float(np.arctan2(eyes[1], eyes[0])) if align and eyes.any() else 0.0
+    turn = step * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    centre = np.array([left + right, top + bottom]) / 2 - 0.5  # of pixels, whose middles are .5
+    shift = centre - turn @ np.full(2, (pixels - 1) / 2)
+    square = cv2.warpAffine(
+        picture,
+        np.column_stack([turn, shift]),
+        (pixels, pixels),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    how = cv2.INTER_AREA if pixels > size else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(square, (size, size), interpolation=how), np.uint8)
 
 
 def clip_faces(
@@ -78,6 +98,7 @@ def clip_faces(
     *,
     size: int,
     margin: float,
+    align: bool = False,
     start: float | None = None,
     end: float | None = None,
     stage: Callable[[str], AbstractContextManager[Any]] = nullcontext,
@@ -101,7 +122,7 @@ def clip_faces(
             face = largest_face(faces)
         several += len(faces) > 1
         if face is not None:
-            crops.append(crop_face(frame.image, face, size, margin))
+            crops.append(crop_face(frame.image, face, size, margin, align=align))
             indices.append(frame.index)
             times.append(frame.time)
             boxes.append(face.box)

@@ -1,4 +1,4 @@
-"""Sound and pictures of a clip, decoded once with FFmpeg's libraries through PyAV.
+"""Sound and pictures of a clip: containers by FFmpeg through PyAV, plain audio by soundfile.
 
 Written policy, tested in tests/preprocess/test_media.py:
 
@@ -37,6 +37,7 @@ from preprocess.media.decoding import (
     ready_track,
     seek,
 )
+from preprocess.media.plain_sound import read_plain
 
 SPEECH_RATE = 16_000  # Hz, what every speech encoder here takes
 ROUNDING = 1e-6  # seconds: a time written in decimals means the tick beside it
@@ -108,13 +109,16 @@ def probe(path: Path, start: float | None = None, end: float | None = None) -> M
 def read_audio(
     path: Path, rate: int = SPEECH_RATE, start: float | None = None, end: float | None = None
 ) -> np.ndarray:
-    """Decode the first sound track to mono at `rate` Hz.
+    """Decode the first sound track to mono at `rate` Hz; plain audio files by soundfile.
 
     Returns float32 (samples,) in [-1, 1): 16-bit samples over 32768, channels mixed with FFmpeg's
     weights, scaled to sum to 1. With `start`, silence fills what comes before the track begins.
     Raises InputError without a sound track, for an unreadable file or an empty range.
     """
     check_range(path, start, end)
+    plain = read_plain(path, rate, start, end) if path.is_file() else None
+    if plain is not None:
+        return plain
     with open_media(path) as container:
         stream = ready_track(first_track(container.streams.audio), "sound", path)
         promised = promised_end(container, stream)

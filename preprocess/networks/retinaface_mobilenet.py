@@ -9,8 +9,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar
 
+import cv2
 import numpy as np
-from PIL import Image
 
 from mia_fairseq.errors import InputError
 from mia_fairseq.pretrained.libraries import require
@@ -99,8 +99,7 @@ class MobileNetRetinaFace:
         shrink = min(1.0, LARGEST_SIDE / max(height, width))
         size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
         if shrink < 1.0:
-            resized = Image.fromarray(picture).resize(size, Image.Resampling.BILINEAR)
-            picture = np.asarray(resized)
+            picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
         bgr = picture[..., ::-1].astype(np.float32) - MEAN_BGR
         batch = np.ascontiguousarray(bgr.transpose(2, 0, 1)[None])
         box_offsets, scores, mark_offsets = (

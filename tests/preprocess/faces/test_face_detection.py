@@ -118,3 +118,15 @@ def test_detectors_are_known_by_name():
         build_detector("haar")
     with pytest.raises(ValueError, match="two face detectors"):
         register_detector("mobilenet")(GreyLevelDetector)
+
+
+def test_an_aligned_crop_turns_the_eyes_level():
+    picture = np.zeros((40, 40, 3), dtype=np.uint8)
+    picture[10:13, 10:13], picture[20:23, 20:23] = 255, 255  # two eyes, on a slant of 45 degrees
+    marks = np.array([[11, 11], [21, 21], [0, 0], [0, 0], [0, 0]], dtype=np.float32)
+    slanted = Face((6.0, 6.0, 26.0, 26.0), 0.9, marks)
+    rows = np.flatnonzero(
+        crop_face(picture, slanted, 20, 0.0, align=True)[..., 0].max(axis=1) > 100
+    )
+    assert np.ptp(rows) <= 4 and abs(rows.mean() - 9.5) < 1.5
+    assert np.ptp(np.flatnonzero(crop_face(picture, slanted, 20, 0.0)[..., 0].max(axis=1))) > 8

@@ -1,0 +1,62 @@
+"""Plain audio files, read by soundfile: WAV, FLAC, OGG and AIFF; all else is FFmpeg's."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+from scipy.signal import resample_poly
+
+from mia_fairseq.errors import InputError
+
+SUFFIXES = (".wav", ".flac", ".ogg", ".aif", ".aiff")
+
+
+def read_plain(
+    path: Path, rate: int, start: float | None, end: float | None
+) -> NDArray[np.float32] | None:
+    """The samples between two times, mono at a rate; None where soundfile cannot read the file.
+
+    Channels are averaged. A file of the asked rate is not resampled.
+
+    Args:
+        path: of the file.
+        rate: samples a second of what is returned.
+        start, end: seconds; None: the file's beginning or end.
+
+    Returns:
+        (samples,) in [-1, 1].
+
+    Raises:
+        InputError: the range holds no sound, the file ends before its header says, or samples are
+            no numbers.
+    """
+    if path.suffix.lower() not in SUFFIXES:
+        return None
+    try:
+        with soundfile.SoundFile(path) as file:
+            own, last = file.samplerate, file.frames
+            first = round((start or 0.0) * own)
+            last = last if end is None else min(last, round(end * own))
+            if first >= last:
+                return None  # FFmpeg's reader has the sentence for it
+            file.seek(first)
+            samples: NDArray[Any] = file.read(last - first, dtype="float32", always_2d=True)
+    except (soundfile.LibsndfileError, RuntimeError):
+        return None
+    if len(samples) < last - first:
+        raise InputError(
+            f"{path}: its sound ends after {(first + len(samples)) / own:.1f} s where the header "
+            f"promises {last / own:.1f} s; the file is truncated or damaged, so fetch it again or "
+            "take it out"
+        )
+    if not np.isfinite(samples).all():
+        raise InputError(f"{path}: holds samples that are no numbers; make the file again")
+    mono = samples.mean(axis=1)
+    if own == rate:
+        return mono.astype(np.float32, copy=False)
+    common = math.gcd(own, rate)
+    resampled = resample_poly(mono, rate // common, own // common)
+    return np.asarray(resampled, np.float32)
