@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=1, help="of the folds")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args(argv)
-    arrays = joined(args.files)
+    arrays: Any = joined(args.files)
     arrays["fold"] = drawn_folds(len(arrays["label"]), args.seed)
     args.out.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(args.out) as partial, partial.open("wb") as file:
