@@ -23,14 +23,15 @@ class ModalityInput(NamedTuple):
     mask: Tensor  # (B, T), True where there is data
 
 
+NO_PARTS: Mapping[str, Tensor] = MappingProxyType({})
+
+
 class Taught(NamedTuple):
     """What training tells a fusion that asks for it; evaluation and prediction never do."""
 
     labels: Tensor  # (B,) scores or classes
     rows: Tensor  # (B,) places in the training split
-
-
-NO_PARTS: Mapping[str, Tensor] = MappingProxyType({})
+    further: Mapping[str, Tensor] = NO_PARTS  # further labels by name, NaN where not known
 
 
 class FusionOutput(NamedTuple):
@@ -71,6 +72,7 @@ class FusionShape:
         shared: modalities that the encoder of another one reads (contexts), and of which.
         label: the kind of label, for fusions that predict it themselves.
         past: whether a row may see nothing later of its dialogue.
+        further: kinds of the further labels that are learnt, by name.
     """
 
     main: str
@@ -81,6 +83,7 @@ class FusionShape:
     shared: Mapping[str, str] = field(default_factory=dict)
     label: LabelSpec = field(default_factory=lambda: LabelSpec("regression"))
     past: bool = False
+    further: Mapping[str, LabelSpec] = field(default_factory=dict)
 
     @classmethod
     def of(cls, schema: Schema, channels: int, encoded: Mapping[str, int]) -> "FusionShape":
@@ -98,7 +101,7 @@ class FusionShape:
             dims[name] = encoded.get(owner, schema.modalities[name].dim)
         names = schema.main, schema.auxiliaries
         copies, past = schema.copies, schema.reading.past
-        return cls(*names, dims, channels, copies, shared, schema.label, past)
+        return cls(*names, dims, channels, copies, shared, schema.label, past, schema.further)
 
     def source(self, name: str) -> str:
         """Under what name the data holds a modality."""

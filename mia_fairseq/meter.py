@@ -6,19 +6,20 @@ correlation. So batches ship their rows, and the figures are computed when every
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mia_fairseq.data.format.labels import LabelSpec
+from mia_fairseq.data.format.labels import SIMS_RANGE, LabelSpec
 from mia_fairseq.data.format.store import Split
 from mia_fairseq.errors import InputError
 from mia_fairseq.files import write_whole
-from mia_fairseq.metrics import classification_metrics, regression_metrics
+from mia_fairseq.metrics import classification_metrics, regression_metrics, sims_metrics
 from mia_fairseq.multilabel_metrics import (
+    UNCHOSEN,
     choose_thresholds,
     each_share,
     multilabel_metrics,
@@ -30,11 +31,13 @@ RESULTS_FORMAT = 1
 
 @dataclass(frozen=True)
 class BatchRows:
-    """What one batch contributes: row numbers (b,) and outputs (b,) scores or (b, k) logits."""
+    """What one batch contributes: row numbers (b,), outputs (b,) scores or (b, k) logits, and
+    (b, k) of each further label."""
 
     split: str
     rows: NDArray[np.int64]
     outputs: NDArray[np.float32]
+    further: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
 
     def __repr__(self) -> str:  # progress bars print it
         return f"{len(self.rows)} rows"
@@ -46,19 +49,32 @@ class WholeSplitMeter:
     Args:
         split: the rows.
         label: what their labels are.
-        thresholds: from which probability on each of several labels is predicted.
+        thresholds: from which probability on each of several labels is predicted; those of
+            further labels as ``FURTHER/NAME``.
+        further: kinds of further labels, by name.
     """
 
     def __init__(
-        self, split: Split, label: LabelSpec, thresholds: Mapping[str, float] | None = None
+        self,
+        split: Split,
+        label: LabelSpec,
+        thresholds: Mapping[str, float] | None = None,
+        further: Mapping[str, LabelSpec] | None = None,
     ) -> None:
         self.split, self.label, self.thresholds = split, label, thresholds or {}
         shape = (len(split), label.outputs) if label.names else (len(split),)
         self.outputs = np.zeros(shape, np.float32)
+        self.further = dict(further or {})
+        self.further_outputs = {
+            name: np.zeros((len(split), spec.outputs), np.float32)
+            for name, spec in self.further.items()
+        }
         self.times_seen = np.zeros(len(split), np.int64)
 
     def add(self, batch: BatchRows) -> None:
         self.outputs[batch.rows] = batch.outputs
+        for name, outputs in self.further_outputs.items():
+            outputs[batch.rows] = batch.further[name]
         np.add.at(self.times_seen, batch.rows, 1)
 
     @property
@@ -80,7 +96,8 @@ class WholeSplitMeter:
         )
 
     def metrics(self) -> dict[str, Any]:
-        """The metrics of the kind of label, such as `regression_metrics`.
+        """The metrics of the kind of label, such as `regression_metrics`; and under ``further``
+        those of each further label, over the rows that have it.
 
         Raises:
             InputError: a row is lost, seen twice, or its output is NaN or Inf.
@@ -93,29 +110,49 @@ class WholeSplitMeter:
                 f"the output for row {row.id!r} of {self.split.name!r} is NaN or Inf; training "
                 "has diverged, lower --lr or clip gradients with --clip-norm"
             )
-        return self._figures(np.arange(len(self.split)))
+        return self._figures(np.ones(len(self.split), bool))
 
     def metrics_by_corpus(self) -> dict[str, dict[str, Any]]:
         """The same of each corpus's own rows; nothing where the rows have no corpus."""
-        rows: dict[str, list[int]] = {}
-        for number, row in enumerate(self.split.rows):
-            if row.corpus is not None:
-                rows.setdefault(row.corpus, []).append(number)
-        return {name: self._figures(np.array(own)) for name, own in rows.items()}
+        corpora = np.array([row.corpus or "" for row in self.split.rows])
+        return {str(name): self._figures(corpora == name) for name in np.unique(corpora) if name}
 
-    def _figures(self, rows: NDArray[np.int64]) -> dict[str, Any]:
+    def _figures(self, rows: NDArray[np.bool_]) -> dict[str, Any]:
+        """Of the chosen rows (rows of the split,)."""
         truth, outputs = self.split.labels[rows], self.outputs[rows]
-        if self.label.kind == "regression":
-            return regression_metrics(outputs, truth)
-        if self.label.kind == "multilabel":
-            targets, names = self.label.targets(truth), self.label.names
-            return multilabel_metrics(each_share(outputs), targets, names, self.thresholds)
-        return classification_metrics(outputs.argmax(axis=1), truth, self.label.names)
+        found = metrics_of(self.label, outputs, truth, self.thresholds)
+        further = {}
+        for name, spec in self.further.items():
+            outputs, truth = self._known(name, rows)
+            cuts = {n: self.thresholds.get(f"{name}/{n}", UNCHOSEN) for n in spec.names}
+            if len(truth):  # else none of the rows has it
+                further[name] = _without_nan(metrics_of(spec, outputs, truth, cuts))
+        return {**found, "further": further} if self.further else found
+
+    def _known(
+        self, name: str, rows: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        """Outputs and truth of a further label, of those of the rows that have it."""
+        truth = self.split.rows.further[name]
+        known = np.isfinite(truth) & rows
+        outputs = self.further_outputs[name][known]
+        return outputs if self.further[name].names else outputs[:, 0], truth[known]
 
     def chosen_thresholds(self) -> dict[str, float]:
         """The threshold of each of several labels that does best on this split."""
-        targets = self.label.targets(self.split.labels)
-        return choose_thresholds(each_share(self.outputs), targets, self.label.names)
+        everyone = np.ones(len(self.split), bool)
+        known = {"": (self.label, self.outputs, self.split.labels)}
+        known |= {
+            f"{name}/": (spec, *self._known(name, everyone)) for name, spec in self.further.items()
+        }
+        return {
+            prefix + name: cut
+            for prefix, (spec, outputs, truth) in known.items()
+            if spec.kind == "multilabel" and len(truth)
+            for name, cut in choose_thresholds(
+                each_share(outputs), spec.targets(truth), spec.names
+            ).items()
+        }
 
     def write_results(self, path: str | Path, about: Mapping[str, Any]) -> None:
         """Writes the metrics as JSON; NaN becomes null."""
@@ -147,6 +184,31 @@ class WholeSplitMeter:
             cells = [row.id, self.label.format(row.label), self.label.format(value)]
             lines.append("\t".join(cells + [f"{share:.6g}" for share in probabilities]))
         write_whole(Path(path), "\n".join(lines) + "\n")
+
+
+def metrics_of(
+    label: LabelSpec,
+    outputs: NDArray[np.float32],
+    truth: NDArray[np.float64],
+    thresholds: Mapping[str, float],
+) -> dict[str, Any]:
+    """The metrics of labels of one kind.
+
+    Args:
+        label: the kind.
+        outputs: (n,) scores or (n, k) logits.
+        truth: (n,) labels as numbers.
+        thresholds: of each of several labels.
+    """
+    if label.kind == "regression":
+        found: dict[str, Any] = regression_metrics(outputs, truth)
+        if (label.minimum, label.maximum) == SIMS_RANGE:
+            found |= sims_metrics(outputs, truth)
+        return found
+    if label.kind == "multilabel":
+        targets = label.targets(truth)
+        return multilabel_metrics(each_share(outputs), targets, label.names, thresholds)
+    return classification_metrics(outputs.argmax(axis=1), truth, label.names)
 
 
 def _without_nan(metrics: Mapping[str, Any]) -> dict[str, Any]:

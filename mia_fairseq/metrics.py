@@ -44,6 +44,25 @@ def regression_metrics(prediction: ArrayLike, truth: ArrayLike) -> dict[str, flo
     }
 
 
+def sims_metrics(prediction: ArrayLike, truth: ArrayLike) -> dict[str, float]:
+    """CH-SIMS's accuracies: scores in [-1, 1] cut into two, three and five intervals.
+
+    As Yu et al., ACL 2020, and the MMSA benchmark have them: the limits 0; -0.1 and 0.1; and
+    -0.7, -0.1, 0.1 and 0.7, each belonging to the interval below it. ``sims_f1`` is of two, by
+    support.
+
+    Args:
+        prediction, truth: (n,) scores.
+    """
+    z, y = (np.clip(values, -1, 1) for values in _pair(prediction, truth))
+    cuts = {"sims_acc2": (0.0,), "sims_acc3": (-0.1, 0.1), "sims_acc5": (-0.7, -0.1, 0.1, 0.7)}
+    found = {
+        name: _accuracy(np.searchsorted(limits, z), np.searchsorted(limits, y))
+        for name, limits in cuts.items()
+    }
+    return {**found, "sims_f1": _binary_f1(z > 0, y > 0)}
+
+
 def classification_metrics(
     prediction: ArrayLike, truth: ArrayLike, names: Sequence[str]
 ) -> dict[str, Any]:

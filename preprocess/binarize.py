@@ -11,6 +11,7 @@ on record lacks that modality; it is listed and counted.
 import argparse
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ from preprocess.tables.labelling import (
     add_carving_options,
     add_label_options,
     carve_validation,
+    read_further_labels,
     read_labels,
     split_name,
 )
@@ -75,6 +77,9 @@ def main(argv: Sequence[str] | None = None) -> None:
             splits, groups, args.valid_fraction, args.valid_seed, str(args.manifest)
         )
     label, values = read_labels([row.label for row in rows], ids, args, str(args.manifest))
+    further, further_values = read_further_labels(
+        [row.further for row in rows], ids, args.label_range, str(args.manifest)
+    )
     names = args.modalities or sorted(p.name for p in args.features.glob("*") if p.is_dir())
     if not args.allow_missing:
         refuse_missing(args.features, names, ids)
@@ -88,11 +93,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         dtype=args.dtype,
         dictionaries={name: read_dictionary(args.features, name) for name in tokens},
         further=manifest.columns,
+        further_labels=further,
     ) as store:
         progress = tqdm(rows, desc="binarizing", unit="row")
-        for row, split, value in zip(progress, splits, values, strict=True):
+        for row, split, value, others in zip(progress, splits, values, further_values, strict=True):
             features = {n: read_features(array_path(args.features, n, row.id)) for n in names}
-            store.add(split, utterance(row, value), features)
+            store.add(split, replace(utterance(row, value), further=others), features)
     tell_left_out(manifest)
     logger.info("wrote %s: %d rows", args.out, len(rows))
 

@@ -30,6 +30,7 @@ from preprocess.tables.labelling import (
     add_carving_options,
     add_label_options,
     carve_validation,
+    read_further_labels,
     read_labels,
     split_name,
 )
@@ -42,6 +43,14 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("file", type=Path, metavar="FILE.npz")
     parser.add_argument("--modalities", nargs="+", required=True, metavar="NAME")
     parser.add_argument("--label", required=True, metavar="NAME", help="array of labels")
+    parser.add_argument(
+        "--further-label",
+        action="append",
+        default=[],
+        metavar="NAME=ARRAY",
+        help="array of a further label, such as that of one modality (see fairseq-train "
+        "--further-labels)",
+    )
     parser.add_argument("--split", metavar="NAME", help="array of split names; or --fold")
     parser.add_argument("--group", metavar="NAME", help="array of videos or dialogues")
     parser.add_argument("--id", metavar="NAME", help="array of row names (default: row numbers)")
@@ -102,6 +111,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         logger.warning("%s: has no validation rows; see --valid-fraction", args.file)
     where = f"{args.file}, {args.label}"
     label, values = read_labels(arrays[args.label].tolist(), ids, args, where)
+    named = _further(args)
+    others = [{n: arrays[array][row].item() for n, array in named.items()} for row in range(rows)]
+    further, further_values = read_further_labels(others, ids, args.label_range, str(args.file))
     modalities = {
         name: ModalitySpec(arrays[name].shape[-1], args.extractor) for name in args.modalities
     }
@@ -113,6 +125,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         label=label,
         modalities=modalities,
         dtype=args.dtype,
+        further_labels=further,
         further=[column for column in ("speaker", "fold") if getattr(args, column)],
     ) as store:
         for row in tqdm(range(rows), desc=f"importing {args.file.name}", unit="row"):
@@ -124,6 +137,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 group=groups[row] if args.group else None,
                 position=place if args.group else None,
                 speaker=str(arrays[args.speaker][row]) if args.speaker else None,
+                further=further_values[row],
                 fold=_fold(arrays[args.fold][row], ids[row], args) if args.fold else None,
             )
             store.add(
@@ -146,7 +160,8 @@ def load_arrays(args: argparse.Namespace) -> dict[str, NDArray[Any]]:
             or axes that do not fit.
     """
     single = (args.label, args.split, args.group, args.id, args.text, args.speaker, args.fold)
-    vectors = [name for name in (*single, *_lengths(args).values()) if name]
+    several = (*_lengths(args).values(), *_further(args).values())
+    vectors = [name for name in (*single, *several) if name]
     try:
         with np.load(args.file, allow_pickle=False) as file:
             absent = [n for n in (*args.modalities, *vectors) if n not in file.files]
@@ -180,6 +195,11 @@ def load_arrays(args: argparse.Namespace) -> dict[str, NDArray[Any]]:
                 f"{rows} rows as {args.label!r} has"
             )
     return arrays
+
+
+def _further(args: argparse.Namespace) -> dict[str, str]:
+    """{further label: the array of it}."""
+    return name_values(args.further_label, "--further-label", str, "NAME=ARRAY")
 
 
 def _lengths(args: argparse.Namespace) -> dict[str, str]:

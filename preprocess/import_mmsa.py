@@ -5,7 +5,8 @@
 The pickle is read as data: arrays, strings and plain containers, nothing that it could run. Text,
 audio and vision become the modalities text, audio and video. Rows are as long as the file's lengths
 say; of an aligned file without lengths, as long as the text; else whole. NaN and infinities, which
-occur in these files, become 0 and are counted.
+occur in these files, become 0 and are counted. CH-SIMS's labels of each modality
+(``regression_labels_T`` and so on) become further labels, and its range is -1 to 1.
 """
 
 import argparse
@@ -21,16 +22,23 @@ from tqdm import tqdm
 
 from mia_fairseq.command import run
 from mia_fairseq.data.format.kinds import DTYPES
+from mia_fairseq.data.format.labels import SENTIMENT_RANGE, SIMS_RANGE
 from mia_fairseq.data.format.modality_spec import ModalitySpec
 from mia_fairseq.data.format.store import Utterance
 from mia_fairseq.data.format.store_writer import StoreWriter
 from mia_fairseq.errors import InputError
-from preprocess.tables.labelling import add_label_options, read_labels, split_name
+from preprocess.tables.labelling import (
+    add_label_options,
+    read_further_labels,
+    read_labels,
+    split_name,
+)
 from preprocess.tables.pickled_arrays import read_pickle
 
 logger = logging.getLogger(__name__)
 
 FIELDS = {"text": "text", "audio": "audio", "video": "vision"}  # ours: MMSA's
+OWN_LABELS = {name: f"regression_labels_{name[0].upper()}" for name in FIELDS}  # CH-SIMS's
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -54,9 +62,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     tables = [_table(args.file, split, content, fields) for split, content in splits.items()]
     names = [row_id for table in tables for row_id in table.ids]
     labels = [label for table in tables for label in table.labels]
+    own = [row for table in tables for row in table.own_labels]
+    numbers = [*labels, *(value for row in own for value in row.values())]
+    if any(own) and args.label_range == SENTIMENT_RANGE and _within(numbers, SIMS_RANGE):
+        args.label_range = SIMS_RANGE
+        logger.info("%s: labels of each modality, all from -1 to 1: CH-SIMS's range", args.file)
+    further, further_values = read_further_labels(own, names, args.label_range, str(args.file))
     spec, values = read_labels(labels, names, args, f"{args.file}, regression_labels")
     dims = _dims(tables, args.file)
-    value_of = iter(values)
+    value_of, further_of = iter(values), iter(further_values)
     replaced = dict.fromkeys(args.modalities, 0)
     with StoreWriter(
         args.out,
@@ -64,6 +78,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         label=spec,
         modalities={ours: ModalitySpec(dim, "MMSA") for ours, dim in dims.items()},
         dtype=args.dtype,
+        further_labels=further,
     ) as store:
         for table in tables:
             for row, row_id in enumerate(
@@ -80,6 +95,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                     text=table.texts[row] if table.texts else None,
                     group=group if clip else None,
                     position=int(clip) if clip.isdecimal() else None,
+                    further=next(further_of),
                 )
                 store.add(table.split, utterance, features)
     for m, count in replaced.items():
@@ -90,21 +106,25 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 @dataclass(frozen=True)
 class _Table:
-    """One split of the file: ids, labels and words a row, and (T, dim) vectors of each modality."""
+    """One split of the file: ids, labels and words a row, labels of each modality where the file
+    has them, and (T, dim) vectors of each modality."""
 
     split: str
     ids: list[str]
     labels: list[object]
     texts: list[str]
     features: dict[str, list[NDArray[Any]]]
+    own_labels: list[dict[str, object]]
 
 
 def _table(path: Path, split: str, content: Mapping[str, Any], fields: Mapping[str, str]) -> _Table:
     where = f"{path}, {split}"
     ids = [str(value) for value in _rows(content, "id", where)]
-    labels = [
-        value[0] if isinstance(value, list) and len(value) == 1 else value
-        for value in _rows(content, "regression_labels", where, len(ids))
+    labels = _labels(content, "regression_labels", where, len(ids))
+    there = [ours for ours in fields if OWN_LABELS[ours] in content]
+    own = [_labels(content, OWN_LABELS[ours], where, len(ids)) for ours in there]
+    own_labels = [
+        {n: row[place] for n, row in zip(there, own, strict=True)} for place in range(len(ids))
     ]
     texts = _rows(content, "raw_text", where, len(ids)) if "raw_text" in content else []
     features = {}
@@ -115,7 +135,20 @@ def _table(path: Path, split: str, content: Mapping[str, Any], fields: Mapping[s
         ]
         lengths = _lengths(content, name, vectors, ids, where)
         features[ours] = [row[:count] for row, count in zip(vectors, lengths, strict=True)]
-    return _Table(split_name(split), ids, labels, [str(text) for text in texts], features)
+    return _Table(
+        split_name(split), ids, labels, [str(text) for text in texts], features, own_labels
+    )
+
+
+def _labels(content: Mapping[str, Any], name: str, where: str, rows: int) -> list[object]:
+    return [
+        value[0] if isinstance(value, list) and len(value) == 1 else value
+        for value in _rows(content, name, where, rows)
+    ]
+
+
+def _within(values: Sequence[object], limits: tuple[float, float]) -> bool:
+    return all(isinstance(v, int | float) and limits[0] <= v <= limits[1] for v in values)
 
 
 def _rows(

@@ -76,6 +76,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         dtype=args.dtype,
         dictionaries={name: united_dictionary(stores, name) for name in tokens},
         further=FURTHER_COLUMNS,
+        further_labels=united_further_labels(stores),
     ) as writer:
         for store in stores:
             add_rows(writer, store, label, classes)
@@ -104,6 +105,23 @@ def class_map(given: Sequence[str]) -> dict[str, str]:
         else:
             lines.append(item)
     return name_values(lines, "--map", str, "CLASS=CLASS, or a file with one such line each")
+
+
+def united_further_labels(stores: Sequence[Store]) -> dict[str, LabelSpec]:
+    """The further labels of any folder; rows of folders that lack one have none.
+
+    Raises:
+        InputError: two folders have different labels of one name.
+    """
+    found: dict[str, LabelSpec] = {}
+    for store in stores:
+        for name, spec in store.further_labels.items():
+            if found.setdefault(name, spec) != spec:
+                raise InputError(
+                    f"{store.path}: its further label {name!r} is {spec.to_json()}, another "
+                    f"folder's is {found[name].to_json()}; import one under another name"
+                )
+    return found
 
 
 def united_label(stores: Sequence[Store], classes: Mapping[str, str]) -> LabelSpec:

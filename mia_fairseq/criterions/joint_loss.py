@@ -14,6 +14,7 @@ from torch import Tensor
 from mia_fairseq.errors import InputError
 from mia_fairseq.fusion import Taught
 from mia_fairseq.models.affect_model import AffectOutput
+from mia_fairseq.modules.label_losses import known_losses
 
 CRITERIA = {"regression": "mae_krl", "classes": "ce_krl", "multilabel": "bce_krl"}  # by label
 BALANCING = {"balanced": 1.0, "root": 0.5}  # weights are counts to the power of minus this
@@ -53,12 +54,16 @@ class JointLossCriterion(FairseqCriterion):
                 f"{kind} labels; use --criterion {other}"
             )
         self.gamma = gamma
+        self.further = getattr(task.schema, "further", {})
+        self.further_weight = getattr(getattr(task, "cfg", None), "further_weight", 1.0)
 
     def teaching(self, model: Any, sample: Mapping[str, Any]) -> dict[str, Taught]:
         """Labels and rows of a training batch, for models whose fusion asks for them."""
         if not (self.training and getattr(model, "asks_for_labels", False)):
             return {}
-        return {"taught": Taught(sample["target"], sample["id"])}
+        there = sample.get("further", {})
+        further = {name: there[name] for name in self.further if name in there}
+        return {"taught": Taught(sample["target"], sample["id"], further)}
 
     def task_loss(self, prediction: Tensor, target: Tensor) -> Tensor:
         """The loss of a batch, summed over its utterances; a scalar."""
@@ -80,6 +85,11 @@ class JointLossCriterion(FairseqCriterion):
         """The joint loss of what a model put out, the batch's size, and what is logged."""
         size = sample["nsentences"]
         task_loss = self.batch_loss(output.prediction, sample)
+        for name, target in sample.get("further", {}).items():
+            if name in self.further:
+                kind, told = self.further[name].kind, output.further[name].float()
+                losses = known_losses(kind, told, target)
+                task_loss = task_loss + self.further_weight * losses.sum()
         penalty = task_loss.new_zeros(()) if output.penalty is None else output.penalty
         loss = (1 - self.gamma) * task_loss + self.gamma * penalty * size  # Eq. 13
         logged = {

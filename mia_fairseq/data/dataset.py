@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from mia_fairseq.data.format.kinds import KINDS
+from mia_fairseq.data.format.labels import LabelSpec
 from mia_fairseq.data.format.modality_spec import ModalitySpec
 from mia_fairseq.data.format.store import Split
 from mia_fairseq.errors import InputError
@@ -84,6 +85,10 @@ class AffectDataset(FairseqDataset):
             for name, table in self.split.features.items()
             if table.own is not None
         }
+        further = {
+            name: torch.from_numpy(known_targets(spec, self.split.rows.further[name][rows]))
+            for name, spec in self.split.store.further_labels.items()
+        }
         labels = self.split.store.label.targets([sample["label"] for sample in samples])
         return {
             "id": torch.tensor(rows),
@@ -96,6 +101,7 @@ class AffectDataset(FairseqDataset):
                 **({"own": own} if own else {}),
             },
             "target": torch.from_numpy(labels),
+            **({"further": further} if further else {}),
         }
 
     def _name_bad_row(self, name: str, samples: Sequence[Mapping[str, Any]]) -> None:
@@ -174,6 +180,14 @@ def balanced(order: NDArray[np.int64], parts: NDArray[np.int64]) -> NDArray[np.i
         own = order[parts[order] == part]
         columns.append(own[np.arange(turns) % count])
     return np.stack(columns, axis=1).ravel()[: len(order)]
+
+
+def known_targets(spec: LabelSpec, values: NDArray[np.float64]) -> NDArray[np.float32]:
+    """`LabelSpec.targets` of further labels (n,) as float32; NaN where one is not known."""
+    known = np.isfinite(values)
+    targets = spec.targets(np.where(known, values, 0)).astype(np.float32)
+    targets[~known] = np.nan
+    return targets
 
 
 def pad(

@@ -1,6 +1,6 @@
 """What a model must know of its corpus, kept in each checkpoint: modalities and labels."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -36,6 +36,7 @@ class Schema:
             cut when a split is opened, contexts like their source.
         surroundings: which neighbours an encoder reads together with a row, by modality.
         reading: whether rows are read alone or in whole dialogues.
+        further: further labels that are learnt beside the label, by name.
     """
 
     corpus: str
@@ -48,6 +49,7 @@ class Schema:
     limits: Mapping[str, int] = field(default_factory=dict)
     surroundings: Mapping[str, Context] = field(default_factory=dict)
     reading: Reading = field(default_factory=Reading)
+    further: Mapping[str, LabelSpec] = field(default_factory=dict)
 
     @classmethod
     def choose(
@@ -58,6 +60,7 @@ class Schema:
         derived: Mapping[str, Derived],
         surroundings: Mapping[str, Context] | None = None,
         reading: Reading | None = None,
+        further: Sequence[str] = (),
     ) -> "Schema":
         """The schema of a model that is to be trained on a store.
 
@@ -98,8 +101,19 @@ class Schema:
             _check_surrounded(name, window, (main, *auxiliaries), store)
         behind = (*auxiliaries, *derived)
         schema = cls(store.corpus, store.label, main, behind, specs, counts, derived)
+        unknown = [name for name in further if name not in store.further_labels]
+        if unknown:
+            has = ", ".join(store.further_labels) or "none"
+            raise InputError(
+                f"{store.path}: has no further label {unknown[0]!r}, it has {has}; mend "
+                "--further-labels"
+            )
+        learnt = {name: store.further_labels[name] for name in further}
         schema = replace(
-            schema, surroundings=dict(surroundings or {}), reading=reading or Reading()
+            schema,
+            surroundings=dict(surroundings or {}),
+            reading=reading or Reading(),
+            further=learnt,
         )
         schema.check_reading()
         return schema
@@ -169,6 +183,7 @@ class Schema:
 
     def to_state(self) -> dict[str, Any]:
         """Plain containers, so that a checkpoint loads without free unpickling."""
+        further = {name: spec.to_json() for name, spec in self.further.items()}
         return {
             "corpus": self.corpus,
             "label": self.label.to_json(),
@@ -180,6 +195,7 @@ class Schema:
             **({"limits": dict(self.limits)} if self.limits else {}),
             **({"surroundings": self.surroundings_told} if self.surroundings else {}),
             **({"reading": self.reading.to_json()} if self.reading != Reading() else {}),
+            **({"further": further} if further else {}),
         }
 
     @classmethod
@@ -201,6 +217,10 @@ class Schema:
             limits=dict(state.get("limits", {})),
             surroundings=parse_surroundings(",".join(state.get("surroundings", {}).values())),
             reading=Reading(**state.get("reading", {})),
+            further={
+                name: LabelSpec.from_json(spec, where)
+                for name, spec in state.get("further", {}).items()
+            },
         )
 
     def check_fits(self, store: Store) -> None:
@@ -231,6 +251,13 @@ class Schema:
                         f"{store.path}: {name} was made with {key} {here!r}, the checkpoint was "
                         f"trained with {then!r}; extract the same tokens"
                     )
+        for name, spec in self.further.items():
+            there = store.further_labels.get(name, spec)
+            if (there.kind, there.names) != (spec.kind, spec.names):
+                raise InputError(
+                    f"{store.path}: the further label {name!r} is {there.to_json()}, the "
+                    f"checkpoint was trained on {spec.to_json()}; evaluate on data with the same"
+                )
         if store.label.kind != self.label.kind or store.label.names != self.label.names:
             raise InputError(
                 f"{store.path}: labels are {store.label.to_json()}, the checkpoint was trained on "

@@ -50,6 +50,7 @@ class AffectOutput(NamedTuple):
     prediction: Tensor  # (B,) scores or (B, k) logits
     penalty: Tensor | None = None  # L_KRL, or what else the fusion wants kept small
     parts: Mapping[str, Tensor] = NO_PARTS  # what the fusion names, for reports
+    further: Mapping[str, Tensor] = NO_PARTS  # (B, k) of each further label that is learnt
 
 
 class HasBlueprint(Protocol):
@@ -119,6 +120,13 @@ class AffectModel(BaseFairseqModel):
         self.head = nn.Linear(shape.channels * main_dim, outputs)  # θ, b₃ of Eq. 15 and 18
         # Last, so that all else starts as it would without them.
         self.dialogue, self.chain = dialogue_parts(shape, outputs, cfg)
+        # A further label named like a modality is told from that modality alone.
+        self.further_heads = nn.ModuleDict(
+            {
+                name: nn.Linear(shape.channels * shape.dims.get(name, main_dim), spec.outputs)
+                for name, spec in shape.further.items()
+            }
+        )
 
     @classmethod
     def build_fusion(cls, shape: FusionShape, cfg: Any) -> Fusion:
@@ -174,7 +182,11 @@ class AffectModel(BaseFairseqModel):
         if self.chain is not None:
             prediction = self.chain(prediction, talk)
         scores = prediction if self.outputs > 1 else prediction.squeeze(1)
-        return AffectOutput(scores, penalty, parts)
+        further = {
+            name: head((inputs[name].pooled if name in inputs else refined).flatten(1))
+            for name, head in self.further_heads.items()
+        }
+        return AffectOutput(scores, penalty, parts, further)
 
     def fuse(self, inputs: Mapping[str, ModalityInput], taught: Taught | None) -> FusionOutput:
         """What the fusion makes of a batch; it is taught in training, if it asks."""

@@ -5,8 +5,16 @@ Criteria sum them, fusions with heads of their own average them.
 B batch, k outputs.
 """
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+
+def known_losses(kind: str, output: Tensor, target: Tensor) -> Tensor:
+    """`label_losses` of the rows whose label is known: those without NaN."""
+    known = ~torch.isnan(target.reshape(len(target), -1)).any(dim=1)
+    kept = target[known]
+    return label_losses(kind, output[known], kept.long() if kind == "classes" else kept)
 
 
 def label_losses(kind: str, output: Tensor, target: Tensor) -> Tensor:

@@ -117,7 +117,9 @@ class MultimodalAffectTask(WholeSplitTask):
             talks=bool(getattr(cfg, "conversation", "") or getattr(cfg, "crf", False)),
             past=bool(getattr(cfg, "conversation_past", False)),
         )
-        return Schema.choose(self._opened_store(), main, auxiliaries, derived, around, reading)
+        further = [name for name in self.cfg.further_labels.split(",") if name]
+        store = self._opened_store()
+        return Schema.choose(store, main, auxiliaries, derived, around, reading, further)
 
     def _opened_store(self) -> Store:
         if self.store is None:

@@ -61,6 +61,16 @@ class MultimodalAffectConfig(FairseqDataclass):
             "text[group] all; for live use give only ranges that lie before"
         },
     )
+    further_labels: str = field(
+        default="",
+        metadata={
+            "help": "further labels of DATA that are learnt beside the label, by commas; one that "
+            "is named like a modality is told from that modality alone, others from all"
+        },
+    )
+    further_weight: float = field(
+        default=1.0, metadata={"help": "weight of each further label's loss beside the label's"}
+    )
     surroundings: str = field(
         default="",
         metadata={

@@ -66,7 +66,8 @@ class WholeSplitTask(FairseqTask):
             else:
                 loss, sample_size, logged = criterion(model, sample)
         prediction = output.prediction.float().cpu().numpy()
-        rows = BatchRows(sample["split"], sample["id"].cpu().numpy(), prediction)
+        further = {n: told.float().cpu().numpy() for n, told in output.further.items()}
+        rows = BatchRows(sample["split"], sample["id"].cpu().numpy(), prediction, further)
         return loss, sample_size, {**logged, "rows": rows}
 
     @staticmethod
@@ -97,7 +98,8 @@ class WholeSplitTask(FairseqTask):
         """
         for meter in self._meters.values():
             meter.check()
-        if self.schema.label.kind == "multilabel":
+        kinds = [spec.kind for spec in (self.schema.label, *self.schema.further.values())]
+        if "multilabel" in kinds:
             chosen_on = next(iter(self._meters.values()), None)  # the first of --valid-subset
             self.thresholds = chosen_on.chosen_thresholds() if chosen_on else {}
 
@@ -105,7 +107,9 @@ class WholeSplitTask(FairseqTask):
         if split not in self._meters:
             rows = self.datasets[split].split
             thresholds = self.thresholds if self.evaluating else None
-            self._meters[split] = WholeSplitMeter(rows, self.schema.label, thresholds)
+            there = rows.store.further_labels
+            further = {n: spec for n, spec in self.schema.further.items() if n in there}
+            self._meters[split] = WholeSplitMeter(rows, self.schema.label, thresholds, further)
         return self._meters[split]
 
     def _log_whole_split(self, meter: WholeSplitMeter) -> None:

@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from mia_fairseq.data.format.labels import MOSEI_EMOTIONS, NO_LABEL, SEPARATOR
 from mia_fairseq.errors import InputError
 from mia_fairseq.pretrained.libraries import require
 from preprocess.corpora.common import (
@@ -50,10 +51,25 @@ class Segment:
     text: str | None = None
     start: float | None = None
     end: float | None = None
+    emotions: str | None = None  # such as happy+sad
 
 
-def read_cmu(name: str, raw: Path, labels: Path | None, folds: Path | None) -> Corpus:
-    """The corpus in a folder. Raises InputError where labels or folds cannot be had."""
+def read_cmu(
+    name: str, raw: Path, labels: Path | None, folds: Path | None, told: str = "sentiment"
+) -> Corpus:
+    """The corpus in a folder.
+
+    Args:
+        name: of the corpus.
+        raw: the folder.
+        labels: the table or the .csd of labels; None: looked for.
+        folds: the official folds; None: looked for.
+        told: which labels rows get: ``sentiment``; ``emotions``, any of CMU-MOSEI's six at once;
+            or ``both``, the emotions as a further label.
+
+    Raises:
+        InputError: labels or folds cannot be had.
+    """
     media = Media(raw)
     labels = labels or _find_labels(raw)
     transcripts = read_transcripts(raw)
@@ -61,6 +77,11 @@ def read_cmu(name: str, raw: Path, labels: Path | None, folds: Path | None) -> C
         segments = list(_from_csd(labels, _read_folds(folds, raw), transcripts))
     else:
         segments = list(_from_table(labels))
+    if told != "sentiment" and any(segment.emotions is None for segment in segments):
+        raise InputError(
+            f"{labels}: has no emotions, expected the SDK's CMU_MOSEI_Labels.csd, of seven "
+            "columns; name it with --labels, or leave out --told"
+        )
     corpus = Corpus(name, [])
     for position, segment in enumerate(segments):
         row_id = f"{segment.video}_{segment.clip}"
@@ -85,13 +106,14 @@ def read_cmu(name: str, raw: Path, labels: Path | None, folds: Path | None) -> C
             Row(
                 row_id,
                 segment.split,
-                segment.label,
+                segment.emotions if told == "emotions" and segment.emotions else segment.label,
                 media.get(file),
                 segment.text,
                 start,
                 end,
                 segment.video,
                 int(segment.clip) if segment.clip.isdigit() else position,
+                further={"emotions": segment.emotions or ""} if told == "both" else {},
             )
         )
     for path in (labels, *transcript_files(raw)):
@@ -147,9 +169,18 @@ def _from_csd(
                 continue  # the SDK labels more videos than its folds name
             features, intervals = data[video]["features"][()], data[video]["intervals"][()]
             clips = _clips(transcripts.get(video, {}), [float(start) for start, _ in intervals])
-            for clip, score, (start, end) in zip(clips, features[:, 0], intervals, strict=True):
-                label = number(f"{float(score):.6g}", -3, 3, f"{path}, {video}")
-                yield Segment(video, clip, folds[video], label, None, float(start), float(end))
+            for clip, scores, (start, end) in zip(clips, features, intervals, strict=True):
+                label = number(f"{float(scores[0]):.6g}", -3, 3, f"{path}, {video}")
+                times = float(start), float(end)
+                yield Segment(video, clip, folds[video], label, None, *times, _emotions(scores))
+
+
+def _emotions(scores: Any) -> str | None:
+    """Which of the six are there: those with more than 0, as CMU-MOSEI's papers count them."""
+    if len(scores) != 1 + len(MOSEI_EMOTIONS):
+        return None
+    found = zip(MOSEI_EMOTIONS, scores[1:], strict=True)
+    return SEPARATOR.join(name for name, score in found if score > 0) or NO_LABEL
 
 
 def _clips(spoken: Mapping[str, Segment], starts: Sequence[float]) -> list[str]:
@@ -242,8 +273,15 @@ def read_transcripts(raw: Path) -> dict[str, dict[str, Segment]]:
     return found
 
 
-def run(name: str, program: str, known: Mapping[str, int], argv: Sequence[str] | None) -> None:
-    """The command line of both corpora."""
+def run(
+    name: str,
+    program: str,
+    known: Mapping[str, int],
+    argv: Sequence[str] | None,
+    *,
+    emotions: bool = False,
+) -> None:
+    """The command line of both corpora; ``emotions``: whether the corpus has any."""
     parser = argparse.ArgumentParser(
         prog=f"python -m {program}",
         description=f"{name}: {__doc__}",
@@ -254,6 +292,16 @@ def run(name: str, program: str, known: Mapping[str, int], argv: Sequence[str] |
     parser.add_argument("--labels", type=Path, help="table or .csd of labels (default: found)")
     parser.add_argument("--folds", type=Path, help="the official folds, for labels in a .csd")
     parser.add_argument("--partial", action="store_true", help="go on where rows are missing")
+    if emotions:
+        parser.add_argument(
+            "--told",
+            choices=("sentiment", "emotions", "both"),
+            default="sentiment",
+            help="what labels are: the sentiment; the six emotions at once, such as happy+sad "
+            "(preprocess.binarize --multilabel happy sad anger surprise disgust fear); or both, "
+            "the emotions as a further label (see fairseq-train --further-labels)",
+        )
     arguments = parser.parse_args(argv)
-    corpus = read_cmu(name, arguments.raw, arguments.labels, arguments.folds)
+    told = getattr(arguments, "told", "sentiment")
+    corpus = read_cmu(name, arguments.raw, arguments.labels, arguments.folds, told)
     finish(corpus, arguments.out, known, arguments.partial)

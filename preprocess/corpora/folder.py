@@ -3,7 +3,8 @@
     python -m preprocess.corpora.folder CLIPS --table labels.csv --out manifest.tsv
 
 A clip is the file that the column ``path`` names (within CLIPS), or else the media file named like
-its id. Further columns are ``position``, ``start``, ``end`` and ``corpus``. Where the table has no
+its id. Further columns are ``position``, ``start``, ``end``,
+``corpus``, and ``label.NAME`` of further labels. Where the table has no
 split, one is drawn, by whole groups, with a seed; where it has folds, every row's split is ``all``
 (see `mia_fairseq.data.format.folds`).
 """
@@ -13,6 +14,7 @@ import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from mia_fairseq.data.format.labels import FURTHER
 from mia_fairseq.data.format.store import FURTHER_COLUMNS
 from mia_fairseq.errors import InputError, show_input_errors_as_sentences
 from preprocess.corpora.common import SPLITS, Corpus, Media, finish, media_fault, read_csv
@@ -36,7 +38,9 @@ def read_folder(clips: Path, table: Path, fractions: Sequence[float], seed: int)
     """
     lines = read_csv(table, ("id", "label"))
     unknown = [
-        name for name in (lines[0] if lines else ()) if name not in ("id", "label", *OPTIONAL)
+        name
+        for name in (lines[0] if lines else ())
+        if name not in ("id", "label", *OPTIONAL) and not name.startswith(FURTHER)
     ]
     media = Media(clips)
     drawn = _draw([line.get("group") or line["id"] for line in lines], fractions, seed)
@@ -64,6 +68,11 @@ def read_folder(clips: Path, table: Path, fractions: Sequence[float], seed: int)
                 line.get("speaker") or None,
                 int(line["fold"]) if line.get("fold") else None,
                 line.get("corpus") or None,
+                {
+                    name.removeprefix(FURTHER): cell
+                    for name, cell in line.items()
+                    if name.startswith(FURTHER) and cell
+                },
             )
         except ValueError as error:
             raise InputError(f"{table}, line {count}: {error}; expected a number") from error

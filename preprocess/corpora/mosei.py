@@ -16,7 +16,7 @@ KNOWN = {"train": 16326, "valid": 1871, "test": 4659}
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Write CMU-MOSEI's manifest."""
-    run("CMU-MOSEI", "preprocess.corpora.mosei", KNOWN, argv)
+    run("CMU-MOSEI", "preprocess.corpora.mosei", KNOWN, argv, emotions=True)
 
 
 if __name__ == "__main__":

@@ -2,12 +2,13 @@
 
 import argparse
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from mia_fairseq.data.format.labels import (
     MELD_CLASSES,
+    MOSEI_EMOTIONS,
     MOST_LABELS,
     NO_LABEL,
     SENTIMENT_RANGE,
@@ -83,7 +84,7 @@ def read_labels(
     """
     if args.multilabel:
         return _several(raw, ids, args, where)
-    words = [f"{value:.9g}" if isinstance(value, float) else one_line(value) for value in raw]
+    words = [_word(value) for value in raw]
     spec = _label_spec(words, args)
     if args.round_labels:
         scores = LabelSpec("regression")
@@ -96,6 +97,50 @@ def read_labels(
         spec.parse(word, f"{where}, row {row_id!r}")
         for row_id, word in zip(ids, words, strict=True)
     ]
+
+
+def read_further_labels(
+    raw: Sequence[Mapping[str, object]],
+    ids: Sequence[str],
+    score_range: Sequence[float],
+    where: str,
+) -> tuple[dict[str, LabelSpec], list[dict[str, float]]]:
+    """Parses further labels, whose kind is seen from their cells.
+
+    Numbers are scores within the range; words are classes, but several labels where a cell has a
+    ``+`` or is ``-``: CMU-MOSEI's six where they are among them, else in alphabetical order.
+
+    Args:
+        raw: of each row the labels that are known, by name.
+        ids, where: for errors, as in `read_labels`.
+        score_range: of scores.
+    """
+    specs: dict[str, LabelSpec] = {}
+    for name in dict.fromkeys(name for row in raw for name in row):
+        words = [_word(row[name]) for row in raw if name in row]
+        parts = {part for word in words for part in word.split(SEPARATOR)} - {NO_LABEL}
+        if any(_is_number(word) for word in words):
+            specs[name] = LabelSpec("regression", score_range[0], score_range[1])
+        elif any(SEPARATOR in word or word == NO_LABEL for word in words):
+            among = parts <= set(MOSEI_EMOTIONS)
+            names = MOSEI_EMOTIONS if among else tuple(sorted(parts))
+            specs[name] = LabelSpec("multilabel", names=names)
+        else:
+            specs[name] = LabelSpec("classes", names=tuple(sorted(parts)))
+        if specs[name].names and len(specs[name].names) < 2:
+            raise InputError(f"{where}: further label {name!r} is the same in every row")
+    values = [
+        {
+            name: specs[name].parse(_word(cell), f"{where}, row {i!r}, {name}")
+            for name, cell in row.items()
+        }
+        for i, row in zip(ids, raw, strict=True)
+    ]
+    return specs, values
+
+
+def _word(value: object) -> str:
+    return f"{value:.9g}" if isinstance(value, float) else one_line(value)
 
 
 def _several(

@@ -3,16 +3,18 @@
 Tab-separated with a header: ``id``, ``split``, ``label``, then any of ``path`` (of the media file,
 relative to the manifest's folder), ``text``, ``start`` and ``end`` (seconds within that file),
 ``group`` (the video or the dialogue), ``position`` (within the group), ``speaker``, ``fold`` (a
-whole number: the part of a cross-validation that tests the row) and ``corpus``.
+whole number: the part of a cross-validation that tests the row), ``corpus``, and ``label.NAME`` of
+further labels, such as of one modality (an empty cell: not known).
 """
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
-from mia_fairseq.data.format.labels import one_line
+from mia_fairseq.data.format.labels import FURTHER, one_line
 from mia_fairseq.errors import InputError
 from mia_fairseq.files import write_whole
 from preprocess.media.clip import Clip
@@ -37,6 +39,7 @@ class Row:
     speaker: str | None = None
     fold: int | None = None
     corpus: str | None = None
+    further: Mapping[str, str] = field(default_factory=dict)  # further labels by name
 
     def clip(self) -> Clip:
         """What extractors see of it."""
@@ -75,9 +78,10 @@ def read_manifest(path: str | Path) -> Manifest:
     while lines and not lines[-1]:
         lines.pop()
     columns = tuple(lines[0].split("\t")) if lines else ()
-    known = [column.name for column in fields(Row)]
+    known = [column.name for column in fields(Row) if column.name != "further"]
     for column in columns:
-        if column not in known or columns.count(column) > 1:
+        further = column.startswith(FURTHER) and column != FURTHER
+        if (column not in known and not further) or columns.count(column) > 1:
             raise InputError(
                 f"{path}: its header has column {column!r} (unknown, or twice); "
                 f"columns are {', '.join(known)}, separated by tabs"
@@ -110,9 +114,11 @@ def write_manifest(path: Path, rows: Sequence[Row]) -> None:
     Whitespace becomes single spaces, but a path stays as it is. Raises InputError where a path has
     a tab or a line end.
     """
-    optional = [column.name for column in fields(Row) if column.name not in REQUIRED]
+    left = (*REQUIRED, "further")
+    optional = [column.name for column in fields(Row) if column.name not in left]
     used = [name for name in optional if any(getattr(row, name) is not None for row in rows)]
-    columns = [*REQUIRED, *used]
+    further = dict.fromkeys(FURTHER + name for row in rows for name in row.further)
+    columns = [*REQUIRED, *used, *further]
     lines = ["\t".join(columns)]
     lines += ["\t".join(_cells(row, columns, path)) for row in rows]
     write_whole(path, "\n".join(lines) + "\n")
@@ -121,7 +127,10 @@ def write_manifest(path: Path, rows: Sequence[Row]) -> None:
 def _cells(row: Row, columns: Iterable[str], table: Path) -> list[str]:
     cells = []
     for column in columns:
-        value = getattr(row, column)
+        if column.startswith(FURTHER):
+            value: Any = row.further.get(column.removeprefix(FURTHER))
+        else:
+            value = getattr(row, column)
         if isinstance(value, Path):
             value = _path_cell(value, row.id, table)
         elif isinstance(value, float):
@@ -173,6 +182,11 @@ def _row(folder: Path, columns: Sequence[str], cells: Sequence[str]) -> Row:
         speaker=cell.get("speaker") or None,
         fold=_whole(cell, "fold"),
         corpus=cell.get("corpus") or None,
+        further={
+            column.removeprefix(FURTHER): text.strip()
+            for column, text in cell.items()
+            if column.startswith(FURTHER) and text.strip()
+        },
     )
 
 

@@ -107,6 +107,10 @@ class ChosenRows(RowTable):
         self.parts, self.places = parts, places
         self.path, self.label = parts[0].path, parts[0].label
         self.labels = np.array([parts[part].labels[row] for part, row in places])
+        self.further = {
+            name: np.array([parts[part].further[name][row] for part, row in places])
+            for name in parts[0].further
+        }
 
     def __getitem__(self, row: int) -> Utterance:
         part, own = self.places[range(len(self))[row]]

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from mia_fairseq.errors import InputError
 
 SENTIMENT_RANGE = (-3.0, 3.0)  # CMU-MOSI and CMU-MOSEI, Sec. 4.1
+SIMS_RANGE = (-1.0, 1.0)  # CH-SIMS, Yu et al., ACL 2020, Sec. 3.2
 SEVEN_SCORES = tuple(str(score) for score in range(-3, 4))  # a score rounded to seven classes
 MELD_CLASSES = (  # in the order of the paper's Table 3
     "neutral",
@@ -25,6 +26,7 @@ MELD_CLASSES = (  # in the order of the paper's Table 3
     "disgust",
 )
 MOSEI_EMOTIONS = ("happy", "sad", "anger", "surprise", "disgust", "fear")  # as the SDK has them
+FURTHER = "label."  # what columns of further labels begin with
 SEPARATOR, NO_LABEL = "+", "-"  # how several labels stand in a cell
 MOST_LABELS = 52  # 2^52 is exact as a float
 

@@ -4,17 +4,18 @@ Every row is checked when the table is opened. What stays is 16 bytes a row: the
 the row begins in the file.
 """
 
+import math
 import re
 from array import array
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mia_fairseq.data.format.labels import LabelSpec
+from mia_fairseq.data.format.labels import FURTHER, LabelSpec
 from mia_fairseq.data.format.vectors import OpenFile
 from mia_fairseq.errors import InputError
 
@@ -35,6 +36,7 @@ class Utterance:
         speaker: who speaks.
         fold: the part of a cross-validation that it is tested in (see folds.py).
         corpus: where it comes from, in a DATA that was united from several.
+        further: its further labels by name, such as of one modality; NaN where not known.
     """
 
     id: str
@@ -45,18 +47,21 @@ class Utterance:
     speaker: str | None = None
     fold: int | None = None
     corpus: str | None = None
+    further: Mapping[str, float] = field(default_factory=dict)
 
 
 class RowTable:
     """The utterances of one split, in the order of its table.
 
     Attributes:
-        labels: (rows,) scores, or class indices as floats.
+        labels: (rows,) labels as numbers (see `LabelSpec`).
+        further: the same of each further label; NaN where a row has none.
 
     Args:
         path: the table: a header, then one row a line, cells apart by tabs; empty lines do not
             count.
         label: what its labels may be.
+        further: what further labels may be, by name; in columns ``label.NAME``.
 
     Raises:
         InputError: the file is missing, it is no UTF-8, a column is missing, or a row has no id,
@@ -65,8 +70,12 @@ class RowTable:
 
     labels: NDArray[np.float64]
 
-    def __init__(self, path: Path, label: LabelSpec) -> None:
-        self.path, self.label = path, label
+    further: Mapping[str, NDArray[np.float64]]
+
+    def __init__(
+        self, path: Path, label: LabelSpec, further: Mapping[str, LabelSpec] | None = None
+    ) -> None:
+        self.path, self.label, self._further = path, label, dict(further or {})
         try:
             with path.open("rb") as file:
                 self._file = OpenFile(file, path)
@@ -92,6 +101,7 @@ class RowTable:
             speaker=self._cell(cells, "speaker"),
             fold=None if fold is None else int(fold),
             corpus=self._cell(cells, "corpus"),
+            further={name: float(values[place]) for name, values in self.further.items()},
         )
 
     def __iter__(self) -> Iterator[Utterance]:
@@ -106,7 +116,8 @@ class RowTable:
 
     def _read_header(self, file: BinaryIO) -> dict[str, int]:
         header = self._decoded(file.readline(), 1)
-        absent = [column for column in ("id", "label") if column not in header]
+        needed = ("id", "label", *(FURTHER + name for name in self._further))
+        absent = [column for column in needed if column not in header]
         if absent:
             raise InputError(f"{self.path}: has no column {absent[0]!r}; import the data again")
         return {column: place for place, column in enumerate(header)}
@@ -114,15 +125,19 @@ class RowTable:
     def _read_rows(self, file: BinaryIO) -> None:
         """Checks every row, and keeps its label and its place."""
         labels, begins = array("d"), array("q")
+        further = {name: array("d") for name in self._further}
         begin = file.tell()
         for line, data in enumerate(file, 2):
             cells = self._decoded(data, line)
             if cells != [""]:
                 labels.append(self._checked_label(cells, line))
+                for name, values in further.items():
+                    values.append(self._further_label(name, cells, line))
                 begins.append(begin)
             begin += len(data)
         begins.append(begin)
         self.labels, self._begins = np.array(labels), np.array(begins)
+        self.further = {name: np.array(values) for name, values in further.items()}
 
     def _decoded(self, data: bytes, line: int) -> list[str]:
         try:
@@ -131,6 +146,12 @@ class RowTable:
             raise InputError(
                 f"{self.path}, line {line}: is no UTF-8 ({error}); import the data again"
             ) from error
+
+    def _further_label(self, name: str, cells: Sequence[str], line: int) -> float:
+        text = self._cell(cells, FURTHER + name)
+        if text is None:
+            return math.nan
+        return self._further[name].parse(text, f"{self.path}, line {line}, {FURTHER}{name}")
 
     def _checked_label(self, cells: Sequence[str], line: int) -> float:
         where = f"{self.path}, line {line}"

@@ -2,9 +2,10 @@
 
 import csv
 import json
+import math
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mia_fairseq.data.format.kinds import KINDS
-from mia_fairseq.data.format.labels import LabelSpec, one_line
+from mia_fairseq.data.format.labels import FURTHER, LabelSpec, one_line
 from mia_fairseq.data.format.modality_spec import ModalitySpec
 from mia_fairseq.data.format.store import FURTHER_COLUMNS, Utterance
 from mia_fairseq.errors import InputError
@@ -34,6 +35,7 @@ class StoreSettings:
         modalities: the specification of each.
         dtype: of features on disk.
         columns: of the tables.
+        further_labels: kinds of further labels, by name.
     """
 
     path: Path
@@ -41,6 +43,7 @@ class StoreSettings:
     modalities: Mapping[str, ModalitySpec]
     dtype: np.dtype[Any]
     columns: tuple[str, ...]
+    further_labels: Mapping[str, LabelSpec] = field(default_factory=dict)
 
     def stored_dtype(self, modality: str) -> np.dtype[Any]:
         """In which type the rows of a modality are handed to its file."""
@@ -91,6 +94,9 @@ class SplitWriter:
             if getattr(row, column) is not None and column not in self.store.columns:
                 raise InputError(f"{where} has a {column}, and the table no such column")
         cells = {**vars(row), "label": self.store.label.format(row.label)}
+        for name, spec in self.store.further_labels.items():
+            value = row.further.get(name, math.nan)
+            cells[FURTHER + name] = None if math.isnan(value) else spec.format(value)
         return [
             "" if cells[column] is None else one_line(cells[column])
             for column in self.store.columns

@@ -72,6 +72,10 @@ class Store:
         meta_path, meta = self.path / "meta.json", read_meta(self.path)
         self.corpus = str(meta.get("corpus", "unknown"))
         self.label = LabelSpec.from_json(meta.get("label"), str(meta_path))
+        self.further_labels = {
+            name: LabelSpec.from_json(spec, f"{meta_path}, further_labels, {name}")
+            for name, spec in meta.get("further_labels", {}).items()
+        }
         modalities, splits = meta.get("modalities"), meta.get("splits")
         if not isinstance(modalities, dict) or not isinstance(splits, dict):
             raise InputError(
@@ -117,7 +121,7 @@ class Split:
         """``rows``: how many there must be; None: as many as the store says."""
         self.store, self.name = store, name
         path, expected = store.path / f"{name}.tsv", store.splits[name] if rows is None else rows
-        self.rows = RowTable(path, store.label)
+        self.rows = RowTable(path, store.label, store.further_labels)
         if len(self.rows) != expected:
             raise InputError(
                 f"{path}: has {len(self.rows)} rows, meta.json says {expected}; "

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from mia_fairseq.data.format.dictionary import check_dictionary, dictionary_path
 from mia_fairseq.data.format.kinds import DTYPES
-from mia_fairseq.data.format.labels import LabelSpec, one_line
+from mia_fairseq.data.format.labels import FURTHER, LabelSpec, one_line
 from mia_fairseq.data.format.modality_spec import ModalitySpec
 from mia_fairseq.data.format.split_writer import SplitWriter, StoreSettings
 from mia_fairseq.data.format.store import COLUMNS, FORMAT, FURTHER_COLUMNS, Utterance
@@ -42,6 +42,7 @@ class StoreWriter:
         dtype: of features on disk.
         dictionaries: the text of each token modality's dictionary (see dictionary.py).
         further: which of `FURTHER_COLUMNS` the tables have; a row that fills another is refused.
+        further_labels: kinds of further labels, by name.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class StoreWriter:
         dtype: str = "float32",
         dictionaries: Mapping[str, str] | None = None,
         further: Iterable[str] = (),
+        further_labels: Mapping[str, LabelSpec] | None = None,
     ) -> None:
         self.path, self.corpus = Path(path), corpus
         self.modalities, self.dictionaries = dict(modalities), dict(dictionaries or {})
@@ -71,7 +73,11 @@ class StoreWriter:
         if dtype not in DTYPES:
             raise InputError(f"dtype is {dtype!r}, expected one of {', '.join(DTYPES)}")
         columns = (*COLUMNS, *(name for name in FURTHER_COLUMNS if name in set(further)))
-        self.settings = StoreSettings(self.path, label, self.modalities, np.dtype(dtype), columns)
+        others = dict(further_labels or {})
+        columns += tuple(FURTHER + name for name in others)
+        self.settings = StoreSettings(
+            self.path, label, self.modalities, np.dtype(dtype), columns, others
+        )
         self._check_replaceable()
         self._splits: dict[str, SplitWriter] = {}
         self._ids: dict[str, str] = {}  # of each row, its split
@@ -161,10 +167,13 @@ class StoreWriter:
                 logger.warning(
                     "%s: %s is missing for %d of %d rows", name, modality, count, split.rows
                 )
+        further = self.settings.further_labels
+        others = {name: spec.to_json() for name, spec in further.items()}
         meta = {
             "format": FORMAT,
             "corpus": self.corpus,
             "label": self.settings.label.to_json(),
+            **({"further_labels": others} if others else {}),
             "modalities": {name: spec.to_json() for name, spec in self.modalities.items()},
             "splits": {name: split.rows for name, split in self._splits.items()},
             "content_sha256": self._content.hexdigest(),

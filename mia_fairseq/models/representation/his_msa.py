@@ -83,7 +83,9 @@ class GraphFusion(Fusion):
         self.projections = Projections(dims, width)
         self.layers = nn.ModuleList([GraphLayer(tuple(dims), width) for _ in range(layers)])
         self.output = nn.Linear(len(dims) * width, shape.dims[shape.main])  # V, v
-        self.unimodal = UnimodalLabels(tuple(dims), shape.channels * width, shape.label)
+        self.unimodal = UnimodalLabels(
+            tuple(dims), shape.channels * width, shape.label, shape.further
+        )
 
     def forward(
         self, inputs: Mapping[str, ModalityInput], taught: Taught | None = None

@@ -55,7 +55,9 @@ class SelfSupervisedFusion(Fusion):
         self.projections = Projections(dims, width)  # P
         self.joint = nn.Linear(len(dims) * width, width)  # J
         self.output = nn.Linear(width, shape.dims[shape.main])  # V, v
-        self.unimodal = UnimodalLabels(tuple(dims), shape.channels * width, shape.label)
+        self.unimodal = UnimodalLabels(
+            tuple(dims), shape.channels * width, shape.label, shape.further
+        )
 
     def forward(
         self, inputs: Mapping[str, ModalityInput], taught: Taught | None = None

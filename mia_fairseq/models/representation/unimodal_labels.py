@@ -11,20 +11,23 @@ fusion) in the memory, C_m^p and C_m^n the means of those whose label is not neg
 
 Labels stay within the corpus's range. Vectors and labels are kept of each training row, in the
 checkpoint. Different here: the visits of a row are counted, not epochs, so that a resumed run needs
-no other clock; classes and several labels have no sign and no distance, so their modalities keep
-the label of the whole and the plain loss; rows that lack a modality have no label of it.
+no other clock; where ``--further-labels`` names a modality whose labels the corpus has (CH-SIMS),
+its head learns these and none are made up; classes and several labels have no sign and no distance,
+so their modalities keep the label of the whole and the plain loss; rows that lack a modality have
+no label of it.
 
 B batch, n training rows, m modalities, p width.
 """
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
 
 from mia_fairseq.data.format.labels import LabelSpec
 from mia_fairseq.fusion import Taught
-from mia_fairseq.modules.label_losses import label_losses
+from mia_fairseq.modules.label_losses import known_losses, label_losses
 from mia_fairseq.modules.row_memory import RowMemory
 
 SMALLEST = 1e-8
@@ -37,10 +40,20 @@ class UnimodalLabels(nn.Module):
         names: the modalities.
         width: length of each vector.
         label: the kind of label and its range.
+        further: kinds of the further labels that are learnt; those of modalities, if they are of
+            the same kind, are taken as they are.
     """
 
-    def __init__(self, names: tuple[str, ...], width: int, label: LabelSpec) -> None:
+    def __init__(
+        self,
+        names: tuple[str, ...],
+        width: int,
+        label: LabelSpec,
+        further: Mapping[str, LabelSpec] = MappingProxyType({}),
+    ) -> None:
         super().__init__()
+        alike = (label.kind, label.names)
+        self.given = {n for n, spec in further.items() if (spec.kind, spec.names) == alike}
         self.names, self.label, self.width = names, label, width
         self.heads = nn.ModuleDict({name: nn.Linear(width, label.outputs) for name in names})
         self.makes_labels = label.kind == "regression"
@@ -71,13 +84,15 @@ class UnimodalLabels(nn.Module):
             if not kept.any():
                 continue
             output = self.heads[name](vectors[name][kept])
-            if current is None:
+            if name in self.given and name in taught.further:
+                terms = known_losses(self.label.kind, output, taught.further[name][kept])
+            elif current is None:
                 terms = label_losses(self.label.kind, output, taught.labels[kept])
             else:
                 target = current[kept, 1 + place]  # y_m
                 weights = torch.tanh((target - current[kept, 0]).abs())
                 terms = weights * label_losses(self.label.kind, output, target)
-            losses.append(terms.mean())
+            losses.append(terms.sum() / max(len(terms), 1))
         if current is not None:
             self.move_on(current, whole.detach(), vectors, there, taught.rows)
         return torch.stack(losses).sum()
