@@ -22,7 +22,7 @@ from mia_fairseq.errors import InputError
 from mia_fairseq.modules.interactive_attention import attention_weights
 from mia_fairseq.plugin import register
 
-CELLS = 48  # rows and columns of a heat map at most
+CELLS = 32  # rows and columns of a heat map at most
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,11 @@ class Module:
     """One MIA module on one utterance.
 
     Attributes:
-        attention: Eq. 3, averaged down to at most (48, 48): auxiliary columns by main columns.
+        attention: Eq. 3, averaged down to at most (32, 32): auxiliary columns by main columns.
         columns: how many auxiliary columns a main column attends to: exp(entropy) of its
             attention, averaged; from 1 to d_a.
         of_columns: d_a.
-        gate: Eq. 6, (c, at most 48): channels by main columns.
+        gate: Eq. 6, (c, at most 32): channels by main columns.
         change: the share of ‖M^{n+1} − M^n‖ in its sum over modules.
         without: the prediction with this auxiliary missing: a score, or the class's probability;
             None for a linear copy, which is missing only with its source.

@@ -45,7 +45,7 @@ def differences(
         axes.plot([mean], [place], "o", color=color, ms=7)
     axes.axvline(0, color=INK, lw=1, ls=(0, (3, 3)))
     better = "left" if sign < 0 else "right"
-    axes.set_xlabel(f"{metric} less that of {_short(reference)} (better to the {better})")
+    axes.set_xlabel(f"{metric} less the reference's (better to the {better})")
     return as_image(figure, f"{metric} of each row less that of {reference}, with intervals")
 
 
@@ -124,7 +124,7 @@ def scatter(truth: NDArray[np.float64], prediction: NDArray[np.float64], name: s
 
 def confusion(table: NDArray[np.float64], names: Sequence[str], title: str) -> str:
     """A confusion table, shares of each true class."""
-    size = 1.6 + 0.55 * len(names)
+    size = 1.6 + 0.4 * len(names)
     figure, axes = plt.subplots(figsize=(max(size, 3.6),) * 2, layout="constrained")
     shares = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, interpolation="none")

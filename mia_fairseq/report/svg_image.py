@@ -23,7 +23,7 @@ SERIES = (
     *("#d46aa6", "#7d8794", "#a3a52a", "#26a7b8", "#5f6bd0", "#4f8a3b"),
 )
 DARK = (
-    "<style>@media (prefers-color-scheme:dark){"
+    "<style>text{font-family:Helvetica,Arial,sans-serif}@media (prefers-color-scheme:dark){"
     f'[style*="fill: {INK}"]{{fill:#e6e6e8!important}}'
     f'[style*="stroke: {INK}"]{{stroke:#e6e6e8!important}}'
     "}</style>"
@@ -38,6 +38,11 @@ STYLE: dict[Any, Any] = {
     **{"legend.frameon": False, "grid.alpha": 0.25, "figure.facecolor": "none"},
     **{"axes.facecolor": "none", "savefig.facecolor": "none"},
 }
+NEEDLESS = (  # pattern, what is left of it: half of a small picture
+    (r" font-family: [^;\"]*;?", ""),  # DARK has it
+    (r'<g id="[a-z]\w*?(?:\.\w+)?_\d+">', "<g>"),
+    (rf' style="fill: {FAINT}; stroke: {FAINT}; stroke-width: 0.8"', ""),  # marks have their own
+)
 plt.rcParams.update(STYLE)
 
 
@@ -56,6 +61,8 @@ def as_image(figure: Figure, description: str) -> str:
     text = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", text, flags=re.DOTALL)
     text = re.sub(r"(?<=[\s\",(MLHVCQ-])(\d+\.\d)\d+", r"\1", text)  # a tenth of a point is enough
     text = re.sub(r"\n\s*", " ", text).replace("> <", "><")
+    for needless in NEEDLESS:
+        text = re.sub(*needless, text)
     text = text.replace(">", f">{DARK}", 1)
     width = re.search(r'width="([\d.]+)pt"', text)
     pixels = float(width[1]) * 4 / 3 if width else 0
