@@ -16,17 +16,28 @@ Model = TypeVar("Model", bound=type)
 if TYPE_CHECKING:
     from fairseq.data import FairseqDataset
     from fairseq.dataclass import ChoiceEnum, FairseqDataclass
-    from fairseq.models import ARCH_MODEL_REGISTRY, BaseFairseqModel, register_model
+    from fairseq.models import (
+        ARCH_MODEL_REGISTRY,
+        MODEL_DATACLASS_REGISTRY,
+        BaseFairseqModel,
+        register_model,
+    )
 else:
     try:
         from fairseq.data import FairseqDataset
         from fairseq.dataclass import ChoiceEnum, FairseqDataclass
-        from fairseq.models import ARCH_MODEL_REGISTRY, BaseFairseqModel, register_model
+        from fairseq.models import (
+            ARCH_MODEL_REGISTRY,
+            MODEL_DATACLASS_REGISTRY,
+            BaseFairseqModel,
+            register_model,
+        )
     except ImportError:
         from torch.nn import Module as BaseFairseqModel
         from torch.utils.data import Dataset as FairseqDataset
 
         ARCH_MODEL_REGISTRY: dict[str, type] = {}
+        MODEL_DATACLASS_REGISTRY: dict[str, type] = {}
 
         def choice_of(words: list[str]) -> type[Enum]:
             """The type of a setting that is one of some words."""
@@ -45,6 +56,7 @@ else:
 
             def register(cls: Model) -> Model:
                 ARCH_MODEL_REGISTRY.setdefault(name, cls)
+                MODEL_DATACLASS_REGISTRY.setdefault(name, dataclass)
                 return cls
 
             return register
@@ -59,12 +71,18 @@ __all__ = [
     "do_without_fairseq",
     "has_fairseq",
     "register_model",
+    "settings_class",
 ]
 
 
 def architectures() -> Mapping[str, Any]:
     """The classes of models by the names that ``--arch`` knows."""
     return ARCH_MODEL_REGISTRY
+
+
+def settings_class(name: str) -> Any:
+    """The dataclass of the settings of a model, by its name."""
+    return MODEL_DATACLASS_REGISTRY[name]
 
 
 def has_fairseq() -> bool:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from fairseq import checkpoint_utils
 from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
@@ -17,6 +16,7 @@ from mia_fairseq.data.format.store import Store
 from mia_fairseq.data.opened_split import open_split
 from mia_fairseq.data.schema import Schema
 from mia_fairseq.encoders.encoder import Encoder
+from mia_fairseq.export.exported_model import TrainedModel, is_exported, read_exported
 from mia_fairseq.multilabel_metrics import several
 from mia_fairseq.plugin import register
 from mia_fairseq.predict.answers import Prediction
@@ -34,7 +34,8 @@ class Predictor:
     """A checkpoint, ready to predict.
 
     Args:
-        checkpoint: a file of fairseq-train; read as tensors and settings only.
+        checkpoint: a file of fairseq-train, or a folder of mia_fairseq.export; read as tensors and
+            settings only.
         options: of extractors, by modality, instead of those that the checkpoint names.
         allowed: extractors ``module:Class`` that it may name.
 
@@ -48,17 +49,15 @@ class Predictor:
         options: Options | None = None,
         allowed: Collection[str] = (),
     ) -> None:
-        register()
-        models, _, task = checkpoint_utils.load_model_ensemble_and_task(
-            [str(checkpoint)], arg_overrides={"data": ""}
-        )
         self.checkpoint = Path(checkpoint)
-        self.model = models[0].eval()
+        if is_exported(self.checkpoint):
+            self.model, blueprint, self.thresholds = read_exported(self.checkpoint)
+        else:
+            self.model, blueprint, self.thresholds = _read_checkpoint(self.checkpoint)
         for encoder in self.model.encoders.values():
             if isinstance(encoder, Encoder):
                 encoder.merge_lora()
-        self.schema: Schema = task.schema
-        self.thresholds: dict[str, float] = task.thresholds
+        self.schema: Schema = blueprint.schema
         self.inputs = ClipInputs(self.schema, self.checkpoint, options, allowed)
 
     @property
@@ -193,11 +192,23 @@ class Predictor:
         return Prediction(name, max(shares, key=shares.__getitem__), shares)
 
 
+def _read_checkpoint(path: Path) -> TrainedModel:
+    """The model of a file of fairseq-train."""
+    from fairseq import checkpoint_utils
+
+    register()
+    models, _, task = checkpoint_utils.load_model_ensemble_and_task(
+        [str(path)], arg_overrides={"data": ""}
+    )
+    return TrainedModel(models[0].eval(), task.blueprint, task.thresholds)
+
+
 def load_model(checkpoint: Path | str, **settings: Any) -> Predictor:
     """A trained model that predicts: ``mia_fairseq.load_model(path).predict(clips)``.
 
     Args:
-        checkpoint: a file of fairseq-train.
+        checkpoint: a file of fairseq-train, or a folder of mia_fairseq.export; read as tensors and
+            settings only.
         settings: `options` and `allowed` of `Predictor`.
     """
     return Predictor(checkpoint, **settings)

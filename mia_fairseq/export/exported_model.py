@@ -1,0 +1,168 @@
+"""A trained model as a folder: weights, what it was built from, and a card.
+
+``model.safetensors`` holds all parameters and buffers. ``config.json`` holds what they were built
+from: settings, schema with labels, the statistics of normalisation, and for each encoder its
+architecture and hash. Nothing in the folder is unpickled, and reading it needs torch and
+safetensors, not fairseq.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from mia_fairseq.blueprint import Blueprint
+from mia_fairseq.encoders.feature_encoder import FeatureEncoder
+from mia_fairseq.errors import InputError
+from mia_fairseq.files import atomic_path, sha256_of, write_whole
+
+if TYPE_CHECKING:
+    from mia_fairseq.models.affect_model import AffectModel
+
+FORMAT = 1
+WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
+PRECISIONS = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+
+
+class TrainedModel(NamedTuple):
+    """A model and what is to be known of it."""
+
+    model: "AffectModel"
+    blueprint: Blueprint
+    thresholds: dict[str, float]  # from which probability on each of several labels is predicted
+
+
+def is_exported(path: Path) -> bool:
+    """Whether a path is a folder that `write_exported` made."""
+    return (path / CONFIG).is_file() and (path / WEIGHTS).is_file()
+
+
+def write_exported(
+    folder: Path,
+    model: "AffectModel",
+    task_state: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    *,
+    precision: str = "float32",
+    about: Mapping[str, Any] | None = None,
+) -> None:
+    """Writes a model's folder; config.json comes last, so a folder that has it is whole.
+
+    Args:
+        folder: made if it is not there.
+        model: trained.
+        task_state: what checkpoints keep of the task: schema, encoders, thresholds.
+        settings: of the model, with its ``_name``.
+        precision: of the weights in the file; they are computed with in float32 all the same.
+        about: what else config.json is to tell.
+    """
+    kind = PRECISIONS[precision]
+    weights = {
+        name: (tensor.to(kind) if tensor.is_floating_point() else tensor).detach().clone()
+        for name, tensor in model.state_dict().items()
+    }
+    with atomic_path(folder / WEIGHTS) as partial:
+        save_file({name: tensor.contiguous() for name, tensor in weights.items()}, partial)
+        partial.chmod(0o644)  # safetensors lets nobody else read it
+    config = {
+        "format": FORMAT,
+        "settings": dict(settings),
+        **task_state,
+        "normalization": statistics(model),
+        "weights": {"sha256": sha256_of(folder / WEIGHTS), "precision": precision},
+        **(about or {}),
+    }
+    write_whole(folder / CONFIG, json.dumps(config, indent=1, allow_nan=False) + "\n")
+
+
+def statistics(model: "AffectModel") -> dict[str, dict[str, list[float]]]:
+    """Mean and scale of each modality's columns, as features are normalised with."""
+    return {
+        name: {"mean": encoder.mean.tolist(), "scale": encoder.scale.tolist()}
+        for name, encoder in model.encoders.items()
+        if isinstance(encoder, FeatureEncoder)
+    }
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """``config.json`` of an exported model.
+
+    Raises:
+        InputError: it cannot be read, or is of a later format.
+    """
+    path = folder / CONFIG
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+        found = config["format"]
+        config["settings"]["_name"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path}: is no configuration of an exported model ({error!r}); export it again"
+        ) from error
+    if found != FORMAT:
+        raise InputError(f"{path}: has format {found!r}, expected {FORMAT}; update mia_fairseq")
+    return dict(config)
+
+
+def read_exported(folder: Path) -> TrainedModel:
+    """The model of a folder, ready to predict.
+
+    Raises:
+        InputError: a file cannot be read, the weights are not those of config.json, the
+            architecture is not known, or an encoder that they leave out is not there.
+    """
+    config = read_config(folder)
+    settings = complete_settings(config["settings"], folder)
+    weights = _read_weights(folder, config)
+    blueprint = Blueprint.from_state(config).with_encoders(settings)
+    model: AffectModel = _architecture(settings._name, folder).from_blueprint(settings, blueprint)
+    try:
+        model.load_state_dict(weights, strict=True)
+    except RuntimeError as error:
+        raise InputError(
+            f"{folder / WEIGHTS}: is not of the model of {CONFIG} "
+            f"({' '.join(str(error).split())[:200]}); export it again"
+        ) from error
+    return TrainedModel(model.eval(), blueprint, dict(config.get("thresholds", {})))
+
+
+def complete_settings(given: Mapping[str, Any], folder: Path) -> Any:
+    """A model's settings; those that a folder of before does not have get their defaults."""
+    from mia_fairseq.fairseq_bases import settings_class
+
+    _architecture(given["_name"], folder)
+    defaults = vars(settings_class(given["_name"])())
+    return SimpleNamespace(**{**defaults, **given})
+
+
+def _architecture(name: str, folder: Path) -> Any:
+    import mia_fairseq.models  # noqa: F401
+    from mia_fairseq.fairseq_bases import architectures
+
+    known = architectures().get(name)
+    if not hasattr(known, "from_blueprint"):
+        raise InputError(
+            f"{folder}: its model is a {name!r}, which nothing here registers; give the folder "
+            "that does as --user-dir, or import it"
+        )
+    return known
+
+
+def _read_weights(folder: Path, config: Mapping[str, Any]) -> dict[str, Tensor]:
+    path = folder / WEIGHTS
+    expected = config.get("weights", {}).get("sha256")
+    if not path.is_file() or sha256_of(path) != expected:
+        raise InputError(
+            f"{path}: is not the file that {CONFIG} was written for, of sha256 {expected}; "
+            "export the model again, or copy the folder whole"
+        )
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{path}: cannot be read ({error}); export the model again") from error
