@@ -68,7 +68,6 @@ __all__ = [
     "FairseqDataclass",
     "FairseqDataset",
     "architectures",
-    "do_without_fairseq",
     "has_fairseq",
     "register_model",
     "settings_class",
@@ -88,12 +87,3 @@ def settings_class(name: str) -> Any:
 def has_fairseq() -> bool:
     """Whether fairseq's own bases are in use."""
     return sys.modules.get("fairseq") is not None
-
-
-def do_without_fairseq() -> None:
-    """Spares a command that runs an exported model the seconds that importing fairseq takes.
-
-    To be called before anything of `mia_fairseq` that needs torch is imported. ``None`` is
-    Python's own mark for a module that cannot be imported.
-    """
-    sys.modules.setdefault("fairseq", None)  # type: ignore[arg-type]

@@ -23,6 +23,15 @@ def in_fairseq_command() -> bool:
     return "fairseq_cli" in sys.modules
 
 
+def do_without_fairseq() -> None:
+    """Spares a command that runs an exported model the seconds that importing fairseq takes.
+
+    To be called before anything of `mia_fairseq` that needs torch is imported. ``None`` is
+    Python's own mark for a module that cannot be imported.
+    """
+    sys.modules.setdefault("fairseq", None)  # type: ignore[arg-type]
+
+
 def register() -> None:
     """Makes all of this package known to fairseq; a second call changes nothing.
 

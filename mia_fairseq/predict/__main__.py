@@ -17,6 +17,7 @@ from pathlib import Path
 from mia_fairseq.command import run as run_command
 from mia_fairseq.errors import InputError
 from mia_fairseq.name_values import name_value
+from mia_fairseq.plugin import do_without_fairseq
 from mia_fairseq.predict.answers import FORMATS, Prediction, render
 
 
@@ -62,18 +63,21 @@ def main(argv: Sequence[str] | None = None) -> None:
     shape.add_argument("--format", choices=FORMATS, default="table")
     shape.add_argument("--json", dest="format", action="store_const", const="json")
     args = parser.parse_args(argv)
-    # What takes seconds to import comes after --help and a wrong flag have been answered.
-    from mia_fairseq.predict.predictor import Predictor
-
+    stored = [path for path in args.inputs if (path / "meta.json").is_file()]
     if args.user_dir is not None:
         from fairseq.utils import import_user_module
 
         import_user_module(args)
+    elif args.checkpoint.is_dir() and not stored:
+        do_without_fairseq()
+    # What takes seconds to import comes after --help and a wrong flag have been answered.
+    from mia_fairseq.predict.predictor import Predictor
+
     predictor = Predictor(args.checkpoint, read_options(args.option), args.extractor)
     predictions: list[Prediction] = []
     media = []
     for path in args.inputs:
-        if (path / "meta.json").is_file():
+        if path in stored:
             predictions += predictor.predict_split(path, args.split)
         else:
             media.append(path)
