@@ -32,12 +32,13 @@ RESULTS_FORMAT = 1
 @dataclass(frozen=True)
 class BatchRows:
     """What one batch contributes: row numbers (b,), outputs (b,) scores or (b, k) logits, and
-    (b, k) of each further label."""
+    (b, k) of each further label; and the fusion's parts (b, ...), such as its gates."""
 
     split: str
     rows: NDArray[np.int64]
     outputs: NDArray[np.float32]
     further: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    parts: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
 
     def __repr__(self) -> str:  # progress bars print it
         return f"{len(self.rows)} rows"
@@ -69,12 +70,16 @@ class WholeSplitMeter:
             name: np.zeros((len(split), spec.outputs), np.float32)
             for name, spec in self.further.items()
         }
+        self._part_sums: dict[str, NDArray[np.float64]] = {}
         self.times_seen = np.zeros(len(split), np.int64)
 
     def add(self, batch: BatchRows) -> None:
         self.outputs[batch.rows] = batch.outputs
         for name, outputs in self.further_outputs.items():
             outputs[batch.rows] = batch.further[name]
+        for name, values in batch.parts.items():
+            total = self._part_sums.get(name, np.float64(0)) + values.sum(axis=0, dtype=np.float64)
+            self._part_sums[name] = np.asarray(total)
         np.add.at(self.times_seen, batch.rows, 1)
 
     @property
@@ -153,6 +158,10 @@ class WholeSplitMeter:
                 each_share(outputs), spec.targets(truth), spec.names
             ).items()
         }
+
+    def part_means(self) -> dict[str, Any]:
+        """What the fusion names, such as gates or routing weights: means over the rows."""
+        return {n: np.round(s / len(self.split), 6).tolist() for n, s in self._part_sums.items()}
 
     def write_results(self, path: str | Path, about: Mapping[str, Any]) -> None:
         """Writes the metrics as JSON; NaN becomes null."""

@@ -16,6 +16,7 @@ from mia_fairseq.command import run as run_command
 from mia_fairseq.errors import InputError
 from mia_fairseq.files import write_whole
 from mia_fairseq.report.comparison import published_only, show
+from mia_fairseq.report.fusion_parts import parts_told
 from mia_fairseq.report.html_page import Part, html
 from mia_fairseq.report.illustrations import illustrate
 from mia_fairseq.report.run_results import Section, sections_of
@@ -67,6 +68,7 @@ def _part(section: Section, resamples: int, chosen: Sequence[str] | None, done: 
     part = Part(section, problems=list(section.problems))
     for table in section.tables:
         shown = show(section, table, resamples)
+        shown.notes += parts_told(table)
         part.tables.append(shown)
         part.pictures.append(illustrate(section, table, shown))
         if chosen is not None:

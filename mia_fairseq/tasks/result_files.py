@@ -40,6 +40,7 @@ class ResultFiles:
         if self.results:
             derived = {name: str(how) for name, how in schema.derived.items()}
             around, reading = schema.surroundings_told, schema.reading.to_json()
+            parts = meter.part_means()
             meter.write_results(
                 self.results,
                 {
@@ -49,5 +50,6 @@ class ResultFiles:
                     **({"surroundings": around} if around else {}),
                     **({"reading": reading} if reading else {}),
                     **self.perturbation.to_json(),
+                    **({"parts": parts} if parts else {}),
                 },
             )

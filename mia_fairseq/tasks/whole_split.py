@@ -67,7 +67,10 @@ class WholeSplitTask(FairseqTask):
                 loss, sample_size, logged = criterion(model, sample)
         prediction = output.prediction.float().cpu().numpy()
         further = {n: told.float().cpu().numpy() for n, told in output.further.items()}
-        rows = BatchRows(sample["split"], sample["id"].cpu().numpy(), prediction, further)
+        parts = {}  # those of one size a row, whatever the batch
+        if self.evaluating:
+            parts = {n: p.float().cpu().numpy() for n, p in output.parts.items() if p.ndim <= 2}
+        rows = BatchRows(sample["split"], sample["id"].cpu().numpy(), prediction, further, parts)
         return loss, sample_size, {**logged, "rows": rows}
 
     @staticmethod

@@ -43,20 +43,21 @@ def test_routing_by_loops() -> None:
 
 def test_three_modalities_have_seven_capsules() -> None:
     fusion = RoutingFusion(shape_of(), 4, 3, 2)
-    assert [len(members) for members in fusion.capsules] == [1, 1, 1, 2, 2, 2, 3]
-    assert fusion.capsules[3] == ("text", "audio")
+    assert [len(members) for members in fusion.members.values()] == [1, 1, 1, 2, 2, 2, 3]
+    assert fusion.members["text+audio"] == ("text", "audio")
 
 
 def test_the_part_routing_tells_of_each_capsule_and_concept() -> None:
     torch.manual_seed(0)
     fusion = RoutingFusion(shape_of(), 4, 3, 2).double()
-    routing = fusion(inputs_of()).parts["routing"]
-    assert routing.shape == (3, 2, 7, 3)
-    assert ((routing.sum(dim=3) > 0) & (routing.sum(dim=3) < 1)).all()  # p_i, since Σ_j r_ij = 1
+    parts = fusion(inputs_of()).parts
+    assert list(parts)[:4] == [f"routing/{n}" for n in ("text", "audio", "video", "text+audio")]
+    for routing in parts.values():
+        assert routing.shape == (3, 3)
+        assert ((routing.sum(dim=1) > 0) & (routing.sum(dim=1) < 1)).all()  # p_i: Σ_j r_ij = 1
 
 
 def test_a_capsule_that_lacks_a_member_is_not_active() -> None:
     fusion = RoutingFusion(shape_of(), 4, 3, 2).double()
-    routing = fusion(without(inputs_of(), "audio")).parts["routing"]
-    silent = ["audio" in members for members in fusion.capsules]
-    assert (routing.abs().sum(dim=(0, 1, 3)) == 0).tolist() == silent
+    for name, routing in fusion(without(inputs_of(), "audio")).parts.items():
+        assert routing.any() != ("audio" in name), name

@@ -112,7 +112,7 @@ def test_cm_bert_hears_what_changes_a_words_weight() -> None:
     louder = inputs["audio"]._replace(sequence=inputs["audio"].sequence * 3)
     one = fusion(inputs).parts["word_weights"]
     assert not torch.allclose(one, fusion({**inputs, "audio": louder}).parts["word_weights"])
-    assert torch.allclose(one.sum(dim=1), torch.ones(3).double())
+    assert torch.allclose(one.sum(dim=2), torch.ones(3, 1).double())
 
 
 def test_mtsas_penalty_is_the_distance_to_the_main_modality() -> None:

@@ -50,3 +50,16 @@ def test_a_checkpoint_with_rows_is_evaluated_and_started_from(data: Path, tmp_pa
 def test_a_bottleneck_learns_from_labels(data: Path, tmp_path: Path) -> None:
     train(data, tmp_path, "--arch", "mib", *FLAGS, "--max-epoch", "3")
     assert any(name.startswith("fusion.single.audio.decoder") for name in weights(tmp_path))
+
+
+def test_what_a_fusion_names_is_in_the_results(data: Path, tmp_path: Path) -> None:
+    flags = ("--arch", "multimodal_routing", "--routing-concepts", "3")
+    train(data, tmp_path, *flags, *FLAGS, "--max-epoch", "1")
+    results, told = tmp_path / "results.json", []
+    for size in ("64", "5"):
+        flags = ("--results-json", results, "--batch-size", size)
+        validate(data, tmp_path / "checkpoint_best.pt", *flags)
+        told.append(json.loads(results.read_text())["parts"])
+    assert len(told[0]) == 7 and all(len(values) == 3 for values in told[0].values())
+    for name in told[0]:  # means over the rows, whatever the batches
+        assert told[1][name] == pytest.approx(told[0][name], abs=1e-5)

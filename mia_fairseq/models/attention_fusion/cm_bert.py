@@ -53,8 +53,8 @@ class MaskedMultimodalAttention(Fusion):
         weights = self.attention_weights(tokens, mask)  # W
         weighed = self.norm(weights @ words + words)  # Y, (B, L, p)
         summaries = weighed[:, : self.channels] * some(mask).to(words.dtype)
-        heard = weights[:, : self.channels].mean(dim=1)
-        return FusionOutput(self.output(summaries), parts={"word_weights": heard})
+        asked = weights[:, : self.channels].mean(dim=1, keepdim=True)  # (B, 1, L)
+        return FusionOutput(self.output(summaries), parts={"word_weights": asked})
 
     def attention_weights(self, tokens: Mapping[str, Tensor], mask: Tensor) -> Tensor:
         """W (B, L, L), rows that sum to 1 over the mask (B, L).

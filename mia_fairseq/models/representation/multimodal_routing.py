@@ -10,8 +10,8 @@ modalities (three modalities have seven), with x_i its members side by side:
     c_j = LN(Σ_i p_i r_ij u_ij)                           concept update, from r_ij = 1/concepts on
     M_fused = V [c_1 : … : c_J] + v
 
-The routing weights p_i r_ij are what the paper shows; they are the part ``routing``, with the
-combinations in the order of ``capsules``. Different here: one linear map over members where they
+The routing weights p_i r_ij are what the paper shows; they are the parts ``routing/text+audio``
+and so on, the concepts side by side. Different here: one linear map over members where they
 encode pairs and triples by cross-modal Transformers; concepts feed the shared head, where theirs
 give one logit each; for scores there are as many concepts as a setting says. A combination that
 lacks a member is not active: p_i = 0.
@@ -89,11 +89,6 @@ class RoutingFusion(Fusion):
         self.norm = nn.LayerNorm(width)
         self.output = nn.Linear(concepts * width, shape.dims[shape.main])  # V, v
 
-    @property
-    def capsules(self) -> tuple[tuple[str, ...], ...]:
-        """The members of each capsule, in the order of the part ``routing``."""
-        return tuple(self.members.values())
-
     def forward(self, inputs: Mapping[str, ModalityInput]) -> FusionOutput:
         rows, there = rows_there(inputs)
         votes, active = [], []
@@ -108,9 +103,10 @@ class RoutingFusion(Fusion):
         strength = torch.stack(active, dim=1)  # p, (B·c, I)
         concepts, weights = route(torch.stack(votes, dim=1), strength, self.norm, self.iterations)
         batch = next(iter(rows.values())).shape[:2]
-        routed = (strength[..., None] * weights).unflatten(0, batch)  # (B, c, I, J)
+        routed = (strength[..., None] * weights).unflatten(0, batch).mean(dim=1)  # (B, I, J)
         fused = self.output(concepts.flatten(1)).unflatten(0, batch)
-        return FusionOutput(fused, parts={"routing": routed})
+        parts = {f"routing/{key}": routed[:, i] for i, key in enumerate(self.members)}
+        return FusionOutput(fused, parts=parts)
 
 
 @register_model("multimodal_routing", dataclass=RoutingConfig)
