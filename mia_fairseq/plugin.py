@@ -6,10 +6,12 @@ fairseq imports a folder given as ``--user-dir`` and the modules in its ``tasks/
 """
 
 import sys
+from argparse import ArgumentParser
 from importlib import import_module
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pkgutil import iter_modules
+from typing import Any
 
 PLUGIN_GROUP = "mia_fairseq.plugins"
 
@@ -54,6 +56,23 @@ def register() -> None:
         raise
 
 
+def flag_group(parser: Any, name: str) -> Any:
+    """A group of its own in ``--help`` for one component's flags.
+
+    Args:
+        parser: what fairseq hands to ``add_args``: its parser, or a group of it.
+        name: of the component.
+
+    Returns:
+        A new group of the parser, or the given group under this name.
+    """
+    title = f"mia_fairseq: {name}"
+    if isinstance(parser, ArgumentParser):
+        return parser.add_argument_group(title)
+    parser.title = title
+    return parser
+
+
 def _import_all(package_name: str) -> None:
     """Imports each module of a package, those of the folders in it too."""
     package = import_module(package_name)
@@ -71,12 +90,12 @@ def _patch_fairseq() -> bool:
     except ImportError:  # for a model that was exported: see mia_fairseq.fairseq_bases
         return False
 
+    from mia_fairseq import fairseq_patches
     from mia_fairseq.errors import show_input_errors_as_sentences
-    from mia_fairseq.fairseq_patches import all_patches
 
     if in_fairseq_command():
         show_input_errors_as_sentences()
-    all_patches.apply()
+    fairseq_patches.apply()
     optimizer = REGISTRIES["optimizer"]  # Adam is the paper's (Sec. 4.3); fairseq has no default
     optimizer["default"] = optimizer["default"] or "adam"
     return True

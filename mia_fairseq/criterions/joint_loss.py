@@ -15,6 +15,7 @@ from mia_fairseq.errors import InputError
 from mia_fairseq.fusion import Taught
 from mia_fairseq.models.affect_model import AffectOutput
 from mia_fairseq.modules.label_losses import known_losses
+from mia_fairseq.plugin import flag_group
 
 CRITERIA = {"regression": "mae_krl", "classes": "ce_krl", "multilabel": "bce_krl"}  # by label
 BALANCING = {"balanced": 1.0, "root": 0.5}  # weights are counts to the power of minus this
@@ -64,6 +65,11 @@ class JointLossCriterion(FairseqCriterion):
         there = sample.get("further", {})
         further = {name: there[name] for name in self.further if name in there}
         return {"taught": Taught(sample["target"], sample["id"], further)}
+
+    @classmethod
+    def add_args(cls, parser: Any) -> None:
+        """Adds the criterion's flags (called by fairseq)."""
+        super().add_args(flag_group(parser, "criterion"))
 
     def task_loss(self, prediction: Tensor, target: Tensor) -> Tensor:
         """The loss of a batch, summed over its utterances; a scalar."""

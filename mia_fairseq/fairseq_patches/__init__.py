@@ -1,1 +1,38 @@
-"""What fairseq 0.12 gets wrong and no interface of it lets a plugin mend, one file a patch."""
+"""What fairseq 0.12 gets wrong and no interface of it lets a plugin mend, one file a patch.
+
+Each file says the symptom, where in fairseq 0.12.3 the cause is, when the patch can be deleted,
+and which test fails without it. `model_names` is applied by the model that takes a name over.
+"""
+
+from fairseq import checkpoint_utils
+
+from mia_fairseq.fairseq_patches import (
+    atomic_copies,
+    bf16_without_tpu,
+    checkpoint_errors,
+    early_stopping,
+    full_precision_weights,
+    gathering_on_cpu,
+    help_of_components,
+    start_warnings,
+)
+
+PATCHES = (
+    atomic_copies,
+    bf16_without_tpu,
+    checkpoint_errors,
+    early_stopping,
+    full_precision_weights,
+    gathering_on_cpu,
+    help_of_components,
+    start_warnings,
+)
+
+
+def apply() -> None:
+    """Applies all patches; a second call changes nothing."""
+    if getattr(checkpoint_utils, "_patched_by_mia_fairseq", False):
+        return
+    checkpoint_utils._patched_by_mia_fairseq = True
+    for patch in PATCHES:
+        patch.apply()

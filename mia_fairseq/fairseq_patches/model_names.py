@@ -1,4 +1,12 @@
-"""Takes a model name over from fairseq, which keeps the first model of a name in silence."""
+"""A model of ours can have a name that fairseq has given to one of its own.
+
+Symptom: a fusion registered as ``transformer`` is not found: ``--arch transformer`` still builds
+fairseq's translation model.
+Cause: ``fairseq/models/__init__.py``, ``register_model``: ``if name in MODEL_REGISTRY: return
+MODEL_REGISTRY[name]``, which keeps the first model of a name in silence.
+Delete it when: fairseq lets a plugin replace a model, or our fusion has another name.
+Fails without it: ``tests/fairseq_patches/test_model_names.py``.
+"""
 
 
 def free_name(name: str) -> None:

@@ -29,6 +29,7 @@ from mia_fairseq.models.affect_settings import AffectModelConfig
 from mia_fairseq.modules.adapter import Adapter, segment_means
 from mia_fairseq.modules.dual_residual import DualResidual
 from mia_fairseq.modules.modality_dropout import ModalityDropout
+from mia_fairseq.plugin import flag_group
 
 if TYPE_CHECKING:
     from mia_fairseq.data.format.store import Split
@@ -132,6 +133,11 @@ class AffectModel(BaseFairseqModel):
     def build_fusion(cls, shape: FusionShape, cfg: Any) -> Fusion:
         """The part that a subclass brings."""
         raise NotImplementedError(f"{cls.__name__} must implement build_fusion")
+
+    @classmethod
+    def add_args(cls, parser: Any) -> None:
+        """Adds the model's flags (called by fairseq)."""
+        super().add_args(flag_group(parser, "model"))
 
     @classmethod
     def build_model(cls, cfg: Any, task: HasBlueprint) -> "AffectModel":

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from mia_fairseq.encoders.learning import lr_scale_of
 from mia_fairseq.errors import InputError
+from mia_fairseq.plugin import flag_group
 
 SCALE = "lr_scale"  # of a group: its learning rate as a share of --lr
 
@@ -55,6 +56,11 @@ class FusedAdamOptimizer(FairseqOptimizer):
     Raises:
         InputError: ``--adam-betas`` cannot be read.
     """
+
+    @classmethod
+    def add_args(cls, parser: Any) -> None:
+        """Adds the optimizer's flags (called by fairseq)."""
+        super().add_args(flag_group(parser, "optimizer"))
 
     def __init__(self, cfg: FusedAdamConfig, params: Iterable[Tensor]) -> None:
         super().__init__(cfg)

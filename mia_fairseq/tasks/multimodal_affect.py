@@ -18,10 +18,11 @@ from mia_fairseq.data.views.derived import parse_derived, parse_surroundings
 from mia_fairseq.data.views.perturbation import Perturbation
 from mia_fairseq.data.views.reading import Reading
 from mia_fairseq.errors import InputError
-from mia_fairseq.fairseq_patches.all_patches import early_stopping_state
+from mia_fairseq.fairseq_patches.early_stopping import early_stopping_state
 from mia_fairseq.files import check_is_no_folder
 from mia_fairseq.models.affect_model import AffectModel, fuses
 from mia_fairseq.optim.adam_fused import check_learning_rates
+from mia_fairseq.plugin import flag_group
 from mia_fairseq.tasks.init_from import Trained
 from mia_fairseq.tasks.result_files import ResultFiles
 from mia_fairseq.tasks.task_settings import OUR_DEFAULTS, PAPER_DEFAULTS, MultimodalAffectConfig
@@ -71,7 +72,7 @@ class MultimodalAffectTask(WholeSplitTask):
     @classmethod
     def add_args(cls, parser: argparse.ArgumentParser) -> None:
         """Adds the task's flags, and the paper's settings as defaults of fairseq's own flags."""
-        super().add_args(parser)
+        super().add_args(flag_group(parser, "data and task"))
         known = {action.dest for action in parser._actions}
         defaults = {**PAPER_DEFAULTS, **OUR_DEFAULTS}
         parser.set_defaults(**{name: defaults[name] for name in defaults if name in known})

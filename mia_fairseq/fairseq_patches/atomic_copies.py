@@ -1,0 +1,33 @@
+"""Checkpoints are copied beside their place and then moved there.
+
+Symptom: a process that is killed while it saves leaves half a ``checkpoint_last.pt``, and training
+cannot go on.
+Cause: ``fairseq/checkpoint_utils.py``, ``save_checkpoint``: ``PathManager.copy(checkpoints[0], cp,
+overwrite=True)``, which ``fairseq/file_io.py`` does by ``shutil.copyfile`` in place.
+Delete it when: fairseq copies under a temporary name, as it saves already.
+Fails without it: ``tests/fairseq_patches/test_atomic_copies.py``.
+"""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from fairseq.file_io import PathManager
+
+
+def apply() -> None:
+    """Replaces ``PathManager.copy``."""
+    PathManager.copy = staticmethod(_copy_then_move(PathManager.copy))
+
+
+def _copy_then_move(original: Callable[..., Any]) -> Callable[..., Any]:
+    def copy(src_path: str, dst_path: str, overwrite: bool = False) -> Any:
+        if PathManager.path_requires_pathmanager(dst_path):  # a remote store has its own way
+            return original(src_path, dst_path, overwrite)
+        partial = Path(f"{dst_path}.partial")
+        shutil.copyfile(src_path, partial)
+        partial.replace(dst_path)
+        return dst_path
+
+    return copy

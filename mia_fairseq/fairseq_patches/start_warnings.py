@@ -1,0 +1,20 @@
+"""The warnings that fairseq's old calls to Hydra and torch draw at every start are silent.
+
+Symptom: each start of a command prints a dozen lines of ``UserWarning`` and ``FutureWarning``
+that a user can do nothing about.
+Cause: ``fairseq/dataclass/utils.py``, ``convert_namespace_to_omegaconf`` (Hydra's ``initialize``
+without a version, ``strict=``), ``fairseq/data/iterators.py`` (``pin_memory`` without a GPU),
+``fairseq/tasks/fairseq_task.py`` (``torch.cuda.amp.autocast``).
+Delete it when: fairseq calls what Hydra 1.3 and torch 2 have.
+Fails without it: ``tests/test_plugin.py::test_a_start_is_quiet``.
+"""
+
+import warnings
+
+
+def apply() -> None:
+    """Adds filters for these warnings."""
+    warnings.filterwarnings("ignore", module="hydra")
+    warnings.filterwarnings("ignore", message=r"\s*'config' is validated against ConfigStore")
+    warnings.filterwarnings("ignore", message="'pin_memory' argument is set as true")
+    warnings.filterwarnings("ignore", message="`torch.cuda.amp.autocast")
