@@ -21,6 +21,7 @@ from mia_fairseq.blueprint import Blueprint
 from mia_fairseq.encoders.feature_encoder import FeatureEncoder
 from mia_fairseq.errors import InputError
 from mia_fairseq.files import atomic_path, sha256_of, write_whole
+from mia_fairseq.modules.row_memory import memories
 
 if TYPE_CHECKING:
     from mia_fairseq.models.affect_model import AffectModel
@@ -63,10 +64,12 @@ def write_exported(
         about: what else config.json is to tell.
     """
     kind = PRECISIONS[precision]
+    of_rows = memories(model)  # what training kept of its rows is nobody else's
     weights = {
         name: (tensor.to(kind) if tensor.is_floating_point() else tensor).detach().clone()
         for name, tensor in model.state_dict().items()
     }
+    weights |= {name: weights[name][:0] for name in of_rows}
     with atomic_path(folder / WEIGHTS) as partial:
         save_file({name: tensor.contiguous() for name, tensor in weights.items()}, partial)
         partial.chmod(0o644)  # safetensors lets nobody else read it

@@ -165,3 +165,16 @@ def test_a_file_is_no_folder_to_write(lora: tuple[Path, Path], tmp_path: Path) -
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="is a file, expected a folder to write"):
         export([str(lora[0]), "--out", str(tmp_path / "file")])
+
+
+def test_what_training_kept_of_its_rows_stays_behind(tmp_path: Path) -> None:
+    model, blueprint, settings = built("self_mm", LabelSpec("regression"))
+    model.fusion.begin_training(50)
+    write_exported(tmp_path / "out", model, blueprint.to_state(), settings)
+    kept = {
+        n: t for n, t in load_file(tmp_path / "out/model.safetensors").items() if "labels." in n
+    }
+    assert kept and not any(len(tensor) for tensor in kept.values())
+    other = read_exported(tmp_path / "out").model
+    with torch.no_grad():
+        assert torch.equal(other(**batch()).prediction, model(**batch()).prediction)
