@@ -49,6 +49,8 @@ def register() -> None:
         for folder in _FOLDERS if known else _WITHOUT_FAIRSEQ:
             if find_spec(f"mia_fairseq.{folder}") is not None:
                 _import_all(f"mia_fairseq.{folder}")
+        if known:
+            import_module("mia_fairseq.ensemble").install()
         for plugin in entry_points(group=PLUGIN_GROUP) if known else ():
             plugin.load()
     except BaseException:

@@ -33,6 +33,13 @@ class CeKrlConfig(JointLossConfig):
             "has none"
         },
     )
+    r_drop: float = field(
+        default=0.0,
+        metadata={
+            "help": "R-Drop: each training batch goes through the model twice, and this is the "
+            "weight of how far both answers are apart; ours, the paper has none"
+        },
+    )
 
 
 @register_criterion("ce_krl", dataclass=CeKrlConfig)
@@ -43,14 +50,21 @@ class CeKrlCriterion(JointLossCriterion):
     loss_name: ClassVar[str] = "ce_loss"
 
     def __init__(
-        self, task: Any, gamma: float, class_weights: str, label_smoothing: float = 0.0
+        self,
+        task: Any,
+        gamma: float,
+        class_weights: str,
+        label_smoothing: float = 0.0,
+        r_drop: float = 0.0,
     ) -> None:
         super().__init__(task, gamma)
         if not 0 <= label_smoothing < 1:
             raise InputError(
                 f"--label-smoothing is {label_smoothing:g}, expected a share from 0 to below 1"
             )
-        self.label_smoothing = label_smoothing
+        if r_drop < 0:
+            raise InputError(f"--r-drop is {r_drop:g}, expected 0 or more")
+        self.label_smoothing, self.r_drop = label_smoothing, r_drop
         schema = task.schema
         self.class_weights = weights_of_classes(
             class_weights, schema.label.names, schema.class_counts

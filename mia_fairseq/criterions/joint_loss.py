@@ -38,10 +38,12 @@ class JointLossCriterion(FairseqCriterion):
     Attributes:
         label_kind: the kind of label the task loss is for.
         loss_name: under what name the task loss is logged.
+        r_drop: weight of the `disagreement` of two passes in training; 0 for one pass.
     """
 
     label_kind: ClassVar[str]
     loss_name: ClassVar[str]
+    r_drop: float = 0.0
 
     def __init__(self, task: Any, gamma: float) -> None:
         super().__init__(task)
@@ -83,7 +85,13 @@ class JointLossCriterion(FairseqCriterion):
         self, model: Any, sample: Mapping[str, Any], reduce: bool = True
     ) -> tuple[Tensor, int, dict[str, Any]]:
         output = model(**sample["net_input"], **self.teaching(model, sample))
-        return self.compute(output, sample)
+        found = self.compute(output, sample)
+        if not (self.training and self.r_drop):
+            return found
+        again = model(**sample["net_input"], **self.teaching(model, sample))
+        loss, size, logged = self.compute(again, sample)
+        apart = self.r_drop * disagreement(output.prediction, again.prediction) / 2
+        return (found[0] + loss) / 2 + apart, size, {**logged, "loss": found[2]["loss"]}
 
     def compute(
         self, output: AffectOutput, sample: Mapping[str, Any]
@@ -119,6 +127,15 @@ class JointLossCriterion(FairseqCriterion):
     @staticmethod
     def logging_outputs_can_be_summed() -> bool:
         return True
+
+
+def disagreement(one: Tensor, other: Tensor) -> Tensor:
+    """R-Drop: half the sum of both Kullback-Leibler divergences of two (B, k) logits, over all
+    rows (Liang et al., "R-Drop: Regularized Dropout for Neural Networks", 2021)."""
+    logs = [logits.float().log_softmax(dim=1) for logits in (one, other)]
+    there = torch.nn.functional.kl_div(logs[0], logs[1], reduction="sum", log_target=True)
+    back = torch.nn.functional.kl_div(logs[1], logs[0], reduction="sum", log_target=True)
+    return (there + back) / 2
 
 
 def weights_of_classes(choice: str, names: Sequence[str], counts: Sequence[int]) -> Tensor | None:

@@ -1,0 +1,77 @@
+"""The mean of the weights of several checkpoints of one training, as one checkpoint.
+
+    fairseq-train ... --save-interval-updates 100 --keep-interval-updates 5
+    python -m mia_fairseq.average CKPT/checkpoint_*_*.pt --out CKPT/average.pt
+
+Izmailov et al., "Averaging Weights Leads to Wider Optima and Better Generalization" (2018). The
+checkpoint keeps modalities, labels and encoders as they are, and is evaluated like any other; it
+cannot be trained on, for it has no state of an optimizer.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mia_fairseq.command import run as run_command
+from mia_fairseq.errors import InputError
+from mia_fairseq.files import atomic_path
+from mia_fairseq.plugin import register
+
+
+def average(states: Sequence[dict[str, Any]], names: Sequence[str]) -> dict[str, Any]:
+    """The last state with the mean of all weights in it; whole numbers are the last one's.
+
+    Args:
+        states: of checkpoints, at least two.
+        names: of the files, for messages.
+
+    Raises:
+        InputError: they are not of one model.
+    """
+    last = states[-1]
+    for state, name in zip(states, names, strict=True):
+        told = state.get("task_state")
+        shapes = {key: tensor.shape for key, tensor in state["model"].items()}
+        if told != last.get("task_state") or shapes != {
+            key: tensor.shape for key, tensor in last["model"].items()
+        }:
+            raise InputError(
+                f"{name} holds another model than {names[-1]}; average checkpoints of one training"
+            )
+    model = {}
+    for key, tensor in last["model"].items():
+        if tensor.is_floating_point():
+            total = sum(state["model"][key].double() for state in states)
+            tensor = (torch.as_tensor(total) / len(states)).to(tensor.dtype)
+        model[key] = tensor
+    return {**last, "model": model, "last_optimizer_state": None, "optimizer_history": []}
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Runs the command."""
+    parser = argparse.ArgumentParser(
+        prog="python -m mia_fairseq.average",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("checkpoints", type=Path, nargs="+", metavar="CKPT")
+    parser.add_argument("--out", type=Path, required=True, help="the checkpoint to write")
+    args = parser.parse_args(argv)
+    if len(args.checkpoints) < 2:
+        raise InputError(f"one checkpoint is given ({args.checkpoints[0]}), expected two or more")
+    register()
+    from fairseq import checkpoint_utils
+
+    states = [checkpoint_utils.load_checkpoint_to_cpu(str(path)) for path in args.checkpoints]
+    mean = average(states, [str(path) for path in args.checkpoints])
+    with atomic_path(args.out) as partial:
+        torch.save(mean, partial)
+    sys.stdout.write(f"{args.out}: the mean of {len(states)} checkpoints\n")
+
+
+if __name__ == "__main__":
+    run_command(main)

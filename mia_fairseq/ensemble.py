@@ -1,0 +1,89 @@
+"""Several checkpoints as one model: ``--path a.pt:b.pt`` of fairseq-validate, and in prediction.
+
+Probabilities, or scores, are averaged. fairseq-validate reads its ``--path`` as one file, so the
+function that loads it is told of the colon.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from mia_fairseq.errors import InputError
+from mia_fairseq.fairseq_bases import BaseFairseqModel
+from mia_fairseq.models.affect_model import AffectOutput
+
+SEPARATOR = ":"
+Loader = Callable[..., tuple[list[Any], Any, Any]]  # of fairseq: models, settings, task
+
+
+class Ensemble(BaseFairseqModel):
+    """Models of the same inputs and labels, whose answers are averaged.
+
+    Args:
+        models: one or more.
+        kind: of label.
+    """
+
+    def __init__(self, models: Sequence[nn.Module], kind: str) -> None:
+        super().__init__()
+        self.models, self.kind = nn.ModuleList(models), kind
+
+    @property
+    def encoders(self) -> Mapping[str, nn.Module]:
+        """The encoders of all models."""
+        return {
+            f"{number}.{name}": encoder
+            for number, model in enumerate(self.models)
+            for name, encoder in getattr(model, "encoders", {}).items()
+        }
+
+    def forward(self, **inputs: Any) -> AffectOutput:
+        """The mean score, or the logarithm (of classes) or the logit (of several labels at once)
+        of the mean probability."""
+        outputs = [model(**inputs).prediction.float() for model in self.models]
+        return AffectOutput(mean_answer(torch.stack(outputs), self.kind))
+
+
+def mean_answer(outputs: Tensor, kind: str) -> Tensor:
+    """(models, B, ...) scores or logits → (B, ...) in the same terms."""
+    if kind == "classes":
+        return outputs.softmax(dim=2).mean(dim=0).log()
+    if kind == "multilabel":
+        return outputs.sigmoid().mean(dim=0).logit(eps=1e-6)
+    return outputs.mean(dim=0)
+
+
+def of_several(load: Loader) -> Loader:
+    """fairseq's ``load_model_ensemble_and_task``, which makes one model of ``a.pt:b.pt``."""
+
+    def loaded(filenames: Sequence[str], *args: Any, **kwargs: Any) -> tuple[list[Any], Any, Any]:
+        named = str(filenames[0]) if len(filenames) == 1 else ""
+        paths = named.split(SEPARATOR)
+        if len(paths) < 2 or Path(named).is_file():
+            return load(filenames, *args, **kwargs)
+        found = [load([path], *args, **kwargs) for path in paths]
+        _, cfg, task = found[0]
+        for path, (_, _, other) in zip(paths[1:], found[1:], strict=True):
+            if other.schema != task.schema:
+                raise InputError(
+                    f"{path} was trained on other modalities, labels or readings than {paths[0]}; "
+                    "an ensemble is of models that differ in their seeds or settings only"
+                )
+        models = [model for several, _, _ in found for model in several]
+        return [Ensemble(models, task.schema.label.kind)], cfg, task
+
+    return loaded
+
+
+def install() -> None:
+    """Puts `of_several` in place; a second call changes nothing."""
+    from fairseq import checkpoint_utils
+
+    if not getattr(checkpoint_utils, "_loads_ensembles", False):
+        checkpoint_utils._loads_ensembles = True
+        checkpoint_utils.load_model_ensemble_and_task = of_several(
+            checkpoint_utils.load_model_ensemble_and_task
+        )
