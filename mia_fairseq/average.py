@@ -48,7 +48,7 @@ def average(states: Sequence[dict[str, Any]], names: Sequence[str]) -> dict[str,
             total = sum(state["model"][key].double() for state in states)
             tensor = (torch.as_tensor(total) / len(states)).to(tensor.dtype)
         model[key] = tensor
-    return {**last, "model": model, "last_optimizer_state": None, "optimizer_history": []}
+    return {**last, "model": model, "last_optimizer_state": None}
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -65,9 +65,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise InputError(f"one checkpoint is given ({args.checkpoints[0]}), expected two or more")
     register()
     from fairseq import checkpoint_utils
+    from omegaconf import OmegaConf
 
     states = [checkpoint_utils.load_checkpoint_to_cpu(str(path)) for path in args.checkpoints]
     mean = average(states, [str(path) for path in args.checkpoints])
+    # As fairseq writes them: plain containers, which are read without free unpickling.
+    mean["cfg"] = OmegaConf.to_container(mean["cfg"], resolve=True, enum_to_str=True)
     with atomic_path(args.out) as partial:
         torch.save(mean, partial)
     sys.stdout.write(f"{args.out}: the mean of {len(states)} checkpoints\n")
