@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from mia_fairseq.errors import InputError
-from mia_fairseq.experiments import provenance
-from mia_fairseq.experiments.identity import CONTENT
+from mia_fairseq.experiments.running import provenance
+from mia_fairseq.experiments.running.identity import CONTENT
 from mia_fairseq.experiments.summary_tables import (
     CLASS_COLUMNS,
     COST_COLUMNS,

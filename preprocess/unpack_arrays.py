@@ -18,7 +18,7 @@ import numpy as np
 from mia_fairseq.command import run
 from mia_fairseq.errors import InputError
 from mia_fairseq.files import atomic_path
-from preprocess.import_arrays import load_arrays
+from preprocess import import_arrays
 from preprocess.tables.labelling import split_name
 from preprocess.tables.manifest import Row, write_manifest
 
@@ -46,14 +46,16 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help="a row's position in its group is the number at the end of its id",
     )
     parser.add_argument("--out", required=True, type=Path, metavar="FOLDER")
-    parser.set_defaults(lengths=[], speaker=None, fold=None, multilabel=None)  # of import_arrays
-    return parser.parse_args(argv)
+    given = parser.parse_args(argv)
+    needed = [str(given.file), "--label", given.label, "--modalities", "x", "--out", "x"]
+    of_import = import_arrays.parse_args(needed)  # for the defaults of all else
+    return argparse.Namespace(**{**vars(of_import), **vars(given)})
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Runs the command."""
     args = parse_args(argv)
-    arrays = load_arrays(args)
+    arrays = import_arrays.load_arrays(args)
     rows = []
     for place, name in enumerate(map(str, arrays[args.id])):
         text = str(arrays[args.text][place]) if args.text else None

@@ -14,7 +14,7 @@ from mia_fairseq.data.format.labels import LabelSpec
 from mia_fairseq.data.format.modality_spec import ModalitySpec
 from mia_fairseq.data.format.store import Utterance
 from mia_fairseq.data.format.store_writer import StoreWriter
-from mia_fairseq.experiments.forked_commands import COMMANDS, run_warm
+from mia_fairseq.experiments.running.forked_commands import COMMANDS, run_warm
 from preprocess.networks.face_detector import Face
 
 ROOT = Path(__file__).resolve().parents[1]

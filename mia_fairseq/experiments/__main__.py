@@ -20,13 +20,14 @@ from pathlib import Path
 from mia_fairseq.command import run as run_command
 from mia_fairseq.data.format.store import Store
 from mia_fairseq.errors import InputError
-from mia_fairseq.experiments import experiment as experiments
 from mia_fairseq.experiments.command_line import command_parser, given_inputs, setting
 from mia_fairseq.experiments.data_steps import data_folders, make
-from mia_fairseq.experiments.inheritance import located
+from mia_fairseq.experiments.index_file import write_index, write_results
 from mia_fairseq.experiments.listing import merged_file, print_commands
-from mia_fairseq.experiments.plan import PlannedRow, plan, write_index, write_results
+from mia_fairseq.experiments.plan import PlannedRow, plan
 from mia_fairseq.experiments.runner import call, execute_all
+from mia_fairseq.experiments.specification import experiment as experiments
+from mia_fairseq.experiments.specification.inheritance import located
 from mia_fairseq.experiments.which_main import recommend
 
 

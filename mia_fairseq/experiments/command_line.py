@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from mia_fairseq.experiments import experiment as experiments
+from mia_fairseq.experiments.specification import experiment as experiments
 from mia_fairseq.name_values import name_value, name_values
 
 

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 import yaml
 
-from mia_fairseq.experiments.inheritance import ancestry, located, merged
 from mia_fairseq.experiments.plan import PlannedRow
 from mia_fairseq.experiments.runner import train_command, validate_command
+from mia_fairseq.experiments.specification.inheritance import ancestry, located, merged
 
 
 def merged_file(name: str) -> str:

@@ -7,23 +7,18 @@ which says which run belongs into which row.
 
 import hashlib
 import json
-import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from mia_fairseq.data.format.folds import FoldedStore
 from mia_fairseq.data.format.store import Store
 from mia_fairseq.errors import InputError
-from mia_fairseq.experiments.constant_baseline import constant_baseline
-from mia_fairseq.experiments.experiment import Experiment
-from mia_fairseq.experiments.inheritance import fill
-from mia_fairseq.experiments.run_flags import Flags, Row, as_arguments, train_flags
-from mia_fairseq.experiments.runner import TEST, VALID, Evaluation, Run, locked, with_seed
-from mia_fairseq.experiments.summary_tables import summarize
-from mia_fairseq.files import write_json, write_whole
+from mia_fairseq.experiments.runner import TEST, VALID, Evaluation, Run, with_seed
+from mia_fairseq.experiments.specification.experiment import Experiment
+from mia_fairseq.experiments.specification.inheritance import fill
+from mia_fairseq.experiments.specification.run_flags import Flags, Row, as_arguments, train_flags
 
 INDEX_FORMAT = 1
 
@@ -144,53 +139,6 @@ def evaluation_file(name: str) -> str:
     return "test-" + re.sub(r"[^\w.+-]+", "_", name)
 
 
-def write_index(
-    experiment: Experiment, source: str, planned: Sequence[PlannedRow], out: Path
-) -> Path:
-    """Writes or updates ``out/EXPERIMENT/index.json``; rows on other DATA folders stay.
-
-    Returns:
-        The index's folder.
-    """
-    folder = out.resolve() / experiment.name
-    folder.mkdir(parents=True, exist_ok=True)
-    file = folder / "index.json"
-    with locked(file, wait=True):
-        rows = [_entry(entry, folder) for entry in planned]
-        here = {row["data"] for row in rows}
-        rows = [row for row in _old_rows(file) if row["data"] not in here] + rows
-        content = {"format": INDEX_FORMAT, "experiment": source, "rows": rows}
-        write_json(file, content)
-    return folder
-
-
-def write_results(
-    experiment: Experiment, planned: Sequence[PlannedRow], folder: Path
-) -> list[Path]:
-    """Writes the finished rows of each DATA folder as JSON, row -> one dictionary of metrics a
-    seed, and all of them as tables, ``results.md``."""
-    tables: dict[str, dict[str, list[Any]]] = {}
-    wanted = "valid" if experiment.only_validation else "test"
-    for entry in planned:
-        if not all(run.finished for run in entry.runs):
-            continue
-        for evaluation, place in zip(entry.runs[0].evaluations, entry.tables, strict=True):
-            if evaluation.split == wanted:
-                rows = tables.setdefault(place.data.name, {})
-                if experiment.constant and not rows:
-                    rows["constant"] = [constant_baseline(entry.store)]
-                rows[place.row] = [run.results(evaluation.name) for run in entry.runs]
-    written = []
-    with locked(folder / "index.json", wait=True):  # several commands may end at once
-        for name, rows in tables.items():
-            written.append(folder / f"{name}.json")
-            write_json(written[-1], rows)
-        texts = [f"{name}, {wanted} rows:\n\n{summarize(rows)}\n" for name, rows in tables.items()]
-        written.append(folder / "results.md")
-        write_whole(written[-1], "\n".join(texts))
-    return written
-
-
 def runs_of(
     row: Row,
     store: Store,
@@ -270,33 +218,3 @@ def _heads_anew(
             place = _transferred(row, entry.store, other, ", head trained anew")
             heads.append(PlannedRow(row, other, runs, (place, place), later=True))
     return heads
-
-
-def _entry(entry: PlannedRow, folder: Path) -> dict[str, Any]:
-    run = entry.runs[0]
-    shown = zip(run.evaluations, entry.tables, strict=True)
-    return {
-        "data": str(entry.store.path),
-        "flags": list(run.flags),
-        "folder": os.path.relpath(run.folder.parent, folder),
-        "seeds": len(entry.runs),
-        "evaluations": [
-            {
-                "file": evaluation.name,
-                "split": evaluation.split,
-                "row": place.row,
-                "data": str(place.data),
-                "paper": place.paper,
-                "of": place.of,
-            }
-            for evaluation, place in shown
-        ],
-    }
-
-
-def _old_rows(file: Path) -> list[dict[str, Any]]:
-    try:
-        content = json.loads(file.read_text())
-        return list(content["rows"]) if content["format"] == INDEX_FORMAT else []
-    except (OSError, ValueError, KeyError):
-        return []

@@ -23,10 +23,10 @@ from typing import Any
 
 from tqdm import tqdm
 
-from mia_fairseq.experiments import provenance
-from mia_fairseq.experiments.forked_commands import run_warm
-from mia_fairseq.experiments.identity import ROOT, described, holds
-from mia_fairseq.experiments.pooled_folds import pool
+from mia_fairseq.experiments.running import provenance
+from mia_fairseq.experiments.running.forked_commands import run_warm
+from mia_fairseq.experiments.running.identity import ROOT, described, holds
+from mia_fairseq.experiments.running.pooled_folds import pool
 from mia_fairseq.files import write_json
 
 PLUGIN = ("--user-dir", "mia_fairseq", "--task", "multimodal_affect")

@@ -23,10 +23,10 @@ from mia_fairseq.data.format.store import Store
 from mia_fairseq.data.schema import Schema
 from mia_fairseq.data.views.derived import parse_derived
 from mia_fairseq.errors import InputError
-from mia_fairseq.experiments.experiment import Experiment
 from mia_fairseq.experiments.plan import PlannedRow
-from mia_fairseq.experiments.run_flags import Flags, train_flags
 from mia_fairseq.experiments.search import Trial, flag_by_flag, metric_of
+from mia_fairseq.experiments.specification.experiment import Experiment
+from mia_fairseq.experiments.specification.run_flags import Flags, train_flags
 from mia_fairseq.files import write_json, write_whole
 
 Trials = dict[str, list[Trial]]  # row -> what was tried, the best first

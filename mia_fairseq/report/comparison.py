@@ -7,8 +7,8 @@ import numpy as np
 
 from mia_fairseq.data.format.store import Store
 from mia_fairseq.errors import InputError
-from mia_fairseq.experiments.inheritance import base
-from mia_fairseq.experiments.published import PaperTable
+from mia_fairseq.experiments.specification.inheritance import base
+from mia_fairseq.experiments.specification.published import PaperTable
 from mia_fairseq.report.intervals import Comparison, compare, draws, holm, interval
 from mia_fairseq.report.pictures import Point
 from mia_fairseq.report.run_results import Section, Table, TableRow, value

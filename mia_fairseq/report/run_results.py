@@ -15,10 +15,10 @@ import numpy as np
 
 from mia_fairseq.data.format.store import Store
 from mia_fairseq.errors import InputError
-from mia_fairseq.experiments import experiment as experiments
-from mia_fairseq.experiments.experiment import Experiment
-from mia_fairseq.experiments.identity import CONTENT
 from mia_fairseq.experiments.plan import INDEX_FORMAT
+from mia_fairseq.experiments.running.identity import CONTENT
+from mia_fairseq.experiments.specification import experiment as experiments
+from mia_fairseq.experiments.specification.experiment import Experiment
 from mia_fairseq.experiments.summary_tables import columns_of
 from mia_fairseq.meter import RESULTS_FORMAT
 from mia_fairseq.report.intervals import Predictions

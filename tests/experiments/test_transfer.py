@@ -4,8 +4,8 @@ from pathlib import Path
 
 from harness import EMOTIONS, make_store
 
-from mia_fairseq.experiments.experiment import load
 from mia_fairseq.experiments.plan import plan
+from mia_fairseq.experiments.specification.experiment import load
 
 DIMS = {"text": 12, "audio": 7, "video": 5}
 

@@ -12,10 +12,10 @@ from examples.benchmarks import experiment_costs
 from mia_fairseq.complexity.cost import architectures
 from mia_fairseq.errors import InputError
 from mia_fairseq.experiments import __main__ as runner
-from mia_fairseq.experiments import experiment as experiments
 from mia_fairseq.experiments import search
 from mia_fairseq.experiments.plan import PlannedRow, plan
-from mia_fairseq.experiments.run_flags import Flags
+from mia_fairseq.experiments.specification import experiment as experiments
+from mia_fairseq.experiments.specification.run_flags import Flags
 
 EXPERIMENT = """
 claim: Two fusions, two settings.

@@ -11,8 +11,8 @@ import pytest
 from harness import ROOT
 
 from mia_fairseq.data.format.folds import FoldedStore
-from mia_fairseq.experiments.experiment import load
 from mia_fairseq.experiments.plan import plan
+from mia_fairseq.experiments.specification.experiment import load
 from preprocess import import_arrays
 
 MODALITIES = ("audio", "audio_last", "au", "fer", "text")

@@ -18,8 +18,8 @@ from examples.recipes.taught_minilm.made_up import made_up
 from mia_fairseq.criterions.ce_distilled import read_probabilities
 from mia_fairseq.data.format.store import Store
 from mia_fairseq.errors import InputError
-from mia_fairseq.experiments.experiment import load
-from mia_fairseq.experiments.run_flags import train_flags
+from mia_fairseq.experiments.specification.experiment import load
+from mia_fairseq.experiments.specification.run_flags import train_flags
 from preprocess.corpora import folder as folder_corpus
 from preprocess.tables.manifest import Row
 

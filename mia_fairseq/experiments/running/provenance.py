@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from mia_fairseq.experiments.identity import ROOT
+from mia_fairseq.experiments.running.identity import ROOT
 
 FILE = "made_by.json"  # in a run's folder
 PACKAGES = ("torch", "numpy", "ve-fairseq", "fairseq", "transformers")

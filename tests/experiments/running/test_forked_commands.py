@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 from harness import ROOT, make_store
 
-from mia_fairseq.experiments.forked_commands import run_warm
 from mia_fairseq.experiments.runner import PLUGIN
+from mia_fairseq.experiments.running.forked_commands import run_warm
 
 LONG = ("--max-epoch", "100000", "--patience", "-1", "--arch", "unimodal", "--criterion", "mae_krl")
 
 STARTER = """
 import sys
 from pathlib import Path
-from mia_fairseq.experiments.forked_commands import run_warm
+from mia_fairseq.experiments.running.forked_commands import run_warm
 if __name__ == "__main__":
     run_warm([sys.argv[2:]], Path(sys.argv[1]), Path.cwd())
 """

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mia_fairseq.errors import InputError
-from mia_fairseq.experiments.inheritance import base, fill
+from mia_fairseq.experiments.specification.inheritance import base, fill
 
 Flags = Mapping[str, Any]
 

@@ -9,10 +9,10 @@ from fairseq.models import ARCH_MODEL_REGISTRY
 from harness import ROOT
 
 from mia_fairseq.errors import InputError
-from mia_fairseq.experiments import experiment as experiments
-from mia_fairseq.experiments.experiment import load
-from mia_fairseq.experiments.inheritance import FOLDER
-from mia_fairseq.experiments.run_flags import Row, as_arguments, train_flags
+from mia_fairseq.experiments.specification import experiment as experiments
+from mia_fairseq.experiments.specification.experiment import load
+from mia_fairseq.experiments.specification.inheritance import FOLDER
+from mia_fairseq.experiments.specification.run_flags import Row, as_arguments, train_flags
 from mia_fairseq.models.affect_model import AffectModel
 
 NAMES = experiments.names()

@@ -42,9 +42,9 @@ from pathlib import Path
 from typing import Any
 
 from mia_fairseq.errors import InputError
-from mia_fairseq.experiments.inheritance import FOLDER, base, located, merged
-from mia_fairseq.experiments.published import PaperTable, published_table
-from mia_fairseq.experiments.run_flags import Flags, Row, rows_of
+from mia_fairseq.experiments.specification.inheritance import FOLDER, base, located, merged
+from mia_fairseq.experiments.specification.published import PaperTable, published_table
+from mia_fairseq.experiments.specification.run_flags import Flags, Row, rows_of
 
 REQUIRED = ("claim", "needs", "status", "runs")
 TEXTS = ("note", "split", "gives", "beside", "time")

@@ -11,9 +11,9 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
 from mia_fairseq.errors import InputError
 from mia_fairseq.experiments import __main__ as run_module
-from mia_fairseq.experiments.experiment import load
 from mia_fairseq.experiments.plan import plan
-from mia_fairseq.experiments.pooled_folds import pool
+from mia_fairseq.experiments.running.pooled_folds import pool
+from mia_fairseq.experiments.specification.experiment import load
 from mia_fairseq.report import __main__ as report
 from preprocess import import_arrays
 

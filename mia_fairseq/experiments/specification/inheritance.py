@@ -15,7 +15,7 @@ import yaml
 
 from mia_fairseq.errors import InputError
 
-FOLDER = Path(__file__).with_name("paper")
+FOLDER = Path(__file__).parents[1] / "paper"
 NOTHING = "nothing"
 JOINED = ("flags", "by_label", "groups", "values", "inputs", "data")
 FACTS = ("paper_data", "paper_features")  # of base.yaml, for the report alone

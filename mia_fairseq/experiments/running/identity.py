@@ -13,7 +13,7 @@ from typing import Any
 from mia_fairseq.files import sha256_of
 
 # Not resolved: --user-dir must lead to the plugin by the path that it is imported by.
-ROOT = Path(__file__).absolute().parents[2]
+ROOT = Path(__file__).absolute().parents[3]
 CONTENT = "content_sha256"  # of a DATA folder's rows, in its meta.json
 FILES = "files_sha256"  # of the files that flags name
 

@@ -6,10 +6,10 @@ import pytest
 import yaml
 
 from mia_fairseq.errors import InputError
-from mia_fairseq.experiments.experiment import load
-from mia_fairseq.experiments.inheritance import ancestry, fill, merged
 from mia_fairseq.experiments.listing import merged_file
-from mia_fairseq.experiments.run_flags import merged_flags
+from mia_fairseq.experiments.specification.experiment import load
+from mia_fairseq.experiments.specification.inheritance import ancestry, fill, merged
+from mia_fairseq.experiments.specification.run_flags import merged_flags
 
 PARENT = """
 inherits: nothing
