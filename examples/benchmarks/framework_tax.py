@@ -6,8 +6,9 @@ fairseq-train itself runs, in this process: its loop, iterator, trainer, progres
 plugin's task, criterion and optimizer. After each of its updates the bare loop takes one step of
 its own on a second model of the same weights, so both take turns. A step of fairseq-train is all
 the time from the end of one bare step to the start of the next: loading and collating a batch
-from disk, forward, loss, backward, scaling, norm, update, metrics, log, and the question whether
-to validate. Steps at which an epoch ends or begins do not count.
+from disk (by a thread that reads ahead; told apart as its mean, `loading`), forward, loss,
+backward, scaling, norm, update, metrics, log, and the question whether to validate. Steps at which
+an epoch ends or begins do not count.
 
 The bare loop holds all rows in memory, draws them at random, and has neither metrics nor a norm
 nor any check: forward, mean joint loss, backward, Adam. Against ``adam_fused`` its Adam is
@@ -16,7 +17,9 @@ torch's fused one, against ``adam`` torch's default.
 
 import argparse
 import tempfile
+import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -40,6 +43,7 @@ from examples.benchmarks.timing import (
     start,
 )
 from mia_fairseq.complexity.cost import SetUp
+from mia_fairseq.data.dataset import AffectDataset
 from mia_fairseq.data.format.store import Store
 
 ROWS = {"train": 20, "valid": 1}  # batches
@@ -53,6 +57,8 @@ class Stopwatch:
         self.bare = bare
         self.framework: list[float] = []
         self.loop: list[float] = []
+        self.loading: list[float] = []
+        self.loaded = 0.0
         self.since: float | None = None
 
     def between_steps(self, end_of_epoch: bool) -> None:
@@ -62,6 +68,20 @@ class Stopwatch:
             self.framework.append(now - self.since)
             self.loop.append(float(alternate({"bare": self.bare}, 1, 0)["bare"][0]))
         self.since = None if end_of_epoch else seconds()
+        self.loading.append(self.loaded)
+        self.loaded = 0.0
+
+    def timed(self, method: Callable[..., Any]) -> Callable[..., Any]:
+        """A method of the dataset, whose time counts as loading, in whatever thread it runs."""
+
+        def load(*given: Any) -> Any:
+            begun = time.thread_time()
+            try:
+                return method(*given)
+            finally:
+                self.loaded += time.thread_time() - begun
+
+        return load
 
 
 def bare_step(data: Path, size: int, fused: bool, seed: int) -> Callable[[], Any]:
@@ -121,14 +141,22 @@ def measure(args: argparse.Namespace) -> Report:
             bare = bare_step(data, size, FUSED[optimizer], args.seed)
             bare()
             stopwatch = Stopwatch(bare)
-            fairseq_train(flags, stopwatch.between_steps)
+            with ExitStack() as patched:
+                for name in ("__getitem__", "collater"):
+                    timed = stopwatch.timed(getattr(AffectDataset, name))
+                    patched.enter_context(patch.object(AffectDataset, name, timed))
+                fairseq_train(flags, stopwatch.between_steps)
             framework, loop = np.array(stopwatch.framework), np.array(stopwatch.loop)
+            loading = np.full_like(framework, np.mean(stopwatch.loading))
             report.tables[f"--optimizer {optimizer}"] = [
                 {"step": "fairseq-train", "ms": milliseconds(framework), "steps": len(framework)},
+                {"step": "of which loading", "ms": milliseconds(loading), "steps": len(loading)},
                 {"step": "bare loop", "ms": milliseconds(loop), "steps": len(loop)},
             ]
             ratio = Ratio.of(framework, loop)
             report.ratios[f"{optimizer}: fairseq-train / bare loop"] = ratio
+            without = Ratio.of(framework - loading, loop)
+            report.ratios[f"{optimizer}: fairseq-train but loading / bare loop"] = without
     return report
 
 

@@ -1,0 +1,26 @@
+"""fairseq seeds the generators of GPUs at each update, also where there is none.
+
+Symptom: on a CPU 0.7 ms of each update, and memory that grows by a stack trace an update: torch
+keeps every such call for a GPU that might still come.
+Cause: ``fairseq/utils.py``, ``set_torch_seed``, called by ``Trainer._set_seed``:
+``torch.manual_seed`` seeds all kinds of devices.
+Delete it when: torch drops calls for devices that are not there.
+Fails without it: ``tests/fairseq_patches/test_cpu_seeding.py``.
+"""
+
+import torch
+from fairseq import utils
+
+
+def apply() -> None:
+    """Replaces ``fairseq.utils.set_torch_seed`` where torch has no accelerator."""
+    if not torch.accelerator.is_available() and utils.xm is None:
+        utils.set_torch_seed = _SeedOfCPU
+
+
+class _SeedOfCPU(utils.set_torch_seed):
+    """Seeds the CPU's generator, as fairseq does; as a context it restores what was there."""
+
+    def __init__(self, seed: int) -> None:
+        self.rng_state = utils.get_rng_state()
+        torch.default_generator.manual_seed(seed)
