@@ -1,10 +1,9 @@
 """A checkpoint of fairseq-train as a folder that needs no fairseq.
 
-    python -m mia_fairseq.export CKPT/checkpoint_best.pt --out FOLDER [--onnx]
+    python -m mia_fairseq.export CKPT/checkpoint_best.pt --out FOLDER
 
 The folder holds the weights as safetensors, what they were built from as JSON, and a card;
-``python -m mia_fairseq.predict FOLDER clip.mp4`` predicts with it. ``--onnx`` adds all behind the
-encoders as ``model.onnx``, which onnxruntime runs by itself.
+``python -m mia_fairseq.predict FOLDER clip.mp4`` predicts with it.
 """
 
 import argparse
@@ -18,16 +17,13 @@ from mia_fairseq.errors import InputError
 ABOUT = {"optimization": ("lr", "max_epoch"), "common": ("seed",), "criterion": ("_name",)}
 
 
-def export(
-    checkpoint: Path, folder: Path, *, precision: str = "float32", onnx: bool = False
-) -> None:
+def export(checkpoint: Path, folder: Path, *, precision: str = "float32") -> None:
     """Writes the folder of a checkpoint.
 
     Args:
         checkpoint: of fairseq-train.
         folder: made if it is not there.
         precision: of the weights in the file, a key of `PRECISIONS`.
-        onnx: whether ``model.onnx`` is written too.
 
     Raises:
         InputError: the checkpoint cannot be read, or the folder's name is a file's.
@@ -52,11 +48,7 @@ def export(
     # Where training began is no part of what it ended with.
     settings |= {"init_from": None, "reset_head": False, "train_only": "all"}
     about = training_of(cfg)
-    if onnx:
-        from mia_fairseq.export.onnx_model import write_onnx
-
-        write_onnx(folder, model)
-    write_card(folder, settings["_name"], task.blueprint, about, onnx=onnx)
+    write_card(folder, settings["_name"], task.blueprint, about)
     write_exported(
         folder, model, task.state_dict(), settings, precision=precision, about={"training": about}
     )
@@ -88,14 +80,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         default="float32",
         help="of the weights in the file (default: float32); 16 bits halve it",
     )
-    parser.add_argument("--onnx", action="store_true", help="also write model.onnx")
     parser.add_argument("--user-dir", metavar="FOLDER", help="of the checkpoint's own fusion")
     args = parser.parse_args(argv)
     if args.user_dir is not None:
         from fairseq.utils import import_user_module
 
         import_user_module(args)
-    export(args.checkpoint, args.out, precision=args.precision, onnx=args.onnx)
+    export(args.checkpoint, args.out, precision=args.precision)
 
 
 if __name__ == "__main__":

@@ -9,21 +9,18 @@ from mia_fairseq.export.exported_model import CARD
 from mia_fairseq.files import write_whole
 
 
-def write_card(
-    folder: Path, name: str, blueprint: Blueprint, about: Mapping[str, Any], *, onnx: bool
-) -> None:
+def write_card(folder: Path, name: str, blueprint: Blueprint, about: Mapping[str, Any]) -> None:
     """Writes ``README.md`` into a model's folder."""
-    write_whole(folder / CARD, "\n".join(card(name, blueprint, about, onnx=onnx)) + "\n")
+    write_whole(folder / CARD, "\n".join(card(name, blueprint, about)) + "\n")
 
 
-def card(name: str, blueprint: Blueprint, about: Mapping[str, Any], *, onnx: bool) -> list[str]:
+def card(name: str, blueprint: Blueprint, about: Mapping[str, Any]) -> list[str]:
     """The lines of a card.
 
     Args:
         name: of the architecture.
         blueprint: that the model was built from.
         about: what is known of its training, by name.
-        onnx: whether the folder holds ``model.onnx`` too.
     """
     schema = blueprint.schema
     label = schema.label
@@ -47,11 +44,4 @@ def card(name: str, blueprint: Blueprint, about: Mapping[str, Any], *, onnx: boo
         ]
     lines += ["", "Training:", *(f"- {key}: {value}" for key, value in about.items())]
     lines += ["", "    python -m mia_fairseq.predict THIS_FOLDER clip.mp4"]
-    if onnx:
-        lines += [
-            "",
-            "`model.onnx` is all behind the encoders, for onnxruntime: of each modality the",
-            "vectors (batch, time, dim) and, as `NAME_lengths`, how many of them are a row's own;",
-            "0 where it is missing. `prediction` holds scores, or logits of the classes.",
-        ]
     return lines
