@@ -10,7 +10,7 @@ from harness import train
 from mia_fairseq.errors import InputError
 from mia_fairseq.modules.interactive_attention import attention_weights
 from mia_fairseq.modules.mia import MIAModule
-from mia_fairseq.report.attention_maps import look, reduced
+from mia_fairseq.report.attention_maps import channel_names, look, reduced
 from mia_fairseq.report.intervals import Predictions
 from mia_fairseq.report.utterances import telling
 
@@ -60,3 +60,9 @@ def test_telling_utterances_are_the_extremes_and_the_largest_error() -> None:
     guess = np.array([-1.0, -2.9, 3, 2, 0.5, 2.5])
     ids = tuple("abcdef")
     assert telling(Predictions(ids, truth, guess, ())) == ["b", "f", "c"]
+
+
+def test_channels_are_named_by_words_or_by_their_share_of_the_clip() -> None:
+    assert channel_names(9, 2, "one two three") == ("one two", "two three")
+    assert channel_names(9, 4, None)[1] == "25% to 50% of the clip"
+    assert channel_names(1, 4, "one two") == ()  # one vector an utterance

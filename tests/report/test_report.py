@@ -316,26 +316,49 @@ def test_attention_that_cannot_be_shown_is_said(two_rows: Path) -> None:
     assert "attention cannot be shown" in page
 
 
-def test_a_browser_opens_it_offline_and_draws_every_picture(two_rows: Path, tmp_path: Path) -> None:
+def in_browser(page: str, script: str, folder: Path) -> str:
+    """The page's title after a script has run when it was loaded, offline."""
     browser = shutil.which("chromium") or shutil.which("chromium-browser")
     if browser is None:
         pytest.skip("no chromium is installed")
-    page, _ = make(tmp_path, two_rows)
-    assert not re.findall(r'(?:src|href)="(?!#|data:)[^"]*"', page)
-    drawn = "[...document.images].filter(i => i.complete && i.naturalWidth > 0).length"
-    script = f"<script>onload = () => document.title = 'drew ' + {drawn}</script></body>"
-    probe = tmp_path / "probe.html"
-    probe.write_text(page.replace("</body>", script))
+    probe = folder / "probe.html"
+    code = (
+        f"<script>addEventListener('load', () => {{ document.title = {script} }})</script></body>"
+    )
+    probe.write_text(page.replace("</body>", f"<script>{code}</script></body>"))
     result = subprocess.run(
         [
             *(browser, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr"),
             *("--host-resolver-rules=MAP * ~NOTFOUND", "--virtual-time-budget=5000"),
-            *(f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", probe.as_uri()),
+            *(f"--user-data-dir={folder / 'profile'}", "--dump-dom", probe.as_uri()),
         ],
         capture_output=True,
         text=True,
         timeout=120,
     )
     assert result.returncode == 0, result.stderr
-    assert f"<title>drew {page.count('<img')}</title>" in result.stdout
     assert "CONSOLE" not in result.stderr, result.stderr
+    found = re.search("<title>(.*?)</title>", result.stdout)
+    assert found is not None
+    return found[1]
+
+
+def test_a_browser_opens_it_offline_and_draws_every_picture(two_rows: Path, tmp_path: Path) -> None:
+    page, _ = make(tmp_path, two_rows)
+    assert not re.findall(r'(?:src|href)="(?!#|data:)[^"]*"', page)
+    drawn = "[...document.images].filter(i => i.complete && i.naturalWidth > 0).length"
+    assert in_browser(page, drawn, tmp_path) == str(page.count("<img"))
+
+
+def test_a_press_on_a_head_sorts_and_published_rows_stay_below(
+    two_rows: Path, tmp_path: Path
+) -> None:
+    page, _ = make(tmp_path, two_rows)
+    heads = "[...document.querySelectorAll('table.sortable th button')]"
+    names = "[...document.querySelectorAll('table.sortable td:first-child')]"
+    for presses, first in ((1, "TAV-MIA"), (2, "Text-only")):
+        press = f"{heads}.find(b => b.textContent == 'mae').click(); " * presses
+        order = f"{names}.map(c => c.dataset.value).join('; ')"
+        found = in_browser(page, f"(() => {{ {press} return {order} }})()", tmp_path).split("; ")
+        assert found[0] == first and len(found) == 8
+        assert all(name.startswith("published: ") for name in found[2:])
