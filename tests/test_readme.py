@@ -16,7 +16,10 @@ from harness import ROOT
 from examples.demo_corpus.__main__ import make_corpus
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = ("clips", "features", "training", "encoders", "experiments", "extending", "clusters")
+PAGES = (
+    *("clips", "features", "training", "encoders", "experiments", "extending", "format"),
+    "clusters",
+)
 DOCS = {path.stem: path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md")}
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)\)")
 

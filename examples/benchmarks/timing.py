@@ -3,8 +3,7 @@
 Times of two things are only ever compared within one run, in which they take turns, on one
 thread. They are the process's CPU time, so that what else runs on the machine counts little; on a
 GPU the time by the clock until the GPU has done. A ratio is that of the medians; beside it stand
-the quartiles of the ratios turn by turn, which tell how much the machine swayed meanwhile. The
-machine's load at the start and the end is in the report.
+the quartiles of the ratios turn by turn, which tell how much the machine swayed meanwhile.
 """
 
 import argparse

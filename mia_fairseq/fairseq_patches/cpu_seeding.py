@@ -1,6 +1,6 @@
 """fairseq seeds the generators of GPUs at each update, also where there is none.
 
-Symptom: on a CPU 0.7 ms of each update, and memory that grows by a stack trace an update: torch
+Symptom: on a CPU time in each update, and memory that grows by a stack trace an update: torch
 keeps every such call for a GPU that might still come.
 Cause: ``fairseq/utils.py``, ``set_torch_seed``, called by ``Trainer._set_seed``:
 ``torch.manual_seed`` seeds all kinds of devices.
