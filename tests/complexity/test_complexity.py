@@ -24,7 +24,7 @@ def test_the_shared_parts_by_hand() -> None:
         "head": 8 * 3 + 3,
     }
     operations = cost.operations
-    assert operations["adapters"] == Operations(64, 8, 0)  # its bias is added by itself
+    assert operations["adapters"] == Operations(64, 0, 0)  # one linear layer, its bias within
     assert operations["fusion"] == Operations()
     # Two residual sums and a ReLU.
     assert operations["ffn"] == Operations(160, 8 + 8 + 10, 0)
