@@ -48,6 +48,15 @@ setup(
         "scikit-image",
         "espeakng-loader",
     ],
+    entry_points={
+        "console_scripts": [
+            "mia-extract = preprocess.extract:command",
+            "mia-binarize = preprocess.binarize:command",
+            "mia-predict = mia_fairseq.predict.__main__:command",
+            "mia-experiments = mia_fairseq.experiments.__main__:command",
+            "mia-report = mia_fairseq.report.__main__:command",
+        ],
+    },
     extras_require={
         "paper": ["retina-face"],  # RetinaFace ResNet50, Sec. 3.1.3
         "test": ["pytest", "pytest-xdist", "scikit-learn"],

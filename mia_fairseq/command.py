@@ -6,11 +6,30 @@ from collections.abc import Callable
 
 from mia_fairseq.errors import show_input_errors_as_sentences
 
+INTERRUPTED = 130  # the shell's status for what Ctrl-C has ended
+
+# They log each step, or advice that concerns nobody here.
+_TALKATIVE = ("PIL", "h5py", "matplotlib", "faster_whisper", "fairseq.tasks.text_to_speech")
+
+
+def quiet_libraries() -> None:
+    """Lets libraries log warnings and errors only."""
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(logging.WARNING)
+
 
 def run(main: Callable[[], None]) -> None:
-    """Runs a command's `main` with logging to standard error."""
+    """Runs a command's `main` with logging to standard error.
+
+    A user's mistake ends it with one sentence and status 1, Ctrl-C with one line and status 130.
+    """
     logging.basicConfig(
         level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr, force=True
     )
+    quiet_libraries()
     show_input_errors_as_sentences()
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        raise SystemExit(INTERRUPTED) from None

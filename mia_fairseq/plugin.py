@@ -93,10 +93,12 @@ def _patch_fairseq() -> bool:
         return False
 
     from mia_fairseq import fairseq_patches
+    from mia_fairseq.command import quiet_libraries
     from mia_fairseq.errors import show_input_errors_as_sentences
 
     if in_fairseq_command():
         show_input_errors_as_sentences()
+        quiet_libraries()
     fairseq_patches.apply()
     optimizer = REGISTRIES["optimizer"]  # Adam is the paper's (Sec. 4.3); fairseq has no default
     optimizer["default"] = optimizer["default"] or "adam"

@@ -173,5 +173,10 @@ def read_features(path: Path) -> NDArray[Any] | None:
     return array
 
 
-if __name__ == "__main__":
+def command() -> None:
+    """``mia-binarize``."""
     run(main)
+
+
+if __name__ == "__main__":
+    command()

@@ -13,15 +13,15 @@ keep a clip's result independent of its batch, and every process computes on one
 """
 
 import argparse
-import logging
 import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from mia_fairseq.command import run
 from mia_fairseq.data.format.kinds import DTYPES
-from mia_fairseq.errors import InputError, show_input_errors_as_sentences
+from mia_fairseq.errors import InputError
 from mia_fairseq.name_values import name_value, name_values
 from preprocess.extraction.extract_modality import extract_modality, settle
 from preprocess.extraction.feature_folder import merge
@@ -164,8 +164,11 @@ def _tell(lines: Iterable[str]) -> None:
         sys.stdout.write(line + "\n")
 
 
-if __name__ == "__main__":
-    show_input_errors_as_sentences()
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+def command() -> None:
+    """``mia-extract``."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    main()
+    run(main)
+
+
+if __name__ == "__main__":
+    command()

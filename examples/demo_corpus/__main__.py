@@ -14,7 +14,6 @@ import argparse
 import csv
 import logging
 import math
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +22,8 @@ import numpy as np
 
 from examples.demo_corpus.talking_head import TalkingHead, loudness, speak, write_mp4
 from examples.demo_corpus.voice import SAMPLE_RATE
-from mia_fairseq.errors import InputError, show_input_errors_as_sentences
+from mia_fairseq.command import run
+from mia_fairseq.errors import InputError
 from mia_fairseq.files import atomic_path, write_whole
 
 logger = logging.getLogger(__name__)
@@ -201,7 +201,6 @@ def make_corpus(folder: Path, clips: int = 24, seed: int = 1, size: int = 160) -
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
-    show_input_errors_as_sentences()
     parser = argparse.ArgumentParser(
         prog="python -m examples.demo_corpus",
         description="Make a small corpus of generated talking clips with known labels.",
@@ -211,9 +210,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=1, help="default: %(default)s")
     parser.add_argument("--size", type=int, default=160, help="pixels (default: %(default)s)")
     options = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
     make_corpus(options.folder, options.clips, options.seed, options.size)
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -147,5 +147,10 @@ def _measure(chosen: experiments.Experiment, out: Path, *, only_print: bool) -> 
         print(printed)
 
 
-if __name__ == "__main__":
+def command() -> None:
+    """``mia-experiments``."""
     run_command(main)
+
+
+if __name__ == "__main__":
+    command()

@@ -92,5 +92,10 @@ def main(argv: Sequence[str] | None = None) -> None:
             )
 
 
-if __name__ == "__main__":
+def command() -> None:
+    """``mia-predict``."""
     run_command(main)
+
+
+if __name__ == "__main__":
+    command()

@@ -83,5 +83,10 @@ def _part(section: Section, resamples: int, chosen: Sequence[str] | None, done: 
     return part
 
 
-if __name__ == "__main__":
+def command() -> None:
+    """``mia-report``."""
     run_command(main)
+
+
+if __name__ == "__main__":
+    command()

@@ -14,9 +14,10 @@ import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from mia_fairseq.command import run
 from mia_fairseq.data.format.labels import FURTHER
 from mia_fairseq.data.format.store import FURTHER_COLUMNS
-from mia_fairseq.errors import InputError, show_input_errors_as_sentences
+from mia_fairseq.errors import InputError
 from preprocess.corpora.common import SPLITS, Corpus, Media, finish, media_fault, read_csv
 from preprocess.tables.labelling import ALL, split_name
 from preprocess.tables.manifest import Row
@@ -124,5 +125,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    show_input_errors_as_sentences()
-    main()
+    run(main)

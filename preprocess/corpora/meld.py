@@ -12,7 +12,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from mia_fairseq.errors import InputError, show_input_errors_as_sentences
+from mia_fairseq.command import run
+from mia_fairseq.errors import InputError
 from preprocess.corpora.common import Corpus, Media, finish, media_fault, read_csv
 from preprocess.tables.manifest import Row
 
@@ -95,5 +96,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    show_input_errors_as_sentences()
-    main()
+    run(main)

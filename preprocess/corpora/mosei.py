@@ -8,7 +8,7 @@ videos, 2,249/300/678.
 
 from collections.abc import Sequence
 
-from mia_fairseq.errors import show_input_errors_as_sentences
+from mia_fairseq.command import run as run_command
 from preprocess.corpora.cmu import run
 
 KNOWN = {"train": 16326, "valid": 1871, "test": 4659}
@@ -20,5 +20,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    show_input_errors_as_sentences()
-    main()
+    run_command(main)

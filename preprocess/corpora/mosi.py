@@ -7,7 +7,7 @@ See `preprocess.corpora.cmu` for what RAW may look like. The official split is b
 
 from collections.abc import Sequence
 
-from mia_fairseq.errors import show_input_errors_as_sentences
+from mia_fairseq.command import run as run_command
 from preprocess.corpora.cmu import run
 
 KNOWN = {"train": 1284, "valid": 229, "test": 686}
@@ -19,5 +19,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    show_input_errors_as_sentences()
-    main()
+    run_command(main)

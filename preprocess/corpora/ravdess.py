@@ -15,7 +15,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from mia_fairseq.errors import InputError, show_input_errors_as_sentences
+from mia_fairseq.command import run
+from mia_fairseq.errors import InputError
 from preprocess.corpora.common import Corpus, Media, finish, media_fault
 from preprocess.tables.labelling import ALL
 from preprocess.tables.manifest import Row
@@ -100,5 +101,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    show_input_errors_as_sentences()
-    main()
+    run(main)
