@@ -4,37 +4,27 @@ Each file says the symptom, where in fairseq 0.12.3 the cause is, when the patch
 and which test fails without it. `model_names` is applied by the model that takes a name over.
 """
 
-from fairseq import checkpoint_utils
-
-from mia_fairseq.fairseq_patches import (
-    atomic_copies,
-    bf16_without_tpu,
-    checkpoint_errors,
-    cpu_seeding,
-    early_stopping,
-    full_precision_weights,
-    gathering_on_cpu,
-    help_of_components,
-    start_warnings,
-)
+from importlib import import_module
 
 PATCHES = (
-    atomic_copies,
-    bf16_without_tpu,
-    checkpoint_errors,
-    cpu_seeding,
-    early_stopping,
-    full_precision_weights,
-    gathering_on_cpu,
-    help_of_components,
-    start_warnings,
+    "atomic_copies",
+    "bf16_without_tpu",
+    "checkpoint_errors",
+    "cpu_seeding",
+    "early_stopping",
+    "full_precision_weights",
+    "gathering_on_cpu",
+    "help_of_components",
+    "start_warnings",
 )
 
 
 def apply() -> None:
-    """Applies all patches; a second call changes nothing."""
+    """Applies all patches; a second call changes nothing. Loads fairseq."""
+    from fairseq import checkpoint_utils
+
     if getattr(checkpoint_utils, "_patched_by_mia_fairseq", False):
         return
     checkpoint_utils._patched_by_mia_fairseq = True
     for patch in PATCHES:
-        patch.apply()
+        import_module(f"{__name__}.{patch}").apply()

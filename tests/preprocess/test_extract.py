@@ -98,7 +98,8 @@ def _corpus(path: Path, size: int) -> Path:
 
 
 def _extract(manifest: Path, out: Path, *more: str) -> None:
-    main([str(manifest), "--out", str(out), "--modality", "text=toy_extractor:Toy", *more])
+    modality = () if "--modality" in more else ("--modality", "text=toy_extractor:Toy")
+    main([str(manifest), "--out", str(out), *modality, *more])
 
 
 def _tree(folder: Path) -> dict[str, bytes]:

@@ -322,9 +322,7 @@ def in_browser(page: str, script: str, folder: Path) -> str:
     if browser is None:
         pytest.skip("no chromium is installed")
     probe = folder / "probe.html"
-    code = (
-        f"<script>addEventListener('load', () => {{ document.title = {script} }})</script></body>"
-    )
+    code = f"addEventListener('load', () => {{ document.title = {script} }})"
     probe.write_text(page.replace("</body>", f"<script>{code}</script></body>"))
     result = subprocess.run(
         [
