@@ -34,9 +34,9 @@ def average(states: Sequence[dict[str, Any]], names: Sequence[str]) -> dict[str,
     """
     last = states[-1]
     for state, name in zip(states, names, strict=True):
-        told = state.get("task_state")
+        task_state = state.get("task_state")
         shapes = {key: tensor.shape for key, tensor in state["model"].items()}
-        if told != last.get("task_state") or shapes != {
+        if task_state != last.get("task_state") or shapes != {
             key: tensor.shape for key, tensor in last["model"].items()
         }:
             raise InputError(

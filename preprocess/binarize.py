@@ -120,8 +120,8 @@ def tell_left_out(manifest: Manifest) -> None:
 def refuse_missing(folder: Path, names: Sequence[str], ids: Sequence[str]) -> None:
     """Raises `InputError` where an utterance has no file in a modality and no reason on record."""
     for name in names:
-        told = read_records(folder, name, "failures")
-        absent = [i for i in ids if i not in told and not array_path(folder, name, i).is_file()]
+        recorded = read_records(folder, name, "failures")
+        absent = [i for i in ids if i not in recorded and not array_path(folder, name, i).is_file()]
         if absent:
             raise InputError(
                 f"{folder / name}: has no file for {len(absent)} of {len(ids)} utterances, the "

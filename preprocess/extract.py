@@ -155,8 +155,8 @@ def _merged(features: Path, manifest: Manifest, modalities: Sequence[str]) -> It
         else ""
     )
     for modality, count in lacking.items():
-        told = f", {count} without (see {modality}/failures.tsv)" if count else ""
-        yield f"  {modality}: {rows - count} with features{told}"
+        failed = f", {count} without (see {modality}/failures.tsv)" if count else ""
+        yield f"  {modality}: {rows - count} with features{failed}"
 
 
 def _tell(lines: Iterable[str]) -> None:

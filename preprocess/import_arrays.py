@@ -189,9 +189,9 @@ def load_arrays(args: argparse.Namespace) -> dict[str, NDArray[Any]]:
         elif name == args.label and args.multilabel:
             expected |= {2: "(rows, labels)"}
         if shape[:1] != (rows,) or len(shape) not in expected or 0 in shape:
-            told = " or ".join(expected.values())
+            shapes = " or ".join(expected.values())
             raise InputError(
-                f"{args.file}: {name!r} has shape {shape}, expected {told} with "
+                f"{args.file}: {name!r} has shape {shape}, expected {shapes} with "
                 f"{rows} rows as {args.label!r} has"
             )
     return arrays

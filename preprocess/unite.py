@@ -163,10 +163,10 @@ def united_modalities(stores: Sequence[Store]) -> dict[str, ModalitySpec]:
     for store in stores:
         for name, spec in store.modalities.items():
             other, known = found.setdefault(name, (store, spec))
-            told = [
+            texts = [
                 (s.kind, s.dim, s.extractor, s.extra.get("model_sha256")) for s in (known, spec)
             ]
-            if told[0] != told[1]:
+            if texts[0] != texts[1]:
                 raise InputError(
                     f"{store.path}: {name} is {spec.extractor} {spec.dim}, in {other.path} it is "
                     f"{known.extractor} {known.dim}; give one of them another name, or extract "

@@ -14,7 +14,7 @@ from mia_fairseq.data.format.labels import LabelSpec
 from mia_fairseq.data.format.modality_spec import ModalitySpec
 from mia_fairseq.data.format.store import Utterance
 from mia_fairseq.data.format.store_writer import StoreWriter
-from mia_fairseq.experiments.running.forked_commands import COMMANDS, run_warm
+from mia_fairseq.experiments.running.forked_commands import COMMANDS, run_forked
 from preprocess.networks.face_detector import Face
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -34,7 +34,7 @@ def run_cli(*command: str | Path, check: bool = True) -> "subprocess.CompletedPr
     if tool in COMMANDS:
         with tempfile.TemporaryDirectory() as folder:
             log = Path(folder) / "log"
-            status = run_warm([words], log, ROOT, timeout=300)
+            status = run_forked([words], log, ROOT, timeout=300)
             printed = log.read_text()
         if check and status != 0:
             raise AssertionError(f"{command}\n{printed[-6000:]}")

@@ -23,7 +23,14 @@ from pathlib import Path
 from typing import Any
 
 from examples.benchmarks.corpus import MOSI_ROWS, write_corpus
-from examples.benchmarks.timing import Report, arguments, in_fresh_process, machine, resident, start
+from examples.benchmarks.timing import (
+    TimingReport,
+    arguments,
+    in_fresh_process,
+    machine,
+    resident,
+    start,
+)
 
 LITE_DIMS = {"text": 384, "audio": 384, "video": 128}
 BATCH = 18
@@ -75,9 +82,9 @@ def visit(data: str) -> dict[str, Any]:
     }
 
 
-def measure(args: argparse.Namespace) -> Report:
+def measure(args: argparse.Namespace) -> TimingReport:
     """One fresh process a size."""
-    report = Report("Size of the corpus", {**machine(), **LITE_DIMS, "batch": BATCH})
+    report = TimingReport("Size of the corpus", {**machine(), **LITE_DIMS, "batch": BATCH})
     table = []
     sizes = [0.02, 0.04] if args.quick else args.times
     for times in sizes:

@@ -34,7 +34,7 @@ from examples.benchmarks.corpus import write_corpus
 from examples.benchmarks.steps import PAPER_BATCH, PAPER_DIMS, Batch, adam, mia_net, training_step
 from examples.benchmarks.timing import (
     Ratio,
-    Report,
+    TimingReport,
     alternate,
     arguments,
     machine,
@@ -124,11 +124,11 @@ def fairseq_train(flags: Sequence[str], after_update: Callable[[bool], Any]) -> 
         fairseq_cli.train.main(cfg)
 
 
-def measure(args: argparse.Namespace) -> Report:
+def measure(args: argparse.Namespace) -> TimingReport:
     """Steps of both, with each optimizer."""
     dims, size = (PAPER_DIMS, PAPER_BATCH) if not args.quick else ({"text": 32, "audio": 16}, 4)
     epochs = 2 if args.quick else max(2, -(-args.turns // (ROWS["train"] - 2)))
-    report = Report("The framework's tax", {**machine(), **dims, "batch": size})
+    report = TimingReport("The framework's tax", {**machine(), **dims, "batch": size})
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "DATA"
         write_corpus(data, dims, {name: size * count for name, count in ROWS.items()}, args.seed)

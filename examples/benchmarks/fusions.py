@@ -24,7 +24,7 @@ from examples.benchmarks.steps import (
 )
 from examples.benchmarks.timing import (
     Ratio,
-    Report,
+    TimingReport,
     alternate,
     arguments,
     machine,
@@ -46,7 +46,7 @@ def latency(arch: str, setup: SetUp, seed: int) -> Callable[[], Any]:
     return predict
 
 
-def measure(args: argparse.Namespace) -> Report:
+def measure(args: argparse.Namespace) -> TimingReport:
     """Steps, then latencies, each in turn."""
     dims, size = (SMALL, 4) if args.quick else (PAPER_DIMS, PAPER_BATCH)
     turns = 2 if args.quick else args.turns
@@ -61,7 +61,7 @@ def measure(args: argparse.Namespace) -> Report:
     waits = alternate({arch: latency(arch, setup, args.seed) for arch in args.arch}, 5 * turns)
     updates = -(-MOSI_ROWS["train"] // size)
     first = args.arch[0]
-    report = Report("Every fusion", {**machine(), **dims, "batch": size})
+    report = TimingReport("Every fusion", {**machine(), **dims, "batch": size})
     report.tables["fusions"] = [
         {
             "fusion": arch,

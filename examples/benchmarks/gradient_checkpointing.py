@@ -20,7 +20,7 @@ from torch import Tensor
 
 from examples.benchmarks.timing import (
     Ratio,
-    Report,
+    TimingReport,
     alternate,
     arguments,
     in_fresh_process,
@@ -85,7 +85,7 @@ def loss_of(*setting: Any) -> float:
     return prepare(*setting)()
 
 
-def measure(args: argparse.Namespace) -> Report:
+def measure(args: argparse.Namespace) -> TimingReport:
     """Memory in fresh processes, then times in turn in this one."""
     sizes = SMALL if args.quick else BASE
     rows, tokens = (4, 32) if args.quick else (args.batch_size, args.tokens)
@@ -107,7 +107,7 @@ def measure(args: argparse.Namespace) -> Report:
         for kind in KINDS
     ]
     setting = {**machine(), **sizes, "rows": rows, "tokens": tokens, "weights MiB": round(weigh)}
-    return Report(
+    return TimingReport(
         "Gradient checkpointing",
         setting,
         {"a step": table},

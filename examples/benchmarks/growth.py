@@ -19,7 +19,7 @@ from typing import Any
 from examples.benchmarks.steps import BARE, PAPER_BATCH, PAPER_DIMS
 from examples.benchmarks.timing import (
     Ratio,
-    Report,
+    TimingReport,
     alternate,
     arguments,
     machine,
@@ -68,7 +68,7 @@ def table(
     return rows
 
 
-def draw(report: Report, path: Path) -> None:
+def draw(report: TimingReport, path: Path) -> None:
     """One picture: each measure over modalities and over channels."""
     import matplotlib
 
@@ -85,11 +85,11 @@ def draw(report: Report, path: Path) -> None:
     pyplot.close(figure)
 
 
-def measure(args: argparse.Namespace) -> Report:
+def measure(args: argparse.Namespace) -> TimingReport:
     """Both tables and, where asked for, the picture."""
     dims, size = (SMALL, 4) if args.quick else (PAPER_DIMS, PAPER_BATCH)
     numbers, channels = (MODALITIES[:2], CHANNELS[:1]) if args.quick else (MODALITIES, CHANNELS)
-    report = Report("Growth of MIA-Net", {**machine(), **dims, "batch": size})
+    report = TimingReport("Growth of MIA-Net", {**machine(), **dims, "batch": size})
     by_number = {n: SetUp(with_modalities(n, dims), outputs=1, settings=BARE) for n in numbers}
     by_channels = {c: SetUp(dims, channels=c, outputs=1, settings=BARE) for c in channels}
     report.tables["modalities"] = table("modalities", by_number, size, args)

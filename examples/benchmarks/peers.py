@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from examples.benchmarks.steps import PAPER_BATCH, PAPER_DIMS, adam, mia_net, update
 from examples.benchmarks.timing import (
     Ratio,
-    Report,
+    TimingReport,
     alternate,
     arguments,
     machine,
@@ -97,7 +97,7 @@ def latency(name: str, model: nn.Module, inputs: Mapping[str, Tensor]) -> Callab
     return predict
 
 
-def measure(args: argparse.Namespace) -> Report:
+def measure(args: argparse.Namespace) -> TimingReport:
     """Steps, then latencies, each in turn."""
     turns, size = (2, 4) if args.quick else (args.turns, PAPER_BATCH)
     models = {name: build_peer(name, PAPER_DIMS) for name in PEERS}
@@ -106,7 +106,7 @@ def measure(args: argparse.Namespace) -> Report:
     one = make_inputs(PAPER_DIMS, 1, args.steps, args.seed)
     taken = alternate({name: step(name, model, batch) for name, model in models.items()}, turns)
     waits = alternate({name: latency(name, model, one) for name, model in models.items()}, turns)
-    report = Report("Peers", {**machine(), **PAPER_DIMS, "batch": size, "steps": args.steps})
+    report = TimingReport("Peers", {**machine(), **PAPER_DIMS, "batch": size, "steps": args.steps})
     report.tables["MMSA's models and MIA-Net"] = [
         {
             "model": name,

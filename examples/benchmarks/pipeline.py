@@ -26,7 +26,7 @@ from unittest.mock import patch
 import numpy as np
 import torch
 
-from examples.benchmarks.timing import Ratio, Report, arguments, machine, start
+from examples.benchmarks.timing import Ratio, TimingReport, arguments, machine, start
 from examples.demo_corpus.__main__ import make_corpus
 from preprocess.extraction.worker import Job, work
 from preprocess.extractors.base import Clip, Extractor, build_extractor
@@ -109,7 +109,7 @@ def read_clips(folder: Path, clips: int, seed: int) -> list[Clip]:
     return sorted(found, key=lambda clip: len(clip.text or ""))
 
 
-def measure(args: argparse.Namespace) -> Report:
+def measure(args: argparse.Namespace) -> TimingReport:
     """Passes and replays in turn; the first turn does not count."""
     clips, turns = (7, 1) if args.quick else (args.clips, args.turns)
     calls: list[Call] = []
@@ -134,14 +134,14 @@ def measure(args: argparse.Namespace) -> Report:
     return tell(len(chosen), passes, bare, stages, args)
 
 
-def tell(clips: int, passes: Any, bare: Any, stages: Any, args: argparse.Namespace) -> Report:
+def tell(clips: int, passes: Any, bare: Any, stages: Any, args: argparse.Namespace) -> TimingReport:
     """The report, from seconds of each turn."""
     total = np.sum([np.array(taken) for taken in passes.values()], axis=0)
     forwards = np.sum([np.array(taken) for taken in bare.values()], axis=0)
     shown = {name: np.array(taken) for name, taken in stages.items()}
     parts = [t for name, t in shown.items() if name.partition(": ")[2] in DECODING]
     decoding = np.sum(parts, axis=0)
-    report = Report("The lite pipeline", {**machine(), "clips": clips, "turns": len(total)})
+    report = TimingReport("The lite pipeline", {**machine(), "clips": clips, "turns": len(total)})
     report.tables["stages"] = [
         {"stage": name, "ms a clip": 1000 * float(np.median(t)) / clips, "share": _share(t, total)}
         for name, t in shown.items()

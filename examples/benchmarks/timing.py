@@ -128,7 +128,7 @@ def one_thread() -> None:
 
 
 @dataclass
-class Report:
+class TimingReport:
     """What a benchmark found, for reading (Markdown) and for machines (JSON)."""
 
     title: str
@@ -188,7 +188,9 @@ def arguments(description: str | None) -> argparse.ArgumentParser:
     return parser
 
 
-def start(measure: Callable[[argparse.Namespace], Report], parser: argparse.ArgumentParser) -> None:
+def start(
+    measure: Callable[[argparse.Namespace], TimingReport], parser: argparse.ArgumentParser
+) -> None:
     """Runs a benchmark as a command: on one thread, with the report printed and written."""
     args = parser.parse_args()
 

@@ -35,7 +35,7 @@ from examples.benchmarks.steps import (
 )
 from examples.benchmarks.timing import (
     Ratio,
-    Report,
+    TimingReport,
     alternate,
     arguments,
     machine,
@@ -69,11 +69,11 @@ def prepare(
     return step_on(size)
 
 
-def measure(args: argparse.Namespace) -> Report:
+def measure(args: argparse.Namespace) -> TimingReport:
     """Times and memory of all three, without and with adapters, fused and default Adam."""
     dims, size = (SMALL, 4) if args.quick else (PAPER_DIMS, PAPER_BATCH)
     turns = 2 if args.quick else args.turns
-    report = Report("A training step of MIA-Net", {**machine(), **dims, "batch": size})
+    report = TimingReport("A training step of MIA-Net", {**machine(), **dims, "batch": size})
     kinds = {"no adapters": BARE} if args.quick else {"no adapters": BARE, "adapters": ()}
     for label, settings in kinds.items():
         setup = SetUp(dims, outputs=1, settings=settings)

@@ -98,11 +98,13 @@ def read_probabilities(file: Path, ids: Sequence[str], names: Sequence[str]) -> 
     """
     columns = [f"p_{name}" for name in names]
     try:
-        with file.open(encoding="utf-8", newline="") as opened:
-            table = csv.DictReader(opened, delimiter="\t", quoting=csv.QUOTE_NONE)
+        with file.open(encoding="utf-8", newline="") as stream:
+            table = csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE)
             header, rows = table.fieldnames or (), list(table)
         lacking = [name for name in ("id", *columns) if name not in header]
-        told = {} if lacking else {r["id"]: [float(r[name]) for name in columns] for r in rows}
+        shares_by_id = (
+            {} if lacking else {r["id"]: [float(r[name]) for name in columns] for r in rows}
+        )
     except (OSError, ValueError, TypeError) as error:
         raise InputError(f"--teacher {str(file)!r}: cannot be read ({error}); {MEND}") from error
     if lacking:
@@ -110,13 +112,13 @@ def read_probabilities(file: Path, ids: Sequence[str], names: Sequence[str]) -> 
             f"--teacher {file}: has no column {lacking[0]!r}, expected the id and a probability "
             f"of each of {', '.join(names)}; {MEND}"
         )
-    missing = [name for name in ids if name not in told]
+    missing = [name for name in ids if name not in shares_by_id]
     if missing:
         raise InputError(
             f"--teacher {file}: {len(missing)} of {len(ids)} training rows have no prediction "
             f"(the first: {missing[0]!r}); {MEND}"
         )
-    shares = torch.tensor([told[name] for name in ids])
+    shares = torch.tensor([shares_by_id[name] for name in ids])
     wrong = ~((shares >= 0) & (shares <= 1)).all(dim=1)  # NaN too
     if wrong.any():
         raise InputError(

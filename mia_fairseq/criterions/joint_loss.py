@@ -101,8 +101,8 @@ class JointLossCriterion(FairseqCriterion):
         task_loss = self.batch_loss(output.prediction, sample)
         for name, target in sample.get("further", {}).items():
             if name in self.further:
-                kind, told = self.further[name].kind, output.further[name].float()
-                losses = known_losses(kind, told, target)
+                kind, predicted = self.further[name].kind, output.further[name].float()
+                losses = known_losses(kind, predicted, target)
                 task_loss = task_loss + self.further_weight * losses.sum()
         penalty = task_loss.new_zeros(()) if output.penalty is None else output.penalty
         loss = (1 - self.gamma) * task_loss + self.gamma * penalty * size  # Eq. 13

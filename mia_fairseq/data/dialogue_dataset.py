@@ -14,7 +14,7 @@ from mia_fairseq.data.dataset import AffectDataset, corpora_of
 from mia_fairseq.data.format.dictionary import dictionary_path
 from mia_fairseq.data.format.store import Split
 from mia_fairseq.data.schema import Schema
-from mia_fairseq.data.views.dialogue import DialogueReader, DialogueReading, Dialogues, Row
+from mia_fairseq.data.views.dialogue import DialogueReader, DialogueReading, Dialogues, RowTokens
 from mia_fairseq.data.views.speaker_tokens import SpeakerTokens
 from mia_fairseq.errors import InputError
 
@@ -102,7 +102,7 @@ class DialogueDataset(AffectDataset):
         limit, past = self.schema.limits.get(name), self.schema.reading.past
         return DialogueReader(table.__getitem__, self._names(name), limit, spec.pad, past=past)
 
-    def _names(self, modality: str) -> Row:
+    def _names(self, modality: str) -> RowTokens:
         """What stands before a row's words in a modality's tokens."""
         speakers = self.schema.reading.speakers
         if speakers == "none":
@@ -120,8 +120,8 @@ class DialogueDataset(AffectDataset):
                 "which --speakers names needs; import the data again with speakers, or use "
                 "--speakers none"
             )
-        told = {name: tokens.of_name(name) for name in set(names)}
-        return lambda row: told[names[row]]
+        name_tokens = {name: tokens.of_name(name) for name in set(names)}
+        return lambda row: name_tokens[names[row]]
 
 
 def put_reading(inputs: dict[str, Any], name: str, reading: DialogueReading, *, past: bool) -> None:

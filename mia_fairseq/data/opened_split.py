@@ -6,7 +6,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from mia_fairseq.data.format.store import Split, Store
-from mia_fairseq.data.format.tables import CutTable, VectorTable, tell_cut
+from mia_fairseq.data.format.tables import CutTable, VectorTable, log_cut
 from mia_fairseq.data.schema import Schema
 from mia_fairseq.data.statistics import column_moments, in_chunks
 from mia_fairseq.data.views.context import context_tables
@@ -93,6 +93,6 @@ def _tables(
     for name, limit in schema.limits.items():
         if name in schema.surroundings:
             continue  # is cut already
-        tell_cut(split.name, name, tables[name].lengths, limit)
+        log_cut(split.name, name, tables[name].lengths, limit)
         tables[name] = CutTable(tables[name], limit)
     return tables

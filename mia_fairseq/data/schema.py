@@ -125,7 +125,7 @@ class Schema:
         if self.surroundings:
             raise InputError(
                 f"--read {self.reading.read} reads whole dialogues, --surroundings "
-                f"{', '.join(self.surroundings_told.values())} parts of them; leave one out"
+                f"{', '.join(self.described_surroundings.values())} parts of them; leave one out"
             )
         if not self.read_in_dialogues:
             raise InputError(
@@ -177,7 +177,7 @@ class Schema:
         return tuple(name for name in own if self.modalities[name].kind == "tokens")
 
     @property
-    def surroundings_told(self) -> dict[str, str]:
+    def described_surroundings(self) -> dict[str, str]:
         """``surroundings`` as the command line writes them."""
         return {name: str(window) for name, window in self.surroundings.items()}
 
@@ -193,7 +193,7 @@ class Schema:
             "class_counts": list(self.class_counts),
             "derived": {name: str(definition) for name, definition in self.derived.items()},
             **({"limits": dict(self.limits)} if self.limits else {}),
-            **({"surroundings": self.surroundings_told} if self.surroundings else {}),
+            **({"surroundings": self.described_surroundings} if self.surroundings else {}),
             **({"reading": self.reading.to_json()} if self.reading != Reading() else {}),
             **({"further": further} if further else {}),
         }

@@ -18,7 +18,7 @@ from mia_fairseq.errors import InputError
 from mia_fairseq.experiments.runner import TEST, VALID, Evaluation, Run, with_seed
 from mia_fairseq.experiments.specification.experiment import Experiment
 from mia_fairseq.experiments.specification.inheritance import fill
-from mia_fairseq.experiments.specification.run_flags import Flags, Row, as_arguments, train_flags
+from mia_fairseq.experiments.specification.run_flags import Flags, RunRow, as_arguments, train_flags
 
 INDEX_FORMAT = 1
 
@@ -35,7 +35,7 @@ class PlannedRow:
         later: whether it starts from what other rows have trained.
     """
 
-    row: Row
+    row: RunRow
     store: Store
     runs: tuple[Run, ...]
     tables: tuple["Place", ...]
@@ -108,7 +108,7 @@ def plan(
     return entries + _heads_anew(experiment, entries, stores, seeds, more)
 
 
-def _start(row: Row, store: Store, entries: Sequence[PlannedRow]) -> Row:
+def _start(row: RunRow, store: Store, entries: Sequence[PlannedRow]) -> RunRow:
     """A row whose ``{data}`` is filled in, and whose ``{checkpoint}`` is that of the row it starts
     from, of the same seed."""
     places = {"data": str(store.path)}
@@ -126,7 +126,7 @@ def _start(row: Row, store: Store, entries: Sequence[PlannedRow]) -> Row:
     return replace(row, flags=fill(dict(row.flags), places))
 
 
-def run_name(row: Row, data: Path, flags: Sequence[str]) -> str:
+def run_name(row: RunRow, data: Path, flags: Sequence[str]) -> str:
     """A folder's name: readable, and different for different flags or data."""
     what = json.dumps([str(data), list(flags)])
     digest = hashlib.sha256(what.encode()).hexdigest()[:10]
@@ -140,7 +140,7 @@ def evaluation_file(name: str) -> str:
 
 
 def runs_of(
-    row: Row,
+    row: RunRow,
     store: Store,
     flags: tuple[str, ...],
     seeds: int,
@@ -166,17 +166,17 @@ def runs_of(
 
 
 def _evaluations(
-    experiment: Experiment, row: Row, store: Store, stores: Sequence[Store]
-) -> tuple[tuple[Evaluation, ...], list[Callable[[Row], Place]]]:
+    experiment: Experiment, row: RunRow, store: Store, stores: Sequence[Store]
+) -> tuple[tuple[Evaluation, ...], list[Callable[[RunRow], Place]]]:
     """The evaluations of every run on a store, and where each stands for a given row."""
 
-    def own(row: Row) -> Place:
+    def own(row: RunRow) -> Place:
         return Place(row.name, store.path, row.paper)
 
     if experiment.only_validation or row.only_validation:
         return (VALID,), [own]
     evaluations: list[Evaluation] = [VALID, TEST]
-    places: list[Callable[[Row], Place]] = [own, own]
+    places: list[Callable[[RunRow], Place]] = [own, own]
     for name, flags in experiment.evaluations.items():
         evaluations.append(Evaluation(evaluation_file(name), "test", as_arguments(flags)))
         places.append(lambda row, name=name: Place(f"{row.name}: {name}", store.path, of=row.name))
@@ -189,7 +189,7 @@ def _evaluations(
     return tuple(evaluations), places
 
 
-def _transferred(row: Row, trained: Store, tested: Store, how: str) -> Place:
+def _transferred(row: RunRow, trained: Store, tested: Store, how: str) -> Place:
     published = f"trained on {trained.corpus}{how}"
     return Place(f"{row.name}, trained on {trained.path.name}{how}", tested.path, published)
 

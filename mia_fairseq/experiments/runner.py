@@ -24,7 +24,7 @@ from typing import Any
 from tqdm import tqdm
 
 from mia_fairseq.experiments.running import provenance
-from mia_fairseq.experiments.running.forked_commands import run_warm
+from mia_fairseq.experiments.running.forked_commands import run_forked
 from mia_fairseq.experiments.running.identity import ROOT, described, holds
 from mia_fairseq.experiments.running.pooled_folds import pool
 from mia_fairseq.files import write_json
@@ -197,7 +197,7 @@ def _execute(run: Run, lock: int) -> None:
         run.folder.mkdir(parents=True, exist_ok=True)
         write_json(begun, run.describe())
         write_json(run.folder / provenance.FILE, provenance.made_by())
-        _call_warm([train_command(run)], run.folder / "train.log", lock)
+        _call_forked([train_command(run)], run.folder / "train.log", lock)
     commands = []
     for evaluation in run.open_evaluations():
         (run.folder / f"{evaluation.name}.json").unlink(missing_ok=True)
@@ -205,7 +205,7 @@ def _execute(run: Run, lock: int) -> None:
             run.folder / f"{evaluation.name}.about.json", run.describe_evaluation(evaluation)
         )
         commands.append(validate_command(run, evaluation))
-    _call_warm(commands, run.folder / "evaluate.log", lock)
+    _call_forked(commands, run.folder / "evaluate.log", lock)
     write_json(run.folder / "run.json", run.describe())
     (run.folder / "checkpoint_last.pt").unlink(missing_ok=True)
 
@@ -260,9 +260,9 @@ def execute_all(runs: Sequence[Run], *, jobs: int = 1) -> None:
         raise SystemExit("\n".join([f"{len(failures)} of {total} runs failed:", *failures]))
 
 
-def _call_warm(commands: Sequence[Sequence[str]], log: Path, lock: int) -> None:
+def _call_forked(commands: Sequence[Sequence[str]], log: Path, lock: int) -> None:
     """Runs fairseq's commands, which end with this process; they hold the lock as well."""
-    status = run_warm(commands, log, ROOT, lock)
+    status = run_forked(commands, log, ROOT, lock)
     if status:
         raise _failed(" && ".join(map(shlex.join, commands)), log, status)
 

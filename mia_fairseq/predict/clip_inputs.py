@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mia_fairseq.data.format.modality_spec import ModalitySpec
-from mia_fairseq.data.format.tables import cut_row, tell_cut
+from mia_fairseq.data.format.tables import cut_row, log_cut
 from mia_fairseq.data.schema import Schema
 from mia_fairseq.errors import InputError
 
@@ -85,7 +85,7 @@ class ClipInputs:
             arrays[name] = self._extract(name, spec, clips, missing)
             limit = self.schema.limits.get(name)
             if limit is not None:
-                tell_cut("clips", name, np.array([len(a) for a in arrays[name]]), limit)
+                log_cut("clips", name, np.array([len(a) for a in arrays[name]]), limit)
                 arrays[name] = [cut_row(array, limit) for array in arrays[name]]
         return arrays, missing
 

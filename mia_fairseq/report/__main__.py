@@ -16,8 +16,8 @@ from mia_fairseq.command import run as run_command
 from mia_fairseq.errors import InputError
 from mia_fairseq.files import write_whole
 from mia_fairseq.report.comparison import published_only, show
-from mia_fairseq.report.fusion_parts import parts_told
-from mia_fairseq.report.html_page import Part, html
+from mia_fairseq.report.fusion_parts import fusion_part_notes
+from mia_fairseq.report.html_page import ReportPart, html
 from mia_fairseq.report.illustrations import illustrate
 from mia_fairseq.report.run_results import Section, sections_of
 from mia_fairseq.report.single_runs import is_single, single
@@ -64,11 +64,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     print(f"written: {', '.join(str(args.out.with_suffix(suffix)) for suffix in texts)}")
 
 
-def _part(section: Section, resamples: int, chosen: Sequence[str] | None, done: set[Path]) -> Part:
-    part = Part(section, problems=list(section.problems))
+def _part(
+    section: Section, resamples: int, chosen: Sequence[str] | None, done: set[Path]
+) -> ReportPart:
+    part = ReportPart(section, problems=list(section.problems))
     for table in section.tables:
         shown = show(section, table, resamples)
-        shown.notes += parts_told(table)
+        shown.notes += fusion_part_notes(table)
         part.tables.append(shown)
         part.pictures.append(illustrate(section, table, shown))
         if chosen is not None:

@@ -49,7 +49,7 @@ class Module:
 
 
 @dataclass(frozen=True)
-class Utterance:
+class UtteranceMaps:
     """One utterance as the model saw it.
 
     Attributes:
@@ -67,7 +67,7 @@ class Utterance:
     parts: tuple[str, ...] = ()
 
 
-def look(checkpoint: Path, data: Path, split: str, ids: Sequence[str]) -> list[Utterance]:
+def look(checkpoint: Path, data: Path, split: str, ids: Sequence[str]) -> list[UtteranceMaps]:
     """Runs utterances through a trained mia_net, one by one.
 
     Args:
@@ -97,7 +97,7 @@ def look(checkpoint: Path, data: Path, split: str, ids: Sequence[str]) -> list[U
 
 
 @torch.no_grad()
-def _look_at(model: Any, task: Any, dataset: Any, place: int) -> Utterance:
+def _look_at(model: Any, task: Any, dataset: Any, place: int) -> UtteranceMaps:
     seen: dict[str, tuple[Tensor, Tensor, Tensor]] = {}
 
     def remember(name: str) -> Any:
@@ -138,7 +138,7 @@ def _look_at(model: Any, task: Any, dataset: Any, place: int) -> Utterance:
     channels = next((module.gate.shape[0] for module in modules.values()), 0)
     spoken = row.text if main_modality == "text" else None
     parts = channel_names(length, channels, spoken)
-    return Utterance(row.id, row.text or "", true, value, answer, modules, parts)
+    return UtteranceMaps(row.id, row.text or "", true, value, answer, modules, parts)
 
 
 def channel_names(length: int, channels: int, text: str | None) -> tuple[str, ...]:

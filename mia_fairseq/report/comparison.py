@@ -130,11 +130,11 @@ def show(section: Section, table: Table, resamples: int) -> ShownTable:
         beside = {row.paper_name for row in table.rows}
         shown.rows += [_published(paper, n, columns, []) for n in paper.rows if n not in beside]
         shown.notes.append(f"Published rows: {paper.metric}.")
-    compared = [row for row in shown.rows if row.difference is not None]
-    if compared and any(len(row.seeds) == 1 for row in table.rows):
+    tested = [row for row in shown.rows if row.difference is not None]
+    if tested and any(len(row.seeds) == 1 for row in table.rows):
         shown.notes.append("A row of one seed tells nothing of what another seed would give.")
-    corrected = holm([row.difference.p for row in compared if row.difference is not None])
-    for other_row, p in zip(compared, corrected, strict=True):
+    corrected = holm([row.difference.p for row in tested if row.difference is not None])
+    for other_row, p in zip(tested, corrected, strict=True):
         other_row.corrected = p
     return shown
 
@@ -199,10 +199,10 @@ def _ours(
 
 def _fold_notes(row: TableRow, metric: str) -> list[str]:
     """A cross-validation's metric by fold, the mean over seeds."""
-    told = [seed.metrics["folds"] for seed in row.seeds if seed.metrics.get("folds")]
-    if not told:
+    by_fold = [seed.metrics["folds"] for seed in row.seeds if seed.metrics.get("folds")]
+    if not by_fold:
         return []
-    means = {fold: np.mean([seed[fold][metric] for seed in told]) for fold in told[0]}
+    means = {fold: np.mean([seed[fold][metric] for seed in by_fold]) for fold in by_fold[0]}
     parts = ", ".join(f"{fold}: {mean:.3f}" for fold, mean in means.items())
     drawn = row.predictions[0].groups if row.predictions else ()
     over = f"; intervals over its {len(set(drawn))} groups" if drawn else ""

@@ -8,15 +8,15 @@ import numpy as np
 from mia_fairseq.report.run_results import Table
 
 
-def parts_told(table: Table) -> list[str]:
+def fusion_part_notes(table: Table) -> list[str]:
     """A note for each row whose fusion names parts: means over the split's rows and over seeds."""
     notes = []
     for row in table.rows:
         seeds = [seed.metrics.get("parts") or {} for seed in row.seeds]
         names = [name for name in (seeds[0] if seeds else {}) if all(name in s for s in seeds)]
-        told = [f"{name} {_figures(seeds, name)}" for name in names]
-        if told:
-            notes.append(f"{row.name}, what its fusion did, on average: {'; '.join(told)}")
+        figures = [f"{name} {_figures(seeds, name)}" for name in names]
+        if figures:
+            notes.append(f"{row.name}, what its fusion did, on average: {'; '.join(figures)}")
     return notes
 
 

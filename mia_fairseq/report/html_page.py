@@ -25,7 +25,7 @@ READING = (
 
 
 @dataclass
-class Part:
+class ReportPart:
     """One section, ready to be written."""
 
     section: Section
@@ -35,7 +35,7 @@ class Part:
     problems: list[str] = field(default_factory=list)
 
 
-def html(parts: Sequence[Part]) -> str:
+def html(parts: Sequence[ReportPart]) -> str:
     """The whole page."""
     body = "".join(map(_part, parts)) or '<p class="problem">No runs were given.</p>'
     title = parts[0].section.title if len(parts) == 1 else "Results"
@@ -51,15 +51,15 @@ def html(parts: Sequence[Part]) -> str:
     )
 
 
-def _overview(parts: Sequence[Part]) -> str:
+def _overview(parts: Sequence[ReportPart]) -> str:
     """A line for each table of runs: what was asked, who leads, by how much, is it settled."""
     if len(parts) < 2:
         return ""
     lines = []
     for part in parts:
         name = escape(part.section.title)
-        told = [(table, answer(table)) for table in part.tables]
-        found = [(table, said) for table, said in told if said is not None]
+        answers = [(table, answer(table)) for table in part.tables]
+        found = [(table, said) for table, said in answers if said is not None]
         link = f'<a href="#{name}">{name}</a>'
         if not found:
             lines.append(_overview_line(link, "", None))
@@ -82,7 +82,7 @@ def _overview_line(link: str, data: str, said: Answer | None) -> str:
     return "<tr>" + "".join(f"<td>{cell}</td>" for cell in (link, *cells, escape(data))) + "</tr>"
 
 
-def _part(part: Part) -> str:
+def _part(part: ReportPart) -> str:
     title, chosen = escape(part.section.title), part.section.experiment
     pieces = [f'<h2 id="{title}">{title}</h2>']
     if chosen is not None:

@@ -51,15 +51,15 @@ def illustrate(section: Section, table: Table, shown: ShownTable) -> list[Illust
 
 def _answer(shown: ShownTable) -> Illustration:
     """Differences to the reference where there is one, else the figures themselves."""
-    compared = {
+    differences = {
         row.name: row.difference
         for row in shown.rows
         if row.difference is not None and row.compared_to == shown.reference
     }
-    if not compared or shown.reference is None:
+    if not differences or shown.reference is None:
         image = pictures.values(shown.points, shown.metric)
         return Illustration(image, f"{shown.metric} with its 95 % interval over utterances")
-    points = {name: (d.difference, d.low, d.high) for name, d in compared.items()}
+    points = {name: (d.difference, d.low, d.high) for name, d in differences.items()}
     settled = {row.name: row.settled for row in shown.rows}
     image = pictures.differences(points, settled, shown.metric, shown.reference)
     return Illustration(

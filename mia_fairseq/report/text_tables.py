@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from mia_fairseq.report.answers_in_words import answer, difference_text
 from mia_fairseq.report.comparison import Cell, ShownRow, ShownTable
-from mia_fairseq.report.html_page import READING, Part
+from mia_fairseq.report.html_page import READING, ReportPart
 
 CSV_COLUMNS = (
     *("experiment", "table", "row", "published", "seeds", "metric", "mean", "deviation"),
@@ -18,7 +18,7 @@ LATEX = {"\\": r"\textbackslash{}", "±": r"$\pm$", "×": r"$\times$", "γ": r"$
 LATEX |= {mark: f"\\{mark}" for mark in "&%$#_{}"} | {"~": r"\textasciitilde{}", "−": "$-$"}
 
 
-def markdown(parts: Sequence[Part]) -> str:
+def markdown(parts: Sequence[ReportPart]) -> str:
     """Text and tables, without pictures."""
     blocks = ["# Results", READING]
     for part in parts:
@@ -38,7 +38,7 @@ def markdown(parts: Sequence[Part]) -> str:
     return "\n\n".join(blocks if parts else [*blocks, "No runs were given."]) + "\n"
 
 
-def latex(parts: Sequence[Part]) -> str:
+def latex(parts: Sequence[ReportPart]) -> str:
     """A booktabs table for each table of runs: figures and differences, no intervals of figures."""
     blocks = ["% \\usepackage{booktabs}"]
     for part in parts:
@@ -58,7 +58,7 @@ def latex(parts: Sequence[Part]) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
-def comma_separated(parts: Sequence[Part]) -> str:
+def comma_separated(parts: Sequence[ReportPart]) -> str:
     """One line for each row and metric, with all digits."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -70,8 +70,8 @@ def comma_separated(parts: Sequence[Part]) -> str:
                     if cell.mean is not None:
                         first = [part.section.title, table.title, row.name, int(row.published)]
                         figures = [row.seeds, column, *_figures(cell)]
-                        compared = _compared(row) if column == table.metric else [""] * 6
-                        writer.writerow([*first, *figures, *compared])
+                        differences = _difference_cells(row) if column == table.metric else [""] * 6
+                        writer.writerow([*first, *figures, *differences])
     return text.getvalue()
 
 
@@ -80,7 +80,7 @@ def _figures(cell: Cell) -> list[object]:
     return [cell.mean, "" if cell.deviation is None else cell.deviation, low, high]
 
 
-def _compared(row: ShownRow) -> list[object]:
+def _difference_cells(row: ShownRow) -> list[object]:
     if row.difference is None:
         return [""] * 6
     return [*row.difference, row.corrected, row.compared_to]
@@ -96,16 +96,16 @@ def _markdown_table(table: ShownTable) -> str:
 
 
 def _heads(table: ShownTable) -> list[str]:
-    compared = [f"{table.metric} less {table.reference}'s"] if table.reference else []
-    return ["row", "seeds", *table.columns, *compared, "notes"]
+    differences = [f"{table.metric} less {table.reference}'s"] if table.reference else []
+    return ["row", "seeds", *table.columns, *differences, "notes"]
 
 
 def _cells(row: ShownRow, table: ShownTable, *, intervals: bool) -> list[str]:
     figures = [cell.text() for cell in row.cells]
     if not intervals:
         figures = [figure.partition(" [")[0] for figure in figures]
-    compared = [_difference(row, table)] if table.reference else []
-    return [row.name, row.seeds, *figures, *compared, "; ".join(row.notes)]
+    differences = [_difference(row, table)] if table.reference else []
+    return [row.name, row.seeds, *figures, *differences, "; ".join(row.notes)]
 
 
 def _difference(row: ShownRow, table: ShownTable) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 
 from mia_fairseq.errors import InputError
 from mia_fairseq.report import pictures
-from mia_fairseq.report.attention_maps import Utterance, look
+from mia_fairseq.report.attention_maps import UtteranceMaps, look
 from mia_fairseq.report.intervals import Predictions
 from mia_fairseq.report.run_results import Section, Seed, Table
 
@@ -70,7 +70,7 @@ def _number(seed: Seed) -> int:
     return seed.number
 
 
-def _one(utterance: Utterance) -> str:
+def _one(utterance: UtteranceMaps) -> str:
     lines = "".join(
         f"<tr><td>{escape(name)}</td><td>{module.gate.mean():.3f}</td>"
         f"<td>{module.columns:.1f} of {module.of_columns}</td><td>{module.change:.0%}</td>"

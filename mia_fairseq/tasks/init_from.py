@@ -66,11 +66,11 @@ class Trained:
                     )
             return None
         state = checkpoint_utils.load_checkpoint_to_cpu(str(path))
-        told = state.get("task_state") or {}
-        if "schema" not in told:
+        task_state = state.get("task_state") or {}
+        if "schema" not in task_state:
             raise InputError(f"--init-from {path}: holds no schema; train one with this task")
         settings, weights = dict(state["cfg"]["model"]), dict(state["model"])
-        return cls(str(path), Blueprint.from_state(told), settings, weights)
+        return cls(str(path), Blueprint.from_state(task_state), settings, weights)
 
     def hand_over(self, model: AffectModel, schema: Schema, store: Store, cfg: Any) -> None:
         """Gives a new model the weights.
@@ -113,15 +113,15 @@ class Trained:
         logger.info("started from %s, trained on %s", self.path, self.schema.corpus)
 
     def _check_modalities(self, schema: Schema, store: Store) -> None:
-        def told(one: Schema) -> str:
+        def described(one: Schema) -> str:
             derived = {name: str(definition) for name, definition in one.derived.items()}
             return ", ".join(n if derived.get(n, n) == n else f"{n}={derived[n]}" for n in one.used)
 
-        if told(schema) != told(self.schema):
+        if described(schema) != described(self.schema):
             raise InputError(
-                f"--init-from {self.path}: was trained on {told(self.schema)}, got "
-                f"{told(schema)}; give --main-modality, --aux-modalities, --derive and --context "
-                "as in its training"
+                f"--init-from {self.path}: was trained on {described(self.schema)}, "
+                f"got {described(schema)}; give --main-modality, --aux-modalities, --derive and "
+                "--context as in its training"
             )
         replace(self.schema, label=store.label).check_fits(store)
 

@@ -187,17 +187,17 @@ class MultimodalAffectTask(WholeSplitTask):
                 f"--valid-subset names {', '.join([*others, split])}, and --results-json "
                 "and --predictions hold one split; evaluate one at a time"
             )
-        opened = self._open_split(split)
+        rows = self._open_split(split)
         training = split == "train" and not self.evaluating
         self.datasets[split] = dataset_of(
-            opened,
+            rows,
             self.schema,
             shuffle=training,
             by_length=training and self.cfg.group_by_length,
             by_corpus=training and str(self.cfg.balance) == "corpus",
         )
-        logger.info("%s: %d rows", split, len(opened))
-        for name, table in opened.features.items():
+        logger.info("%s: %d rows", split, len(rows))
+        for name, table in rows.features.items():
             if table.missing:
                 logger.info("%s: %s is missing for %d rows", split, name, table.missing)
 

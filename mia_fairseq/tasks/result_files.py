@@ -39,7 +39,7 @@ class ResultFiles:
             meter.write_predictions(self.predictions)
         if self.results:
             derived = {name: str(how) for name, how in schema.derived.items()}
-            around, reading = schema.surroundings_told, schema.reading.to_json()
+            around, reading = schema.described_surroundings, schema.reading.to_json()
             parts = meter.part_means()
             meter.write_results(
                 self.results,

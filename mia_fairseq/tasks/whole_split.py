@@ -66,7 +66,7 @@ class WholeSplitTask(FairseqTask):
             else:
                 loss, sample_size, logged = criterion(model, sample)
         prediction = output.prediction.float().cpu().numpy()
-        further = {n: told.float().cpu().numpy() for n, told in output.further.items()}
+        further = {n: outputs.float().cpu().numpy() for n, outputs in output.further.items()}
         parts = {}  # those of one size a row, whatever the batch
         if self.evaluating:
             parts = {n: p.float().cpu().numpy() for n, p in output.parts.items() if p.ndim <= 2}

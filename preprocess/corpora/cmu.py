@@ -55,7 +55,7 @@ class Segment:
 
 
 def read_cmu(
-    name: str, raw: Path, labels: Path | None, folds: Path | None, told: str = "sentiment"
+    name: str, raw: Path, labels: Path | None, folds: Path | None, target: str = "sentiment"
 ) -> Corpus:
     """The corpus in a folder.
 
@@ -64,7 +64,7 @@ def read_cmu(
         raw: the folder.
         labels: the table or the .csd of labels; None: looked for.
         folds: the official folds; None: looked for.
-        told: which labels rows get: ``sentiment``; ``emotions``, any of CMU-MOSEI's six at once;
+        target: which labels rows get: ``sentiment``; ``emotions``, any of CMU-MOSEI's six at once;
             or ``both``, the emotions as a further label.
 
     Raises:
@@ -77,10 +77,10 @@ def read_cmu(
         segments = list(_from_csd(labels, _read_folds(folds, raw), transcripts))
     else:
         segments = list(_from_table(labels))
-    if told != "sentiment" and any(segment.emotions is None for segment in segments):
+    if target != "sentiment" and any(segment.emotions is None for segment in segments):
         raise InputError(
             f"{labels}: has no emotions, expected the SDK's CMU_MOSEI_Labels.csd, of seven "
-            "columns; name it with --labels, or leave out --told"
+            "columns; name it with --labels, or leave out --target"
         )
     corpus = Corpus(name, [])
     for position, segment in enumerate(segments):
@@ -106,14 +106,14 @@ def read_cmu(
             Row(
                 row_id,
                 segment.split,
-                segment.emotions if told == "emotions" and segment.emotions else segment.label,
+                segment.emotions if target == "emotions" and segment.emotions else segment.label,
                 media.get(file),
                 segment.text,
                 start,
                 end,
                 segment.video,
                 int(segment.clip) if segment.clip.isdigit() else position,
-                further={"emotions": segment.emotions or ""} if told == "both" else {},
+                further={"emotions": segment.emotions or ""} if target == "both" else {},
             )
         )
     for path in (labels, *transcript_files(raw)):
@@ -294,7 +294,7 @@ def run(
     parser.add_argument("--partial", action="store_true", help="go on where rows are missing")
     if emotions:
         parser.add_argument(
-            "--told",
+            "--target",
             choices=("sentiment", "emotions", "both"),
             default="sentiment",
             help="what labels are: the sentiment; the six emotions at once, such as happy+sad "
@@ -302,6 +302,6 @@ def run(
             "the emotions as a further label (see fairseq-train --further-labels)",
         )
     arguments = parser.parse_args(argv)
-    told = getattr(arguments, "told", "sentiment")
-    corpus = read_cmu(name, arguments.raw, arguments.labels, arguments.folds, told)
+    target = getattr(arguments, "target", "sentiment")
+    corpus = read_cmu(name, arguments.raw, arguments.labels, arguments.folds, target)
     finish(corpus, arguments.out, known, arguments.partial)

@@ -133,9 +133,9 @@ def check_counts(corpus: Corpus, known: Mapping[str, int], partial: bool) -> Non
     counts = Counter(row.split for row in corpus.rows)
     wrong = [name for name in SPLITS if counts[name] != known[name]]
     if wrong and not partial:
-        told = ", ".join(f"{name} has {counts[name]} rows, not {known[name]}" for name in wrong)
+        found = ", ".join(f"{name} has {counts[name]} rows, not {known[name]}" for name in wrong)
         raise InputError(
-            f"{corpus.name}: {told}; the release is not whole, or not the official one (give "
+            f"{corpus.name}: {found}; the release is not whole, or not the official one (give "
             "--partial to go on with what is there)"
         )
 

@@ -186,8 +186,8 @@ def _extract(
         extractor.take_notes()
         if len(clips) == 1:
             logger.debug("%s failed", clips[0].id, exc_info=True)
-            told = f"{extractor.name} failed: {type(error).__name__}: {error}"
-            return [Failure(str(error) if isinstance(error, InputError) else told)], []
+            reason = f"{extractor.name} failed: {type(error).__name__}: {error}"
+            return [Failure(str(error) if isinstance(error, InputError) else reason)], []
     alone = [_extract(extractor, [clip]) for clip in clips]
     return [outputs[0] for outputs, _ in alone], [note for _, notes in alone for note in notes]
 

@@ -89,5 +89,5 @@ class PublishedArrays(Extractor):
 
     def describe(self) -> dict[str, object]:
         """The file's name and hash, beside what every extractor tells."""
-        told = {"model": f"{self.path.name}, {self.array}", "model_sha256": sha256_of(self.path)}
-        return {**super().describe(), **told}
+        source = {"model": f"{self.path.name}, {self.array}", "model_sha256": sha256_of(self.path)}
+        return {**super().describe(), **source}

@@ -96,12 +96,12 @@ class RetinaFacePytorch:
         ]
 
 
-def _import(module: str, package: str, mend: str) -> ModuleType:
+def _import(module: str, package: str, remedy: str) -> ModuleType:
     try:
         return import_module(module)
     except ImportError as error:
         raise InputError(
-            f"the face detector {package} is not installed ({error}); {mend}, or choose "
+            f"the face detector {package} is not installed ({error}); {remedy}, or choose "
             "detector=mobilenet"
         ) from error
 

@@ -78,9 +78,9 @@ def load_pickle(file: IO[bytes]) -> Any:
     except PickleError:
         raise
     except (ValueError, TypeError, IndexError, KeyError, OverflowError, MemoryError) as error:
-        told = " ".join(str(error).split())[:200]
+        reason = " ".join(str(error).split())[:200]
         raise PickleError(
-            f"cannot be read as a pickle ({told}); it may be truncated, fetch it again"
+            f"cannot be read as a pickle ({reason}); it may be truncated, fetch it again"
         ) from error
     raise PickleError("cannot be read as a pickle; it may be truncated, fetch it again")
 

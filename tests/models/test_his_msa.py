@@ -3,8 +3,8 @@
 import torch
 from fusion_inputs import DIMS, inputs_of, shape_of
 
+from mia_fairseq.models.modality_streams import summary_streams
 from mia_fairseq.models.representation.his_msa import GraphFusion, GraphLayer
-from mia_fairseq.models.streams import summary_streams
 
 
 def test_a_layer_node_by_node_and_edge_by_edge() -> None:

@@ -7,7 +7,7 @@ from omegaconf import OmegaConf
 
 from mia_fairseq.errors import InputError
 from mia_fairseq.models.representation.misa import MISA, MISAConfig, MISAFusion
-from mia_fairseq.modules.representation_losses import (
+from mia_fairseq.models.representation.representation_losses import (
     central_moment_discrepancy,
     orthogonality_loss,
 )

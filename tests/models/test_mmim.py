@@ -7,7 +7,7 @@ from omegaconf import OmegaConf
 
 from mia_fairseq.errors import InputError
 from mia_fairseq.models.representation.mmim import MMIM, MMIMConfig, MMIMFusion
-from mia_fairseq.modules.representation_losses import info_nce
+from mia_fairseq.models.representation.representation_losses import info_nce
 
 
 def fusion_with(*weights: float) -> MMIMFusion:

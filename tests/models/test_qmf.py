@@ -3,7 +3,7 @@
 import torch
 from fusion_inputs import DIMS, inputs_of, shape_of, without
 
-from mia_fairseq.models.streams import summary_streams
+from mia_fairseq.models.modality_streams import summary_streams
 from mia_fairseq.models.tensor_fusion.qmf import QuantumFusion
 
 WIDTH, TERMS, OBSERVABLES = 3, 2, 5

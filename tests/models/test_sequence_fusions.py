@@ -16,7 +16,7 @@ from mia_fairseq.models.attention_fusion.tcm_lstm import (
     TemporalConvolutionFusion,
     sparsemax,
 )
-from mia_fairseq.models.streams import aligned_streams, summary_streams
+from mia_fairseq.models.modality_streams import aligned_streams, summary_streams
 from mia_fairseq.modules.alignment import aligned
 
 TRANSFORMER = {"layers": 2, "heads": 2, "dropout": 0.0}

@@ -90,7 +90,7 @@ def features_of(manifest: Path) -> Path:
 
 def data_of(release: Path, told: str, *flags: str) -> Store:
     out = release.parent / f"{told}.tsv"
-    mosei.main([str(release), "--out", str(out), "--partial", "--told", told])
+    mosei.main([str(release), "--out", str(out), "--partial", "--target", told])
     data = release.parent / f"DATA_{told}"
     binarize.main([str(out), "--features", str(features_of(out)), "--out", str(data), *flags])
     return Store(data)
@@ -116,7 +116,7 @@ def test_moseis_sentiment_emotions_or_both(release: Path) -> None:
 def test_emotions_are_asked_of_labels_that_have_none(tmp_path: Path) -> None:
     touch(tmp_path / "R/label.csv", "video_id,clip_id,text,label,mode\nv,1,A,1,train\n")
     with pytest.raises(InputError, match="has no emotions"):
-        mosei.main([str(tmp_path / "R"), "--out", str(tmp_path / "m.tsv"), "--told", "both"])
+        mosei.main([str(tmp_path / "R"), "--out", str(tmp_path / "m.tsv"), "--target", "both"])
 
 
 def test_columns_of_ones_own_and_cells_that_are_not_known(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mia_fairseq.report.fusion_parts import parts_told
+from mia_fairseq.report.fusion_parts import fusion_part_notes
 from mia_fairseq.report.run_results import Seed, Table, TableRow
 
 
@@ -16,7 +16,7 @@ def test_parts_are_averaged_over_seeds_and_rows_without_any_are_silent() -> None
         seed(2, {"routing/text": [0.4, 0.0], "gate": 0.7}),
     ])  # fmt: skip
     table = Table("corpus", "data", "test", [routing, TableRow("concat", seeds=[seed(1, None)])])
-    assert parts_told(table) == [
+    assert fusion_part_notes(table) == [
         "Routing, what its fusion did, on average: routing/text 0.300 0.200; gate 0.600"
     ]
-    assert parts_told(Table("corpus", "data", "test", [TableRow("none")])) == []
+    assert fusion_part_notes(Table("corpus", "data", "test", [TableRow("none")])) == []

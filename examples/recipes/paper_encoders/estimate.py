@@ -41,7 +41,7 @@ GIB = 2**30
 
 
 @dataclass(frozen=True)
-class Corpus:
+class CorpusSize:
     """What the estimate takes from a corpus; seconds and words are means of an utterance."""
 
     rows: int  # of training
@@ -52,9 +52,9 @@ class Corpus:
 # Rows: the official splits. Seconds: as the corpora's papers and MELD's page state them, MOSI 4.2,
 # MOSEI 7.3, MELD 3.6. Words: of MOSI's and MELD's transcripts, counted; MOSEI's by its seconds.
 CORPORA = {
-    "CMU-MOSI": Corpus(1284, 4.2, 12.5),
-    "CMU-MOSEI": Corpus(16326, 7.3, 19.0),
-    "MELD": Corpus(9989, 3.6, 7.9),
+    "CMU-MOSI": CorpusSize(1284, 4.2, 12.5),
+    "CMU-MOSEI": CorpusSize(16326, 7.3, 19.0),
+    "MELD": CorpusSize(9989, 3.6, 7.9),
 }
 
 
@@ -99,7 +99,7 @@ def parts() -> dict[str, Part]:
     }
 
 
-def steps_of(corpus: Corpus) -> dict[str, int]:
+def steps_of(corpus: CorpusSize) -> dict[str, int]:
     """Tokens, codes and keyframes of a mean utterance; keyframes are the mean count of frames."""
     return {
         "text": round(corpus.words * TOKENS_A_WORD) + 2,

@@ -101,7 +101,7 @@ def cut_row(items: NDArray[Any], limit: int) -> NDArray[Any]:
     return np.concatenate([items[: limit - 1], items[-1:]])
 
 
-def tell_cut(split: str, modality: str, lengths: NDArray[np.int64], limit: int | None) -> None:
+def log_cut(split: str, modality: str, lengths: NDArray[np.int64], limit: int | None) -> None:
     """Logs how many rows of a modality are longer than an encoder's limit, and the longest."""
     if limit is None or not (lengths > limit).any():
         return

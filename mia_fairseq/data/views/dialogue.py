@@ -22,7 +22,7 @@ from mia_fairseq.data.format.tables import cut_row
 from mia_fairseq.data.views.context import Integers, group_order
 from mia_fairseq.data.views.derived import Context
 
-Row = Callable[[int], NDArray[np.int64]]  # the tokens of a row, start and end symbol included
+RowTokens = Callable[[int], NDArray[np.int64]]  # the tokens of a row, start and end symbol included
 
 
 class Window(NamedTuple):
@@ -125,7 +125,9 @@ class DialogueReader:
         past: whether a row reads nothing that comes later.
     """
 
-    def __init__(self, row: Row, name: Row, limit: int | None, pad: int, *, past: bool) -> None:
+    def __init__(
+        self, row: RowTokens, name: RowTokens, limit: int | None, pad: int, *, past: bool
+    ) -> None:
         self.row, self.name, self.limit, self.pad, self.past = row, name, limit, pad, past
 
     def read(self, dialogues: Sequence[Sequence[int]]) -> DialogueReading:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mia_fairseq.data.format.store import Split
-from mia_fairseq.data.format.tables import VectorTable, cut_row, tell_cut
+from mia_fairseq.data.format.tables import VectorTable, cut_row, log_cut
 from mia_fairseq.data.views.context import Integers, group_order, windows
 from mia_fairseq.data.views.derived import Context
 from mia_fairseq.data.views.token_context import join, nearest
@@ -91,7 +91,7 @@ def surrounded_table(
     sides[1, order.rows] = np.stack([count[1:], end], axis=1)
     table = SurroundedTable(source, order.rows[present], sides[0], sides[1], limit)
     whole = (source.lengths + table.wanted.sum(0)) * (source.lengths > 0)
-    tell_cut(split.name, str(window), whole, limit)
+    log_cut(split.name, str(window), whole, limit)
     return table
 
 

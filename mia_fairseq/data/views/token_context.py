@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mia_fairseq.data.format.store import Split
-from mia_fairseq.data.format.tables import TokenTable, VectorTable, tell_cut
+from mia_fairseq.data.format.tables import TokenTable, VectorTable, log_cut
 from mia_fairseq.data.views.context import distinct_windows, group_order, spool
 from mia_fairseq.data.views.derived import Context
 
@@ -54,7 +54,7 @@ def token_context_tables(
         lengths[order.rows] = kept[which]
         offsets[order.rows] = (np.cumsum(kept) - kept)[which]
         before_cut[order.rows] = joined[which]
-        tell_cut(split.name, str(context), before_cut, limit)
+        log_cut(split.name, str(context), before_cut, limit)
         tables[str(context)] = TokenTable(source.path, lengths, vectors, offsets)
     return tables
 

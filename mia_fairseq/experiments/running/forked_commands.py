@@ -30,7 +30,7 @@ _server.set_forkserver_preload(list(IMPORTED))
 _starting = threading.Lock()
 
 
-def run_warm(
+def run_forked(
     commands: Sequence[Sequence[str]],
     log: Path,
     folder: Path,

@@ -53,6 +53,6 @@ def holds(file: Path, description: dict[str, Any]) -> bool:
         return False
     if not isinstance(written, dict):
         return False
-    told_by_both = written.keys() & description.keys()
-    compared = (written.keys() | description.keys()) - ({CONTENT, FILES} - told_by_both)
-    return all(written.get(key) == description.get(key) for key in compared)
+    in_both = written.keys() & description.keys()
+    keys = (written.keys() | description.keys()) - ({CONTENT, FILES} - in_both)
+    return all(written.get(key) == description.get(key) for key in keys)

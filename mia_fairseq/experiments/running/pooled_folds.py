@@ -48,7 +48,7 @@ def pool(parts: Mapping[int, Path], out: Path, data: Path) -> None:
     write_whole(out.with_name(f"{out.name}.tsv"), "\n".join(text) + "\n")
     shared = next(iter(by_fold.values()))
     figures = pooled_metrics(lines)
-    own = {fold: {name: told[name] for name in figures} for fold, told in by_fold.items()}
+    own = {fold: {name: result[name] for name in figures} for fold, result in by_fold.items()}
     about = {name: shared[name] for name in shared if name not in figures}
     write_json(out.with_name(f"{out.name}.json"), {**about, "folds": own, **figures})
 

@@ -44,7 +44,7 @@ from typing import Any
 from mia_fairseq.errors import InputError
 from mia_fairseq.experiments.specification.inheritance import FOLDER, base, located, merged
 from mia_fairseq.experiments.specification.published import PaperTable, published_table
-from mia_fairseq.experiments.specification.run_flags import Flags, Row, rows_of
+from mia_fairseq.experiments.specification.run_flags import Flags, RunRow, rows_of
 
 REQUIRED = ("claim", "needs", "status", "runs")
 TEXTS = ("note", "split", "gives", "beside", "time")
@@ -73,7 +73,7 @@ class Experiment:
     claim: str
     needs: str
     status: str
-    rows: tuple[Row, ...]
+    rows: tuple[RunRow, ...]
     note: str = ""
     reference: str | None = None
     plot: str = ""

@@ -32,7 +32,7 @@ def base_flags() -> Shared:
 
 
 @dataclass(frozen=True)
-class Row:
+class RunRow:
     """One row of a table: the flags of its runs, and the other keys of its run in the file."""
 
     name: str
@@ -44,12 +44,12 @@ class Row:
     only_validation: bool = False
 
 
-def train_flags(row: Row, label_kind: str, more: Flags | None = None) -> tuple[str, ...]:
+def train_flags(row: RunRow, label_kind: str, more: Flags | None = None) -> tuple[str, ...]:
     """The flags of fairseq-train: the file's, then the label's kind, the row, and ``more``."""
     return as_arguments(merged_flags(row, label_kind, more))
 
 
-def merged_flags(row: Row, label_kind: str, more: Flags | None = None) -> dict[str, Any]:
+def merged_flags(row: RunRow, label_kind: str, more: Flags | None = None) -> dict[str, Any]:
     """The same, by name."""
     shared = row.shared
     return {**shared.flags, **shared.by_label.get(label_kind, {}), **row.flags, **(more or {})}
@@ -66,7 +66,7 @@ def as_arguments(flags: Flags) -> tuple[str, ...]:
 
 def rows_of(
     content: Mapping[str, Any], modalities: tuple[str, ...], inputs: Mapping[str, str], path: Path
-) -> tuple[Row, ...]:
+) -> tuple[RunRow, ...]:
     """Every row: each run of the file, with every value of its sweep, for each modality.
 
     Args:
@@ -91,7 +91,7 @@ def rows_of(
                 parts = [fill(name, {"modality": modality})]
                 parts += [f"{key} {value}" for key, value in swept.items()]
                 rows.append(
-                    Row(
+                    RunRow(
                         ", ".join(parts),
                         {**its, **swept},
                         run.get("paper"),

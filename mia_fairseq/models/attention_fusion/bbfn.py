@@ -37,7 +37,7 @@ from mia_fairseq.models.fusion_settings import (
     transformer_settings,
     used,
 )
-from mia_fairseq.models.streams import Stream, summary_streams
+from mia_fairseq.models.modality_streams import Stream, summary_streams
 from mia_fairseq.modules.masked_attention import attend, masked_mean, some
 from mia_fairseq.modules.positions import sinusoids
 from mia_fairseq.modules.projection import Projections
@@ -67,8 +67,8 @@ class GatedLayer(nn.Module):
     def forward(
         self, target: Tensor, source: Tensor, source_mask: Tensor, control: Tensor
     ) -> tuple[Tensor, Tensor]:
-        asked, told = self.target_norm(target), self.source_norm(source)
-        answer = self.dropout(attend(self.attention, asked, told, source_mask))
+        query, source = self.target_norm(target), self.source_norm(source)
+        answer = self.dropout(attend(self.attention, query, source, source_mask))
         gate = torch.sigmoid(self.compound(control))  # g_c
         retained = torch.sigmoid(self.retain(control))[:, None] * target
         mixed = gate[:, None] * answer + retained  # X̂, (B, Q, p)
@@ -104,9 +104,9 @@ class ComplementedPair(nn.Module):
             if both.any():
                 losses.append(separability(separator, means[0][both], means[1][both]))
             control = torch.cat(means, dim=1)  # h
-            told, gate = to_main(x, y, y_mask, control)
+            attended, gate = to_main(x, y, y_mask, control)
             y, _ = to_auxiliary(y, x, x_mask, control)
-            x = told
+            x = attended
         found = torch.stack(losses).mean() if losses else None
         return PairOutput(x, y, found, gate.mean(dim=1))
 

@@ -28,7 +28,7 @@ from mia_fairseq.fairseq_bases import register_model
 from mia_fairseq.fusion import Fusion, FusionOutput, FusionShape, ModalityInput
 from mia_fairseq.models.affect_model import AffectModel
 from mia_fairseq.models.fusion_settings import WidthConfig, check_width, used
-from mia_fairseq.models.streams import aligned_streams, summary_streams
+from mia_fairseq.models.modality_streams import aligned_streams, summary_streams
 from mia_fairseq.modules.masked_attention import padding_of, some
 from mia_fairseq.modules.projection import Projections
 

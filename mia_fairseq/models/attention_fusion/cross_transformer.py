@@ -31,7 +31,7 @@ from mia_fairseq.models.fusion_settings import (
     transformer_settings,
     used,
 )
-from mia_fairseq.models.streams import summary_streams
+from mia_fairseq.models.modality_streams import summary_streams
 from mia_fairseq.modules.masked_attention import CrossModalTransformer, MaskedTransformer, some
 from mia_fairseq.modules.positions import sinusoids
 from mia_fairseq.modules.projection import Projections
@@ -73,12 +73,12 @@ class CrossModalFusion(Fusion):
         summaries = []
         for target in self.names:
             tokens, mask = streams[target]
-            told = [
+            attended = [
                 self._cross(source, target, tokens, *streams[source])
                 for source in self.names
                 if source != target
             ]
-            memory = self.memories[target](torch.cat(told, dim=2), mask)  # Z_α
+            memory = self.memories[target](torch.cat(attended, dim=2), mask)  # Z_α
             summaries.append(memory[:, : self.channels])
         return FusionOutput(self.output(torch.cat(summaries, dim=2)))
 
@@ -86,8 +86,8 @@ class CrossModalFusion(Fusion):
         self, source: str, target: str, asking: Tensor, tokens: Tensor, mask: Tensor
     ) -> Tensor:
         """Z_{β→α}, (B, c + T_α, p); zeros where the source is missing."""
-        told: Tensor = self.crossings[_key(source, target)](asking, tokens, mask)
-        return told * some(mask).to(told.dtype)
+        attended: Tensor = self.crossings[_key(source, target)](asking, tokens, mask)
+        return attended * some(mask).to(attended.dtype)
 
 
 def _key(source: str, target: str) -> str:

@@ -33,7 +33,7 @@ from mia_fairseq.models.fusion_settings import (
     check_width,
     transformer_settings,
 )
-from mia_fairseq.models.streams import summary_streams
+from mia_fairseq.models.modality_streams import summary_streams
 from mia_fairseq.modules.masked_attention import MaskedTransformer
 from mia_fairseq.modules.positions import sinusoids
 from mia_fairseq.modules.projection import Projection, Projections, present
@@ -73,8 +73,8 @@ class TranslationFusion(Fusion):
         blocks, errors = [main], []
         for name, (tokens, mask) in summary_streams(self.projections, inputs).items():
             there = present(mask)
-            told = self.translators[name](tokens + sinusoids(tokens), mask)
-            translated = self.targets[name](told[:, : self.channels], there)  # T_k
+            encoded = self.translators[name](tokens + sinusoids(tokens), mask)
+            translated = self.targets[name](encoded[:, : self.channels], there)  # T_k
             blocks.append(translated)
             both = there & present(inputs[self.main].mask)
             if both.any():

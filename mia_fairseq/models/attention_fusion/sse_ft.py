@@ -27,7 +27,7 @@ from mia_fairseq.fairseq_bases import register_model
 from mia_fairseq.fusion import Fusion, FusionOutput, FusionShape, ModalityInput
 from mia_fairseq.models.affect_model import AffectModel
 from mia_fairseq.models.fusion_settings import AttentionConfig, check_width, used
-from mia_fairseq.models.streams import summary_streams
+from mia_fairseq.models.modality_streams import summary_streams
 from mia_fairseq.modules.masked_attention import CrossModalTransformer, some
 from mia_fairseq.modules.positions import sinusoids
 from mia_fairseq.modules.projection import Projections
@@ -49,8 +49,8 @@ class FirstPositionFusion(Fusion):
         self.projections = Projections(dims, width)
         self.attentions = nn.ModuleDict(
             {
-                f"{asking}_asks_{told}": CrossModalTransformer(width, 1, heads, dropout)
-                for asking, told in permutations(dims, 2)
+                f"{asking}_asks_{asked}": CrossModalTransformer(width, 1, heads, dropout)
+                for asking, asked in permutations(dims, 2)
             }
         )
         self.output = nn.Linear(len(dims) * width, shape.dims[shape.main])  # V, v
@@ -63,11 +63,11 @@ class FirstPositionFusion(Fusion):
             first = streams[asking][0][:, : self.channels]  # f_i, (B, c, p)
             product = some(streams[asking][1]).to(first.dtype).expand_as(first)
             heard = torch.zeros_like(some(streams[asking][1]))
-            for told in self.names:
-                if told != asking:
-                    mask = streams[told][1]
-                    attention = self.attentions[f"{asking}_asks_{told}"]
-                    answer: Tensor = attention(first, keys[told], mask)  # I_{i→j}
+            for asked in self.names:
+                if asked != asking:
+                    mask = streams[asked][1]
+                    attention = self.attentions[f"{asking}_asks_{asked}"]
+                    answer: Tensor = attention(first, keys[asked], mask)  # I_{i→j}
                     product = torch.where(some(mask), product * answer, product)
                     heard |= some(mask)
             products.append(product * heard.to(product.dtype))

@@ -30,8 +30,8 @@ from mia_fairseq.fusion import Fusion, FusionOutput, FusionShape, ModalityInput,
 from mia_fairseq.models.affect_model import AffectModel
 from mia_fairseq.models.affect_settings import setting
 from mia_fairseq.models.fusion_settings import WidthConfig, at_least, check_width, used
+from mia_fairseq.models.modality_streams import Stream, summary_streams
 from mia_fairseq.models.representation.unimodal_labels import UnimodalLabels
-from mia_fairseq.models.streams import Stream, summary_streams
 from mia_fairseq.modules.masked_attention import masked_mean
 from mia_fairseq.modules.projection import Projections, present
 
@@ -59,8 +59,8 @@ class GraphLayer(nn.Module):
         means = {name: masked_mean(*stream) for name, stream in nodes.items()}
         result = {}
         for name, (vectors, mask) in nodes.items():
-            told = sum(self.relations[f"{k}_to_{name}"](mean) for k, mean in means.items())
-            moved: Tensor = torch.relu(self.itself[name](vectors) + told[:, None])
+            related = sum(self.relations[f"{k}_to_{name}"](mean) for k, mean in means.items())
+            moved: Tensor = torch.relu(self.itself[name](vectors) + related[:, None])
             result[name] = moved * mask[..., None].to(moved.dtype), mask
         return result
 

@@ -60,8 +60,8 @@ class AdaptationGate(Fusion):
         terms = []
         for name, gate in self.gates.items():
             aux = inputs[name].pooled
-            opened = torch.relu(gate(torch.cat([main, aux], dim=2)))  # g_k, (B, c, d_m)
-            terms.append(opened * self.values[name](aux))
+            gated = torch.relu(gate(torch.cat([main, aux], dim=2)))  # g_k, (B, c, d_m)
+            terms.append(gated * self.values[name](aux))
         shift = torch.stack(terms).sum(dim=0)  # H
         return FusionOutput(shift * self._scale(main, shift))
 

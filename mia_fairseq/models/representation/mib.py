@@ -126,8 +126,8 @@ class BottleneckFusion(Fusion):
             return z * 0, z.new_zeros(())
         loss = self.beta * divergence(mean[there], deviation[there])
         if taught is not None:
-            told = bottleneck.decoder(z[there].flatten(1))
-            loss = loss + label_losses(self.kind, told, taught.labels[there]).mean()
+            predicted = bottleneck.decoder(z[there].flatten(1))
+            loss = loss + label_losses(self.kind, predicted, taught.labels[there]).mean()
         return z * there[:, None, None].to(z.dtype), loss
 
 

@@ -38,12 +38,12 @@ from mia_fairseq.models.fusion_settings import (
     rows_there,
     used,
 )
-from mia_fairseq.modules.masked_attention import MaskedTransformer
-from mia_fairseq.modules.projection import Projections
-from mia_fairseq.modules.representation_losses import (
+from mia_fairseq.models.representation.representation_losses import (
     central_moment_discrepancy,
     orthogonality_loss,
 )
+from mia_fairseq.modules.masked_attention import MaskedTransformer
+from mia_fairseq.modules.projection import Projections
 
 
 @dataclass

@@ -31,8 +31,8 @@ from mia_fairseq.fusion import Fusion, FusionOutput, FusionShape, ModalityInput
 from mia_fairseq.models.affect_model import AffectModel
 from mia_fairseq.models.affect_settings import setting
 from mia_fairseq.models.fusion_settings import WidthConfig, at_least, check_width, rows_there, used
+from mia_fairseq.models.representation.representation_losses import info_nce
 from mia_fairseq.modules.projection import Projections
-from mia_fairseq.modules.representation_losses import info_nce
 
 
 @dataclass

@@ -32,7 +32,7 @@ from mia_fairseq.fusion import Fusion, FusionOutput, FusionShape, ModalityInput
 from mia_fairseq.models.affect_model import AffectModel
 from mia_fairseq.models.affect_settings import setting
 from mia_fairseq.models.fusion_settings import WidthConfig, at_least, check_width, used
-from mia_fairseq.models.streams import summary_streams
+from mia_fairseq.models.modality_streams import summary_streams
 from mia_fairseq.modules.masked_attention import padding_of
 from mia_fairseq.modules.projection import Projections, present
 

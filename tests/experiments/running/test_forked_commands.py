@@ -11,16 +11,16 @@ import pytest
 from harness import ROOT, make_store
 
 from mia_fairseq.experiments.runner import PLUGIN
-from mia_fairseq.experiments.running.forked_commands import run_warm
+from mia_fairseq.experiments.running.forked_commands import run_forked
 
 LONG = ("--max-epoch", "100000", "--patience", "-1", "--arch", "unimodal", "--criterion", "mae_krl")
 
 STARTER = """
 import sys
 from pathlib import Path
-from mia_fairseq.experiments.running.forked_commands import run_warm
+from mia_fairseq.experiments.running.forked_commands import run_forked
 if __name__ == "__main__":
-    run_warm([sys.argv[2:]], Path(sys.argv[1]), Path.cwd())
+    run_forked([sys.argv[2:]], Path(sys.argv[1]), Path.cwd())
 """
 
 
@@ -37,13 +37,13 @@ def begun(log: Path) -> bool:
 
 def test_a_command_that_fails_tells_its_status_and_its_reason(tmp_path: Path) -> None:
     words = ["fairseq-train", "nowhere", *PLUGIN, *LONG, "--save-dir", str(tmp_path)]
-    assert run_warm([words], tmp_path / "log", ROOT, timeout=100) == 1
+    assert run_forked([words], tmp_path / "log", ROOT, timeout=100) == 1
     assert "nowhere: no meta.json here" in (tmp_path / "log").read_text()
 
 
 def test_a_command_is_killed_for_its_time(endless: list[str], tmp_path: Path) -> None:
     with pytest.raises(TimeoutError, match=r"took more than 4 s"):
-        run_warm([endless], tmp_path / "log", ROOT, timeout=4)
+        run_forked([endless], tmp_path / "log", ROOT, timeout=4)
 
 
 def test_a_command_ends_with_the_process_that_started_it(

@@ -12,7 +12,7 @@ from mia_fairseq.errors import InputError
 from mia_fairseq.experiments.specification import experiment as experiments
 from mia_fairseq.experiments.specification.experiment import load
 from mia_fairseq.experiments.specification.inheritance import FOLDER
-from mia_fairseq.experiments.specification.run_flags import Row, as_arguments, train_flags
+from mia_fairseq.experiments.specification.run_flags import RunRow, as_arguments, train_flags
 from mia_fairseq.models.affect_model import AffectModel
 
 NAMES = experiments.names()
@@ -83,11 +83,13 @@ def test_published_figures_are_fractions_but_mae() -> None:
 
 
 def test_the_base_holds_for_every_run_and_a_run_overrides_it() -> None:
-    flags = train_flags(Row("x", {"channels": 2, "lr": None, "no-adapters": True}), "classes", {})
+    flags = train_flags(
+        RunRow("x", {"channels": 2, "lr": None, "no-adapters": True}), "classes", {}
+    )
     assert "--lr" not in flags and flags.count("--channels") == 1 and "--no-adapters" in flags
     assert flags[flags.index("--channels") + 1] == "2"
     assert flags[flags.index("--criterion") + 1] == "ce_krl"
-    assert train_flags(Row("x", {"gamma": 0}), "regression", {"gamma": 1})[-1] == "1"
+    assert train_flags(RunRow("x", {"gamma": 0}), "regression", {"gamma": 1})[-1] == "1"
 
 
 @pytest.mark.parametrize("name", ["table1", "context"])

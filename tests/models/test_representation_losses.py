@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from mia_fairseq.modules.representation_losses import (
+from mia_fairseq.models.representation.representation_losses import (
     central_moment_discrepancy,
     info_nce,
     orthogonality_loss,
