@@ -28,7 +28,7 @@ from mia_fairseq.experiments.runner import (
 )
 from mia_fairseq.experiments.summary_tables import summarize
 from mia_fairseq.metrics import regression_metrics
-from mia_fairseq.report.curves import plot_curves
+from mia_fairseq.report.drawing.curves import plot_curves
 from preprocess.extractors.face_expression import FaceExpression
 from preprocess.faces.face_sheet import draw_face_sheet
 from preprocess.tables.manifest import Row, read_manifest

@@ -7,8 +7,9 @@
     python -m mia_fairseq.experiments table1 --data DATA --search 30  # by validation
     python -m mia_fairseq.experiments table8 --data DATA --folds  # each row of DATA tested once
 
-Experiments are the files of ``mia_fairseq/experiments/paper/``, by their names, or a recipe or a
-file of one's own, by its path. Then ``python -m mia_fairseq.report runs/table4`` makes the report.
+Experiments are the files of ``mia_fairseq/experiments/paper/`` and ``beyond_paper/``, by their
+names, or a recipe or a file of one's own, by its path. Then ``python -m mia_fairseq.report
+runs/table4`` makes the report.
 Several of these commands may run at once, on one folder: no run is run twice.
 """
 

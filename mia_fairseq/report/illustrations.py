@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mia_fairseq.report import pictures
 from mia_fairseq.report.comparison import ShownTable
+from mia_fairseq.report.drawing import pictures
+from mia_fairseq.report.drawing.pictures import Point
 from mia_fairseq.report.intervals import Predictions
-from mia_fairseq.report.pictures import Point
 from mia_fairseq.report.run_results import Section, Seed, Table, TableRow
 
 SEVEN_SCORES = ("-3", "-2", "-1", "0", "1", "2", "3")

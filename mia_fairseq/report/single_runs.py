@@ -8,7 +8,7 @@ from typing import Any
 from mia_fairseq.experiments.running.pooled_folds import pooled_metrics
 from mia_fairseq.experiments.summary_tables import CLASS_COLUMNS, REGRESSION_COLUMNS
 from mia_fairseq.meter import RESULTS_FORMAT
-from mia_fairseq.report.curves import read_curve
+from mia_fairseq.report.drawing.curves import read_curve
 from mia_fairseq.report.run_results import (
     Section,
     Seed,

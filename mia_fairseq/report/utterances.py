@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from mia_fairseq.errors import InputError
-from mia_fairseq.report import pictures
 from mia_fairseq.report.attention_maps import UtteranceMaps, look
+from mia_fairseq.report.drawing import pictures
 from mia_fairseq.report.intervals import Predictions
 from mia_fairseq.report.run_results import Section, Seed, Table
 

@@ -42,7 +42,7 @@ from pathlib import Path
 from typing import Any
 
 from mia_fairseq.errors import InputError
-from mia_fairseq.experiments.specification.inheritance import FOLDER, base, located, merged
+from mia_fairseq.experiments.specification.inheritance import BEYOND, FOLDER, base, located, merged
 from mia_fairseq.experiments.specification.published import PaperTable, published_table
 from mia_fairseq.experiments.specification.run_flags import Flags, RunRow, rows_of
 
@@ -95,7 +95,8 @@ class Experiment:
 
 def names() -> list[str]:
     """All experiments here."""
-    return sorted(path.stem for path in FOLDER.glob("*.yaml") if path.stem != "base")
+    files = [*FOLDER.glob("*.yaml"), *BEYOND.glob("*.yaml")]
+    return sorted(file.stem for file in files if file.stem != "base")
 
 
 def load(

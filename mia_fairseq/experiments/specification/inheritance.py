@@ -16,6 +16,7 @@ import yaml
 from mia_fairseq.errors import InputError
 
 FOLDER = Path(__file__).parents[1] / "paper"
+BEYOND = Path(__file__).parents[1] / "beyond_paper"  # what the paper does not ask
 NOTHING = "nothing"
 JOINED = ("flags", "by_label", "groups", "values", "inputs", "data")
 FACTS = ("paper_data", "paper_features")  # of base.yaml, for the report alone
@@ -47,12 +48,13 @@ def located(name: str, beside: Path | None = None) -> Path:
     """The file of an experiment.
 
     Args:
-        name: of one of the paper's, or the path of a file of one's own.
+        name: of an experiment here, or the path of a file of one's own.
         beside: the file that names it; its paths start from that one's folder.
     """
     if name.endswith(".yaml"):
         return beside.parent / name if beside else Path(name)
-    return FOLDER / f"{name}.yaml"
+    beyond = BEYOND / f"{name}.yaml"
+    return beyond if beyond.is_file() else FOLDER / f"{name}.yaml"
 
 
 def merged(path: Path) -> dict[str, Any]:

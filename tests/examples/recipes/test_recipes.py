@@ -23,7 +23,7 @@ from mia_fairseq.experiments.specification.run_flags import train_flags
 from preprocess.corpora import folder as folder_corpus
 from preprocess.tables.manifest import Row
 
-RECIPES = sorted((ROOT / "examples" / "recipes").glob("*.yaml"))
+RECIPES = sorted((ROOT / "examples" / "recipes").rglob("*.yaml"))
 Run = Callable[..., Path]
 
 
@@ -165,7 +165,7 @@ def answers(work: Path) -> list[dict[str, dict[str, float]]]:
 def self_taught(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, run_recipe: Run) -> None:
     """Recipes in which MiniLM teaches MiniLM, which is quick."""
     for name, teacher in (("", "mosi_text_audio"), ("_meld", "meld_text")):
-        file = tmp_path / "recipes" / f"taught_minilm{name}.yaml"
+        file = tmp_path / "recipes" / "taught_minilm" / f"taught_minilm{name}.yaml"
         file.write_text(file.read_text().replace("{teacher: mpnet}", "{teacher: minilm}"))
         source = f"{teacher}_minilm.yaml"
         (tmp_path / "recipes" / source).write_text(f"inherits: {teacher}.yaml\n")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from torch.utils.tensorboard import SummaryWriter
 
-from mia_fairseq.report.curves import read_curve
+from mia_fairseq.report.drawing.curves import read_curve
 
 
 def test_of_an_update_that_was_written_twice_the_last_value_holds(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib import pyplot as plt
 from numpy.typing import NDArray
 
-from mia_fairseq.report.curves import read_curve
-from mia_fairseq.report.svg_image import (
+from mia_fairseq.report.drawing.curves import read_curve
+from mia_fairseq.report.drawing.svg_image import (
     BETTER,
     FAINT,
     INK,

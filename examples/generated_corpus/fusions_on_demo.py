@@ -1,6 +1,6 @@
 """Every registered fusion on a small GENERATED corpus, with the same budget: does it learn?
 
-    python -m examples.recipes.fusions_on_demo
+    python -m examples.generated_corpus.fusions_on_demo
 
 The corpus is that of generated_features.py: three modalities, each of which tells part of a hidden
 score. Training is a plain loop around the model and the criterion's loss, not fairseq-train, so
@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from examples.recipes.generated_features import DIMS, generate
+from examples.generated_corpus.generated_features import DIMS, generate
 from mia_fairseq.command import run
 from mia_fairseq.complexity.cost import SetUp, architectures, build
 from mia_fairseq.models.affect_model import AffectModel

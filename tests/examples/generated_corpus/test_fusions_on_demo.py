@@ -2,7 +2,7 @@
 
 import pytest
 
-from examples.recipes.fusions_on_demo import learn, main, mean_label
+from examples.generated_corpus.fusions_on_demo import learn, main, mean_label
 from mia_fairseq.complexity.cost import architectures
 
 EPOCHS = 4
@@ -31,7 +31,10 @@ def test_the_same_seed_gives_the_same_figure() -> None:
 def test_the_table_has_every_fusion(
     capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("examples.recipes.fusions_on_demo.learn", lambda arch, seed, epochs: 0.5)
+    learn_short = "examples.generated_corpus.fusions_on_demo.learn"
+    monkeypatch.setattr(learn_short, lambda arch, seed, epochs: 0.5)
+        "examples.generated_corpus.fusions_on_demo.learn", lambda arch, seed, epochs: 0.5
+    )
     main(["--seed", "3"])
     shown = capsys.readouterr().out
     assert all(f"| {arch} | 0.500 |" in shown for arch in architectures())

@@ -1,0 +1,1 @@
+"""A corpus of generated features, on which every fusion can be seen to learn."""

@@ -1,0 +1,1 @@
+"""Its folder holds fusion_inputs.py, which the tests below import."""
