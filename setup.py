@@ -32,6 +32,7 @@ setup(
         "scipy",
         "tqdm",
         "tensorboard",
+        "tensorboardX",  # without it fairseq asks for it at every start
         "matplotlib",
         "pyyaml",
         # raw clips: decoding, faces, the embedded models

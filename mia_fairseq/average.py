@@ -14,12 +14,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from mia_fairseq.command import run as run_command
 from mia_fairseq.errors import InputError
 from mia_fairseq.files import atomic_path
-from mia_fairseq.plugin import register
 
 
 def average(states: Sequence[dict[str, Any]], names: Sequence[str]) -> dict[str, Any]:
@@ -32,6 +29,8 @@ def average(states: Sequence[dict[str, Any]], names: Sequence[str]) -> dict[str,
     Raises:
         InputError: they are not of one model.
     """
+    import torch
+
     last = states[-1]
     for state, name in zip(states, names, strict=True):
         task_state = state.get("task_state")
@@ -63,9 +62,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     if len(args.checkpoints) < 2:
         raise InputError(f"one checkpoint is given ({args.checkpoints[0]}), expected two or more")
-    register()
+    import torch
     from fairseq import checkpoint_utils
     from omegaconf import OmegaConf
+
+    from mia_fairseq.plugin import register
+
+    register()
 
     states = [checkpoint_utils.load_checkpoint_to_cpu(str(path)) for path in args.checkpoints]
     mean = average(states, [str(path) for path in args.checkpoints])

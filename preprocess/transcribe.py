@@ -15,18 +15,24 @@ from tqdm import tqdm
 
 from mia_fairseq.command import run
 from mia_fairseq.errors import InputError
-from preprocess.media.clip import RATE
-from preprocess.media.speech import transcribe
-from preprocess.media.streams import read_audio
 from preprocess.tables.manifest import read_manifest, write_manifest
 
 
 def fill_in_words(manifest_path: Path, out: Path) -> tuple[int, list[tuple[str, str]]]:
     """Write the manifest again with words where a clip had no text.
 
-    Returns how many texts were filled in, and (id, reason) of the clips that could not be heard;
-    those stay in the table, without text.
+    Args:
+        manifest_path: the manifest.
+        out: where it is written with the words.
+
+    Returns:
+        How many texts were filled in, and (id, reason) of the clips that could not be heard; those
+        stay in the table, without text.
     """
+    from preprocess.media.clip import RATE
+    from preprocess.media.speech import transcribe
+    from preprocess.media.streams import read_audio
+
     manifest = read_manifest(manifest_path)
     rows, filled, failures = [], 0, []
     for row in tqdm(manifest.rows, desc="words", unit="clip"):

@@ -102,6 +102,8 @@ def run_all(commands: list[str], workplace: Path) -> None:
             words, cwd=workplace, env=environment, capture_output=True, text=True
         )
         assert result.returncode == 0, f"{command}\n{result.stdout[-2000:]}{result.stderr[-2000:]}"
+        printed = result.stdout + result.stderr
+        assert "tensorboardX" not in printed and "DEBUG" not in printed, command
 
 
 def test_every_command_and_example_of_the_readme_runs(workplace: Path) -> None:

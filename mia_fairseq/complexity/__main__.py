@@ -17,16 +17,16 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-from fairseq.models import MODEL_DATACLASS_REGISTRY
+from typing import TYPE_CHECKING, Any
 
 from mia_fairseq.command import run
-from mia_fairseq.complexity.cost import TABLE_10_CLASSES, SetUp, architectures, grow, measure
-from mia_fairseq.complexity.cost_table import markdown
+from mia_fairseq.complexity.cost_table import TABLE_10_CLASSES, markdown
 from mia_fairseq.errors import InputError
 from mia_fairseq.files import write_whole
 from mia_fairseq.name_values import name_value, name_values
+
+if TYPE_CHECKING:
+    from mia_fairseq.complexity.cost import SetUp
 
 TABLE_10_DIMS = ("text=1024", "audio=768", "video=256")
 
@@ -69,6 +69,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise InputError(f"--growth is {args.growth}, expected 2 modalities or more")
     if min(args.channels, args.steps, args.outputs) < 1:
         raise InputError("--channels, --steps and --outputs must be 1 or more; mend them")
+    from mia_fairseq.complexity.cost import SetUp, architectures, grow  # which loads fairseq
+
     archs = args.arch or architectures()
     _check(archs, args.set)
     setup = SetUp(dims, args.channels, args.steps, args.outputs, tuple(args.set))
@@ -89,8 +91,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         write_whole(args.json, json.dumps(report, indent=2) + "\n")
 
 
-def _both(arch: str, setup: SetUp, larger: SetUp) -> dict[str, Any]:
+def _both(arch: str, setup: "SetUp", larger: "SetUp") -> dict[str, Any]:
     """A fusion's costs in both set-ups, or the sentence with which it refuses one."""
+    from mia_fairseq.complexity.cost import measure
+
     found: dict[str, Any] = {}
     for name, which in (("given", setup), ("with_one_more", larger)):
         try:
@@ -101,6 +105,10 @@ def _both(arch: str, setup: SetUp, larger: SetUp) -> dict[str, Any]:
 
 
 def _check(archs: Sequence[str], settings: Sequence[str]) -> None:
+    from fairseq.models import MODEL_DATACLASS_REGISTRY
+
+    from mia_fairseq.complexity.cost import architectures
+
     known = architectures()
     for arch in archs:
         if arch not in known:

@@ -9,11 +9,11 @@ import torch
 from fairseq.models import MODEL_DATACLASS_REGISTRY, MODEL_REGISTRY
 from omegaconf import OmegaConf
 
+from mia_fairseq.complexity.cost_table import TABLE_10_CLASSES
 from mia_fairseq.complexity.operations import Operations, count_operations
 from mia_fairseq.errors import InputError
 from mia_fairseq.models.affect_model import AffectModel, FusionShape
 
-TABLE_10_CLASSES = 7  # of MELD, on which Sec. 5.6 compares
 PARTS = {"adapters": "adapters", "fusion": "fusion", "ffn": "dual_residual", "head": "head"}
 
 

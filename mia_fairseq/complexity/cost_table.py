@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 MILLION = 1e6
+TABLE_10_CLASSES = 7  # of MELD, on which Sec. 5.6 compares
 PAPER = {  # Table 10: FLOPs (M) and parameters (M), for three and for four modalities
     "tfn": ((137.97, 22.99), (9011.20, 1467.39)),
     "cim": ((37.80, 6.30), (51.95, 8.66)),

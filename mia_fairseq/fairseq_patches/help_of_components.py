@@ -40,6 +40,9 @@ def _skip_help_once(parser: argparse.ArgumentParser, given: Sequence[str]) -> No
 
     def first_parse(*_: Any, **__: Any) -> Any:
         parser.parse_known_args = parse  # type: ignore[method-assign]
-        return parse([word for word in given if word not in HELP])
+        parsed = parse([word for word in given if word not in HELP])
+        if None in (getattr(parsed[0], name, "") for name in ("arch", "task")):  # none was named
+            parser.parse_args(given)
+        return parsed
 
     parser.parse_known_args = first_parse  # type: ignore[method-assign]

@@ -33,8 +33,6 @@ def test_the_table_has_every_fusion(
 ) -> None:
     learn_short = "examples.generated_corpus.fusions_on_demo.learn"
     monkeypatch.setattr(learn_short, lambda arch, seed, epochs: 0.5)
-        "examples.generated_corpus.fusions_on_demo.learn", lambda arch, seed, epochs: 0.5
-    )
     main(["--seed", "3"])
     shown = capsys.readouterr().out
     assert all(f"| {arch} | 0.500 |" in shown for arch in architectures())

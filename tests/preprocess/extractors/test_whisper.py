@@ -126,7 +126,7 @@ def test_missing_words_are_filled_in(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(transcribe, "read_audio", lambda path, **_: np.load(path))
+    monkeypatch.setattr("preprocess.media.streams.read_audio", lambda path, **_: np.load(path))
     np.save(tmp_path / "a.npy", speak(SENTENCES[1]))
     rows = [
         Row("a", "test", "1", tmp_path / "a.npy", ""),
