@@ -15,7 +15,7 @@ FAIRSEQ = [
 
 setup(
     name="mia_fairseq",
-    version="0.1.0",
+    version="0.2.0",
     description="MIA-Net, the Multi-modal Interactive Attention Network, as a fairseq plugin",
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
