@@ -41,6 +41,7 @@ setup(
         "opencv-python-headless",
         "onnxruntime",
         "h5py",
+        "openpyxl",  # tables as .xlsx
         "faster-whisper",
         "transformers",
         "safetensors",

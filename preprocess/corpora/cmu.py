@@ -29,13 +29,14 @@ from preprocess.corpora.common import (
     Corpus,
     Media,
     finish,
-    has_columns,
     known_split,
     number,
-    read_csv,
 )
 from preprocess.tables.manifest import Row
+from preprocess.tables.table_reader import read_table
 
+MMSA_COLUMNS = ("video_id", "clip_id", "label", "mode")
+ID_COLUMNS = ("split", "id", "val")
 TRANSCRIPTS = (".annotprocessed", ".txt")
 NEAR = 0.15  # seconds between a label's start and its transcript's: rounding, not another segment
 
@@ -133,22 +134,23 @@ def _find_labels(raw: Path) -> Path:
 
 
 def _from_table(path: Path) -> Iterator[Segment]:
-    lines = read_csv(path, ())
-    if not lines:
+    table = read_table(path, (), (*MMSA_COLUMNS, *ID_COLUMNS, "text"))
+    if not table.rows:
         raise InputError(f"{path}: the table of labels has no rows")
-    for count, line in enumerate(lines, start=2):
-        where = f"{path}, line {count}"
-        if has_columns(line, ("video_id", "clip_id", "label", "mode")):
+    by_clip = set(MMSA_COLUMNS) <= set(table.columns)
+    if not by_clip and not set(ID_COLUMNS) <= set(table.columns):
+        raise InputError(
+            f"{path}: columns {', '.join(table.columns)}; expected {', '.join(MMSA_COLUMNS)}, or "
+            f"{', '.join(ID_COLUMNS)}"
+        )
+    for row in table.rows:
+        line, where = row.cells, table.where(row)
+        if by_clip:
             video, clip = line["video_id"].strip(), line["clip_id"].strip()
             split, label = line["mode"], line["label"]
-        elif has_columns(line, ("split", "id", "val")):
+        else:
             video, _, clip = line["id"].strip().rpartition("_")
             split, label = line["split"], line["val"]
-        else:
-            raise InputError(
-                f"{path}: columns {', '.join(line)}; expected video_id, clip_id, label, mode, or "
-                "split, id, val"
-            )
         text = line.get("text")
         yield Segment(video, clip, known_split(split, where), number(label, -3, 3, where), text)
 

@@ -1,10 +1,8 @@
-"""What the corpora share: tables, the search for media files, the check of counts, the report."""
+"""What the corpora share: the search for media files, the check of counts, the report."""
 
-import csv
-import io
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +12,7 @@ from mia_fairseq.files import write_whole
 from preprocess.media.media_files import VIDEO_SUFFIXES, find_media
 from preprocess.tables.labelling import SPLIT_NAMES, split_name
 from preprocess.tables.manifest import Row, write_manifest
+from preprocess.tables.table_reader import with_point
 
 SPLITS = ("train", "valid", "test")
 
@@ -26,28 +25,6 @@ class Corpus:
     rows: list[Row]
     faults: list[tuple[str, str]] = field(default_factory=list)  # id, what is wrong
     left_out: list[tuple[str, str]] = field(default_factory=list)  # file, why no row uses it
-
-
-def read_csv(path: Path, columns: Iterable[str]) -> list[dict[str, str]]:
-    """The rows of a CSV or TSV file with a header; UTF-8, or Windows' code page as MELD has it.
-
-    Raises InputError where it cannot be read or lacks one of the columns.
-    """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: the table cannot be read ({error})") from error
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = content.decode("cp1252", errors="replace")
-    delimiter = "\t" if path.suffix == ".tsv" else ","
-    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
-    there = reader.fieldnames or []
-    for column in columns:
-        if column not in there:
-            raise InputError(f"{path}: it has no column {column!r}, but {', '.join(there)}")
-    return [{key: value or "" for key, value in row.items() if key} for row in reader]
 
 
 class Media:
@@ -185,16 +162,12 @@ def _order(split: str) -> tuple[int, str]:
 
 
 def number(text: str, low: float, high: float, where: str) -> str:
-    """A score's own spelling, checked to be a number within its range."""
+    """A score's own spelling, with a decimal point, checked to be a number within its range."""
+    spelt = with_point(text).strip()
     try:
-        inside = low <= float(text) <= high
+        inside = low <= float(spelt) <= high
     except ValueError:
         inside = False
     if not inside:
         raise InputError(f"{where}: label {text!r}, expected a number from {low:g} to {high:g}")
-    return text.strip()
-
-
-def has_columns(row: Mapping[str, str], names: Sequence[str]) -> bool:
-    """Whether a table has all of these columns."""
-    return all(name in row for name in names)
+    return spelt

@@ -18,9 +18,10 @@ from mia_fairseq.command import run
 from mia_fairseq.data.format.labels import FURTHER
 from mia_fairseq.data.format.store import FURTHER_COLUMNS
 from mia_fairseq.errors import InputError
-from preprocess.corpora.common import SPLITS, Corpus, Media, finish, media_fault, read_csv
+from preprocess.corpora.common import SPLITS, Corpus, Media, finish, media_fault
 from preprocess.tables.labelling import ALL, split_name
 from preprocess.tables.manifest import Row
+from preprocess.tables.table_reader import read_number, read_table, with_point
 
 OPTIONAL = (
     *("text", "split", "group", "position", "path", "start", "end"),
@@ -33,14 +34,15 @@ def read_folder(clips: Path, table: Path, fractions: Sequence[float], seed: int)
 
     Args:
         clips: where the media files are, at any depth.
-        table: CSV, or TSV by its suffix.
+        table: CSV, TSV or .xlsx (see `preprocess.tables.table_reader`).
         fractions: of the groups for valid and test, where the table has no split.
         seed: of the drawing.
     """
-    lines = read_csv(table, ("id", "label"))
+    content = read_table(table, ("id", "label"), OPTIONAL)
+    lines = [row.cells for row in content.rows]
     unknown = [
         name
-        for name in (lines[0] if lines else ())
+        for name in content.columns
         if name not in ("id", "label", *OPTIONAL) and not name.startswith(FURTHER)
     ]
     media = Media(clips)
@@ -48,7 +50,7 @@ def read_folder(clips: Path, table: Path, fractions: Sequence[float], seed: int)
     corpus = Corpus(str(clips), [])
     if unknown:
         corpus.faults.append((table.name, f"its columns {', '.join(unknown)} are not used"))
-    for count, line in enumerate(lines, start=2):
+    for place, line in enumerate(lines):
         path = clips / line["path"] if line.get("path") else media.get(line["id"])
         if path is not None:
             media.take(path)
@@ -59,11 +61,11 @@ def read_folder(clips: Path, table: Path, fractions: Sequence[float], seed: int)
             row = Row(
                 line["id"].strip(),
                 _split(line, drawn),
-                line["label"].strip(),
+                with_point(line["label"]).strip(),
                 path,
                 line.get("text"),
-                float(line["start"]) if line.get("start") else None,
-                float(line["end"]) if line.get("end") else None,
+                read_number(line["start"]) if line.get("start") else None,
+                read_number(line["end"]) if line.get("end") else None,
                 line.get("group") or None,
                 int(line["position"]) if line.get("position") else None,
                 line.get("speaker") or None,
@@ -76,7 +78,8 @@ def read_folder(clips: Path, table: Path, fractions: Sequence[float], seed: int)
                 },
             )
         except ValueError as error:
-            raise InputError(f"{table}, line {count}: {error}; expected a number") from error
+            where = content.where(content.rows[place])
+            raise InputError(f"{where}: {error}; expected a number") from error
         corpus.rows.append(row)
     media.take(table)
     corpus.left_out = media.left_out()
@@ -109,7 +112,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("clips", type=Path, help="the folder of media files")
-    parser.add_argument("--table", type=Path, required=True, help="CSV or TSV with id, label, ...")
+    parser.add_argument(
+        "--table", type=Path, required=True, help="CSV, TSV or .xlsx with id, label, ..."
+    )
     parser.add_argument("--out", type=Path, required=True, help="the manifest to write")
     parser.add_argument("--valid-fraction", type=float, default=0.1)
     parser.add_argument("--test-fraction", type=float, default=0.2)

@@ -14,8 +14,9 @@ from pathlib import Path
 
 from mia_fairseq.command import run
 from mia_fairseq.errors import InputError
-from preprocess.corpora.common import Corpus, Media, finish, media_fault, read_csv
+from preprocess.corpora.common import Corpus, Media, finish, media_fault
 from preprocess.tables.manifest import Row
+from preprocess.tables.table_reader import read_table
 
 KNOWN = {"train": 9989, "valid": 1109, "test": 2610}
 FOLDERS = {
@@ -45,7 +46,8 @@ def read_meld(raw: Path, label: str = "emotion") -> Corpus:
         if table is None:
             raise InputError(f"{raw}: there is no {name}_sent_emo.csv, up to three folders deep")
         media = Media(folder) if folder else None
-        for line in read_csv(table, COLUMNS):
+        for row in read_table(table, COLUMNS, ("Speaker",)).rows:
+            line = row.cells
             dialogue, utterance = line["Dialogue_ID"], line["Utterance_ID"]
             if not utterance.isdigit():
                 raise InputError(f"{table}: Utterance_ID {utterance!r}, expected a whole number")

@@ -7,6 +7,7 @@ whole number: the part of a cross-validation that tests the row), ``corpus``, an
 further labels, such as of one modality (an empty cell: not known).
 """
 
+import logging
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,6 +19,10 @@ from mia_fairseq.data.format.labels import FURTHER, one_line
 from mia_fairseq.errors import InputError
 from mia_fairseq.files import write_whole
 from preprocess.media.clip import Clip
+from preprocess.tables.table_reader import read_number
+from preprocess.tables.table_text import decode_file
+
+logger = logging.getLogger(__name__)
 
 REQUIRED = ("id", "split", "label")
 LONGEST_ID = 200  # bytes; a file's name may have 255, and a clip's array is first a .partial one
@@ -71,14 +76,12 @@ def read_manifest(path: str | Path) -> Manifest:
     ``faults``. Raises InputError where the table as a whole cannot be read.
     """
     path = Path(path)
-    try:
-        lines = path.read_text(encoding="utf-8-sig").replace("\r\n", "\n").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: the manifest cannot be read ({error})") from error
-    while lines and not lines[-1]:
+    lines = decode_file(path, logger.warning).replace("\r\n", "\n").split("\n")
+    while lines and not lines[-1].strip():
         lines.pop()
-    columns = tuple(lines[0].split("\t")) if lines else ()
     known = [column.name for column in fields(Row) if column.name != "further"]
+    names = [name.strip() for name in lines[0].split("	")] if lines else []
+    columns = tuple(low if (low := name.casefold()) in known else name for name in names)
     for column in columns:
         further = column.startswith(FURTHER) and column != FURTHER
         if (column not in known and not further) or columns.count(column) > 1:
@@ -194,7 +197,7 @@ def _seconds(cell: dict[str, str], column: str) -> float | None:
     if not cell.get(column, "").strip():
         return None
     try:
-        value = float(cell[column])
+        value = read_number(cell[column])
     except ValueError:
         value = math.nan
     if not (math.isfinite(value) and value >= 0):

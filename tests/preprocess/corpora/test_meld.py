@@ -8,8 +8,8 @@ from harness import touch
 
 from mia_fairseq.errors import InputError
 from preprocess.corpora import meld
-from preprocess.corpora.common import read_csv
 from preprocess.tables.manifest import Row, read_manifest
+from preprocess.tables.table_reader import read_table
 
 MELD_HEADER = "Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID,Season,Episode\n"
 
@@ -64,7 +64,7 @@ def test_meld_of_its_own_layout_with_its_known_faults(
     ]
     assert [row.split for row in manifest.rows] == ["train", "train", "valid", "test", "test"]
     assert manifest.rows[2].label == "sadness"
-    faults = read_csv(tmp_path / "m.faults.tsv", ("id", "fault"))
+    faults = [row.cells for row in read_table(tmp_path / "m.faults.tsv", ("id", "fault")).rows]
     assert {fault["id"]: fault["fault"] for fault in faults} == {
         "train_dia125_utt3": "corrupt in the release itself",
         "dev_dia110_utt7": "missing from the release itself",

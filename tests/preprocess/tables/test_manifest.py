@@ -119,5 +119,5 @@ def test_a_table_that_cannot_be_used_is_told(tmp_path: Path, text: str, sentence
 
 
 def test_a_manifest_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"none\.tsv: the manifest cannot be read"):
+    with pytest.raises(InputError, match=r"none\.tsv: the table cannot be read"):
         read_manifest(tmp_path / "none.tsv")
