@@ -21,6 +21,7 @@ class Prediction:
         text: the words that were used.
         missing: for each modality that was taken as missing, why.
         label: the true label, where it is known.
+        further: what is predicted of each further label that the model learnt.
     """
 
     id: str
@@ -29,10 +30,15 @@ class Prediction:
     text: str | None = None
     missing: dict[str, str] = field(default_factory=dict)
     label: float | str | None = None
+    further: dict[str, float | str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         content = {"id": self.id, "prediction": self.value, **vars(self)}
         return {k: v for k, v in content.items() if k != "value" and v not in (None, {})}
+
+
+def _cell(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:.3f}"
 
 
 def render(predictions: Sequence[Prediction], how: str) -> str:
@@ -40,12 +46,13 @@ def render(predictions: Sequence[Prediction], how: str) -> str:
     if how == "json":
         return json.dumps([prediction.to_json() for prediction in predictions], indent=2)
     shares = list(predictions[0].probabilities)
-    header = ["id", "prediction", *(f"p_{name}" for name in shares), "text", "missing"]
+    others = list(predictions[0].further)
+    header = ["id", "prediction", *(f"p_{name}" for name in shares), *others, "text", "missing"]
     lines = []
     for prediction in predictions:
-        value = prediction.value
-        cells = [prediction.id, value if isinstance(value, str) else f"{value:.3f}"]
+        cells = [prediction.id, _cell(prediction.value)]
         cells += [f"{prediction.probabilities[name]:.3f}" for name in shares]
+        cells += [_cell(prediction.further[name]) for name in others]
         missing = "; ".join(f"{name}: {why}" for name, why in prediction.missing.items())
         lines.append([*cells, prediction.text or "", missing])
     if how == "csv":

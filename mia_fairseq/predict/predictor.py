@@ -17,12 +17,12 @@ from mia_fairseq.data.opened_split import open_split
 from mia_fairseq.data.schema import Schema
 from mia_fairseq.encoders.encoder import Encoder
 from mia_fairseq.export.exported_model import TrainedModel, is_exported, read_exported
-from mia_fairseq.multilabel_metrics import several
 from mia_fairseq.plugin import register
 from mia_fairseq.predict.answers import Prediction
 from mia_fairseq.predict.clip_inputs import ClipInputs, Options
 from mia_fairseq.predict.clips import find_clips, listen
 from mia_fairseq.predict.dialogue_clips import ALONE, CONTEXT, dialogues_of, read_clips
+from mia_fairseq.predict.outputs import Answers, numbers_of, prediction_of
 
 if TYPE_CHECKING:
     from preprocess.extractors.base import Clip
@@ -102,6 +102,12 @@ class Predictor:
         Returns:
             (n,) scores, or (n, k) probabilities.
         """
+        return self._answers(**self._batch(features, dialogues)).label
+
+    def _batch(
+        self, features: Mapping[str, Sequence[NDArray[Any]]], dialogues: Sequence[int] | None
+    ) -> dict[str, Any]:
+        """What the model reads of the arrays of `predict_arrays`."""
         tensors, lengths = {}, {}
         for name in self.schema.inputs:
             padded, counts = pad(features[name], self.schema.modalities[name])
@@ -115,17 +121,14 @@ class Predictor:
             for name in ("features", "lengths"):
                 inputs[name].update(more.pop(name))
             inputs.update(more)
-        return self._outputs(**inputs)
+        return inputs
 
-    def _outputs(self, **net_input: Mapping[str, Tensor]) -> NDArray[np.float32]:
+    def _answers(self, **net_input: Mapping[str, Tensor]) -> Answers:
         with torch.no_grad():
-            output = self.model(**net_input).prediction
-        if self.schema.label.kind == "classes":
-            output = torch.softmax(output.float(), dim=1)
-        elif self.schema.label.kind == "multilabel":
-            output = torch.sigmoid(output.float())
-        numbers: NDArray[np.float32] = output.float().numpy()
-        return numbers
+            output = self.model(**net_input)
+        specs = self.schema.further
+        further = {name: numbers_of(specs[name], told) for name, told in output.further.items()}
+        return Answers(numbers_of(self.schema.label, output.prediction), further)
 
     def predict_split(self, data: Path, split: str) -> Iterator[Prediction]:
         """Each row of a split of a DATA folder, in its order; read by length, to pad little."""
@@ -133,15 +136,16 @@ class Predictor:
         self.schema.check_fits(store)
         rows = dataset_of(open_split(store, split, self.schema), self.schema)
         batches = rows.batch_by_size(rows.ordered_indices(), max_sentences=BATCH)
-        found: dict[int, NDArray[np.float32]] = {}
+        found: dict[int, Prediction] = {}
         for batch in tqdm(batches, desc=f"predicting {split}", unit="batch", disable=None):
             items = [rows[int(row)] for row in batch]
-            outputs = self._outputs(**rows.collater(items)["net_input"])
-            found |= {item["row"]: output for item, output in zip(items, outputs, strict=True)}
+            answers = self._answers(**rows.collater(items)["net_input"])
+            for place, item in enumerate(items):
+                found[item["row"]] = prediction_of("", answers, place, self.schema, self.thresholds)
         for place, row in enumerate(rows.split.rows):
             known = store.label.format(row.label)
-            prediction = self._prediction(row.id, found[place])
-            prediction.text = row.text
+            prediction = found[place]
+            prediction.id, prediction.text = row.id, row.text
             prediction.label = known if store.label.names else float(known)
             yield prediction
 
@@ -157,9 +161,11 @@ class Predictor:
         for parts in self._batches(clips):
             batch = [place for part in parts for place in part]
             arrays = {name: [features[name][place] for place in batch] for name in features}
-            outputs = self.predict_arrays(arrays, [len(part) for part in parts])
-            for place, output in zip(batch, outputs, strict=True):
-                found[place] = self._prediction(clips[place].id, output)
+            answers = self._answers(**self._batch(arrays, [len(part) for part in parts]))
+            for number, place in enumerate(batch):
+                found[place] = prediction_of(
+                    clips[place].id, answers, number, self.schema, self.thresholds
+                )
                 found[place].text, found[place].missing = clips[place].text, missing[place]
             if self.schema.reading.whole_dialogues:
                 for part in parts:
@@ -180,16 +186,6 @@ class Predictor:
             batch.append(part)
         if batch:
             yield batch
-
-    def _prediction(self, name: str, output: NDArray[np.float32]) -> Prediction:
-        label = self.schema.label
-        if label.kind == "regression":
-            return Prediction(name, float(output))
-        shares = {n: float(share) for n, share in zip(label.names, output, strict=True)}
-        if label.kind == "multilabel":
-            (found,) = several(output[None], label.names, self.thresholds)
-            return Prediction(name, label.format(found), shares)
-        return Prediction(name, max(shares, key=shares.__getitem__), shares)
 
 
 def _read_checkpoint(path: Path) -> TrainedModel:

@@ -14,6 +14,7 @@ from mia_fairseq.data.format.store import Utterance
 from mia_fairseq.data.format.store_writer import StoreWriter
 from mia_fairseq.metrics import sims_metrics
 from mia_fairseq.modules.label_losses import known_losses
+from mia_fairseq.predict.predictor import load_model
 
 SIMS, MOODS = LabelSpec("regression", -1, 1), LabelSpec("multilabel", names=("happy", "sad"))
 FURTHER = {"text": SIMS, "audio": SIMS, "moods": MOODS}
@@ -59,6 +60,9 @@ def test_several_heads_are_learnt_at_once(data: Path, tmp_path: Path) -> None:
     assert {"sims_acc2", "sims_acc3", "sims_acc5", "sims_f1"} <= set(found)
     state = torch.load(tmp_path / "checkpoint_best.pt", weights_only=True)
     assert set(state["task_state"]["thresholds"]) == {"moods/happy", "moods/sad"}
+    for row in list(load_model(tmp_path / "checkpoint_best.pt").predict_split(data, "test"))[:5]:
+        assert set(row.further) == {"text", "audio", "moods"}
+        assert isinstance(row.further["text"], float) and isinstance(row.further["moods"], str)
     heads = {name: tensor.shape for name, tensor in state["model"].items() if "further" in name}
     assert heads["further_heads.audio.weight"] == (1, 4)  # from the audio alone
     assert heads["further_heads.moods.weight"] == (2, 6)

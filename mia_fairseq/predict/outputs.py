@@ -1,0 +1,68 @@
+"""From what a model puts out to what it says: scores, classes, several labels, further labels."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mia_fairseq.data.format.labels import LabelSpec
+from mia_fairseq.data.schema import Schema
+from mia_fairseq.multilabel_metrics import UNCHOSEN, several
+from mia_fairseq.predict.answers import Prediction
+
+
+class Answers(NamedTuple):
+    """Of n utterances (n,) scores or (n, k) probabilities, and the same of each further label."""
+
+    label: NDArray[np.float32]
+    further: dict[str, NDArray[np.float32]]
+
+
+def numbers_of(label: LabelSpec, output: Tensor) -> NDArray[np.float32]:
+    """(n,) scores, or (n, k) probabilities."""
+    output = output.float()
+    if label.kind == "classes":
+        output = torch.softmax(output, dim=1)
+    elif label.kind == "multilabel":
+        output = torch.sigmoid(output)
+    elif output.ndim > 1:
+        output = output.squeeze(1)
+    numbers: NDArray[np.float32] = output.numpy()
+    return numbers
+
+
+def _in_words(
+    label: LabelSpec, output: NDArray[np.float32], thresholds: Mapping[str, float]
+) -> tuple[float | str, dict[str, float]]:
+    """What is predicted, and the probability of each class or label."""
+    if label.kind == "regression":
+        return float(output), {}
+    shares = {n: float(share) for n, share in zip(label.names, output, strict=True)}
+    if label.kind == "multilabel":
+        (found,) = several(output[None], label.names, thresholds)
+        return label.format(found), shares
+    return max(shares, key=shares.__getitem__), shares
+
+
+def prediction_of(
+    name: str, answers: Answers, place: int, schema: Schema, thresholds: Mapping[str, float]
+) -> Prediction:
+    """What is said of one utterance.
+
+    Args:
+        name: of it.
+        answers: of n utterances.
+        place: which of them it is.
+        schema: kinds of labels.
+        thresholds: of each of several labels; those of further ones as ``FURTHER/NAME``.
+    """
+    value, shares = _in_words(schema.label, answers.label[place], thresholds)
+    prediction = Prediction(name, value, shares)
+    for other, told in answers.further.items():
+        spec = schema.further[other]
+        cuts = {n: thresholds.get(f"{other}/{n}", UNCHOSEN) for n in spec.names}
+        prediction.further[other], _ = _in_words(spec, told[place], cuts)
+    return prediction
