@@ -6,7 +6,8 @@ The features are those that the checkpoint was trained on, made by the same extr
 same options: the checkpoint names them, and what its tokens were made with by its hash; files that
 have moved since are named by ``--option text.folder=FOLDER``. Without ``--text``, the words come
 from speech recognition. What a clip lacks (no face, no speech) is told, and its modality taken as
-missing.
+missing. A clip of which nothing can be made gets a reason instead of a prediction, the others get
+theirs, and the command ends with status 2.
 """
 
 import argparse
@@ -18,7 +19,9 @@ from mia_fairseq.command import run as run_command
 from mia_fairseq.errors import InputError
 from mia_fairseq.name_values import name_value
 from mia_fairseq.plugin import do_without_fairseq
-from mia_fairseq.predict.answers import FORMATS, Prediction, render
+from mia_fairseq.predict.answers import FAILED, FORMATS, Prediction, render
+
+NOT_ALL = 2  # the status where some clip has no prediction; the others' are printed
 
 
 def read_options(given: Sequence[str]) -> dict[str, dict[str, str]]:
@@ -84,12 +87,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     if media:
         predictions += predictor.predict(media, args.text)
     sys.stdout.write(render(predictions, args.format) + "\n")
-    for prediction in predictions:
-        if set(predictor.inputs.made) <= set(prediction.missing):
-            raise InputError(
-                f"{prediction.id}: nothing could be made of it, so its prediction means nothing: "
-                + "; ".join(prediction.missing.values())
-            )
+    failed = [prediction for prediction in predictions if prediction.status == FAILED]
+    if failed:
+        sys.stdout.flush()
+        sys.stderr.write(
+            f"{len(failed)} of {len(predictions)} have no prediction; the first, {failed[0].id}: "
+            f"{failed[0].reason}\n"
+        )
+        raise SystemExit(NOT_ALL)
 
 
 def command() -> None:

@@ -50,7 +50,7 @@ def listen(clips: Sequence[Clip]) -> list[Clip]:
     for clip in clips:
         try:
             words = transcribe(read_audio(clip.path)) if clip.path is not None else ""
-        except InputError as error:
+        except (InputError, OSError) as error:
             logger.warning("%s: no words: %s", clip.id, error)
             words = ""
         heard.append(replace(clip, text=words))

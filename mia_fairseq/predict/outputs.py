@@ -1,6 +1,6 @@
 """From what a model puts out to what it says: scores, classes, several labels, further labels."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -65,4 +65,21 @@ def prediction_of(
         spec = schema.further[other]
         cuts = {n: thresholds.get(f"{other}/{n}", UNCHOSEN) for n in spec.names}
         prediction.further[other], _ = _in_words(spec, told[place], cuts)
+    return prediction
+
+
+def answer_or_reason(prediction: Prediction, read: Collection[str]) -> Prediction:
+    """The prediction; or, where it means nothing, the utterance without one and the reason.
+
+    Args:
+        prediction: what the model puts out, and which modalities the utterance lacks.
+        read: the modalities that could have told something.
+    """
+    if set(read) <= set(prediction.missing):
+        why = "; ".join(f"{name}: {told}" for name, told in prediction.missing.items())
+        return prediction.without_answer(f"nothing could be made of it: {why}")
+    value = prediction.value
+    numbers = [*prediction.probabilities.values(), *([value] if isinstance(value, float) else [])]
+    if not np.isfinite(numbers).all():
+        return prediction.without_answer("the model puts out numbers that are not finite")
     return prediction

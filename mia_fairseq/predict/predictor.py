@@ -22,7 +22,7 @@ from mia_fairseq.predict.answers import Prediction
 from mia_fairseq.predict.clip_inputs import ClipInputs, Options
 from mia_fairseq.predict.clips import find_clips, listen
 from mia_fairseq.predict.dialogue_clips import ALONE, CONTEXT, dialogues_of, read_clips
-from mia_fairseq.predict.outputs import Answers, numbers_of, prediction_of
+from mia_fairseq.predict.outputs import Answers, answer_or_reason, numbers_of, prediction_of
 
 if TYPE_CHECKING:
     from preprocess.extractors.base import Clip
@@ -131,7 +131,10 @@ class Predictor:
         return Answers(numbers_of(self.schema.label, output.prediction), further)
 
     def predict_split(self, data: Path, split: str) -> Iterator[Prediction]:
-        """Each row of a split of a DATA folder, in its order; read by length, to pad little."""
+        """Each row of a split of a DATA folder, in its order; read by length, to pad little.
+
+        A row that has no modality at all gets no value.
+        """
         store = Store(data)
         self.schema.check_fits(store)
         rows = dataset_of(open_split(store, split, self.schema), self.schema)
@@ -142,15 +145,19 @@ class Predictor:
             answers = self._answers(**rows.collater(items)["net_input"])
             for place, item in enumerate(items):
                 found[item["row"]] = prediction_of("", answers, place, self.schema, self.thresholds)
+        tables = rows.split.features
         for place, row in enumerate(rows.split.rows):
             known = store.label.format(row.label)
             prediction = found[place]
             prediction.id, prediction.text = row.id, row.text
             prediction.label = known if store.label.names else float(known)
-            yield prediction
+            empty = [name for name in self.schema.inputs if not tables[name].lengths[place]]
+            if len(empty) == len(self.schema.inputs):
+                prediction.missing = dict.fromkeys(empty, "the row has none")
+            yield answer_or_reason(prediction, self.schema.inputs)
 
     def predict_clips(self, clips: Sequence["Clip"]) -> list[Prediction]:
-        """Each clip, with whatever of its modalities can be had.
+        """Each clip, with whatever of its modalities can be had; no value where none can.
 
         Raises:
             InputError: the checkpoint's features come from no extractor that is here, or its
@@ -163,10 +170,9 @@ class Predictor:
             arrays = {name: [features[name][place] for place in batch] for name in features}
             answers = self._answers(**self._batch(arrays, [len(part) for part in parts]))
             for number, place in enumerate(batch):
-                found[place] = prediction_of(
-                    clips[place].id, answers, number, self.schema, self.thresholds
-                )
-                found[place].text, found[place].missing = clips[place].text, missing[place]
+                said = prediction_of(clips[place].id, answers, number, self.schema, self.thresholds)
+                said.text, said.missing = clips[place].text, missing[place]
+                found[place] = answer_or_reason(said, self.inputs.made)
             if self.schema.reading.whole_dialogues:
                 for part in parts:
                     if len(part) == 1:

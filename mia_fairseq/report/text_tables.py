@@ -5,6 +5,7 @@ import io
 import re
 from collections.abc import Sequence
 
+from mia_fairseq.formula_cells import escaped
 from mia_fairseq.report.answers_in_words import answer, difference_text
 from mia_fairseq.report.comparison import Cell, ShownRow, ShownTable
 from mia_fairseq.report.html_page import READING, ReportPart
@@ -68,8 +69,9 @@ def comma_separated(parts: Sequence[ReportPart]) -> str:
             for row in table.rows:
                 for column, cell in zip(table.columns, row.cells, strict=True):
                     if cell.mean is not None:
-                        first = [part.section.title, table.title, row.name, int(row.published)]
-                        figures = [row.seeds, column, *_figures(cell)]
+                        names = map(escaped, (part.section.title, table.title, row.name))
+                        first = [*names, int(row.published)]
+                        figures = [row.seeds, escaped(column), *_figures(cell)]
                         differences = _difference_cells(row) if column == table.metric else [""] * 6
                         writer.writerow([*first, *figures, *differences])
     return text.getvalue()

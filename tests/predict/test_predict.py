@@ -16,8 +16,9 @@ from mia_fairseq.data.format.modality_spec import ModalitySpec
 from mia_fairseq.data.format.store import Utterance
 from mia_fairseq.data.format.store_writer import StoreWriter
 from mia_fairseq.errors import InputError
+from mia_fairseq.formula_cells import unescaped
 from mia_fairseq.predict.__main__ import main
-from mia_fairseq.predict.answers import render
+from mia_fairseq.predict.answers import Prediction, render
 from mia_fairseq.predict.clip_inputs import ClipInputs
 from mia_fairseq.predict.clips import find_clips
 from mia_fairseq.predict.predictor import Predictor
@@ -157,9 +158,60 @@ def test_what_a_clip_lacks_is_told(trained: Path, tmp_path: Path, capsys) -> Non
     printed = capsys.readouterr().out
     assert "video: it is empty" in printed and "one two three" in printed
     assert "text: " not in printed
-    with pytest.raises(InputError, match="its prediction means nothing: no words, so no count; it"):
-        main([str(trained), str(empty), "--text", " "])
-    assert "text: no words, so no count" in capsys.readouterr().out
+
+
+def test_a_clip_of_which_nothing_can_be_made_has_a_reason_and_the_others_answers(
+    trained: Path, tmp_path: Path, monkeypatch, capsys
+) -> None:
+    for name in ("a.mp4", "b.mp4", "c.mp4"):
+        (tmp_path / name).write_bytes(b"" if name == "b.mp4" else bytes(7))
+    hear = {"a.mp4": "one two", "b.mp4": "", "c.mp4": ""}
+    monkeypatch.setattr(
+        "mia_fairseq.predict.predictor.listen",
+        lambda clips: [replace(clip, text=hear[Path(clip.id).name]) for clip in clips],
+    )
+    with pytest.raises(SystemExit) as ended:
+        main([str(trained), str(tmp_path), "--json"])
+    assert ended.value.code == 2
+    printed = capsys.readouterr()
+    first, second, third = json.loads(printed.out)
+    why = {"text": "no words, so no count", "video": "it is empty"}
+    told = "nothing could be made of it: text: no words, so no count; video: it is empty"
+    assert second == {
+        **{"id": str(tmp_path / "b.mp4"), "prediction": None, "status": "failed", "text": ""},
+        **{"missing": why, "reason": told},
+    }
+    assert first["status"] == "ok" and third["status"] == "partial"
+    alone = Predictor(trained).predict_clips([Clip("a", tmp_path / "a.mp4", "one two")])
+    assert first["prediction"] == pytest.approx(alone[0].value, abs=1e-6)
+    assert f"1 of 3 have no prediction; the first, {tmp_path / 'b.mp4'}: {told}" in printed.err
+    with pytest.raises(SystemExit):
+        main([str(trained), str(tmp_path), "--format", "csv"])
+    header, *rows = csv.reader(io.StringIO(capsys.readouterr().out))
+    assert header == ["id", "prediction", "text", "status", "missing"]
+    assert [row[1] == "" for row in rows] == [False, True, False]
+
+
+def test_numbers_that_are_not_finite_are_no_prediction(trained: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").write_bytes(bytes(7))
+    predictor = Predictor(trained)
+    next(iter(predictor.model.parameters())).data.fill_(float("nan"))
+    (answer,) = predictor.predict_clips([Clip("a", tmp_path / "a.mp4", "one two")])
+    assert answer.value is None and answer.status == "failed"
+    assert answer.reason == "the model puts out numbers that are not finite"
+    assert json.loads(render([answer], "json"))[0]["prediction"] is None
+
+
+@pytest.mark.parametrize(
+    "cell", ["=1+1", "+1", "-x", "@SUM(A1)", "\tx", "'=1", "''-", "it's", "'a"]
+)
+def test_formulas_are_marked_as_text_in_csv_and_numbers_stay(cell: str) -> None:
+    answer = Prediction(cell, -0.5, text=cell, missing={"audio": "none"})
+    _, row = csv.reader(io.StringIO(render([answer], "csv"), newline=""))
+    assert row[1:] == ["-0.500", row[0], "partial", "audio: none"]
+    assert not row[0].startswith(("=", "+", "-", "@", "\t"))
+    assert unescaped(row[0]) == cell
+    assert row[0] == cell or cell.lstrip("'")[:1] in "=+-@\t"
 
 
 def test_code_that_a_checkpoint_names_needs_a_word_from_the_user(trained: Path) -> None:

@@ -21,6 +21,7 @@ from examples.recipes.taught_minilm.made_up import PREFIX
 from mia_fairseq.command import run as run_command
 from mia_fairseq.errors import InputError
 from mia_fairseq.files import sha256_of, write_json, write_whole
+from mia_fairseq.predict.answers import Prediction
 from mia_fairseq.predict.predictor import Predictor
 from preprocess.tables.manifest import Row, read_manifest, write_manifest
 
@@ -92,11 +93,16 @@ def _answers(checkpoint: Path, data: Path, file: Path) -> Answers:
             return dict(kept["answers"])
     with torch.autocast("cpu", torch.bfloat16):  # as it was trained; half the time
         answers: Answers = {
-            row.id: row.probabilities or {SCORE: float(row.value)}
-            for row in Predictor(checkpoint).predict_split(data, "train")
+            row.id: _answer(row) for row in Predictor(checkpoint).predict_split(data, "train")
         }
     write_json(file, {"about": about, "answers": answers})
     return answers
+
+
+def _answer(row: Prediction) -> dict[str, float]:
+    if row.value is None:
+        raise InputError(f"row {row.id!r}: the teacher has no answer ({row.reason}); leave it out")
+    return row.probabilities or {SCORE: float(row.value)}
 
 
 def main(argv: Sequence[str] | None = None) -> None:
