@@ -31,10 +31,9 @@ from preprocess.extraction.feature_folder import (
     read_description,
     read_records,
 )
+from preprocess.tables.carving import add_carving_options, carve_validation
 from preprocess.tables.labelling import (
-    add_carving_options,
     add_label_options,
-    carve_validation,
     read_further_labels,
     read_labels,
     split_name,
@@ -68,7 +67,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Runs the command."""
     args = parse_args(argv)
     manifest = read_manifest(args.manifest)
-    rows = manifest.rows
+    ids = [row.id for row in manifest.rows]
+    labels = read_labels([row.label for row in manifest.rows], ids, args, str(args.manifest))
+    further, further_values = read_further_labels(
+        [row.further for row in manifest.rows], ids, args, str(args.manifest)
+    )
+    kept = [place for place in range(len(ids)) if place not in labels.left_out]
+    rows = [manifest.rows[place] for place in kept]
     ids = [row.id for row in rows]
     splits = [split_name(row.split) for row in rows]
     groups = [row.group or row.id for row in rows]
@@ -76,10 +81,6 @@ def main(argv: Sequence[str] | None = None) -> None:
         splits = carve_validation(
             splits, groups, args.valid_fraction, args.valid_seed, str(args.manifest)
         )
-    label, values = read_labels([row.label for row in rows], ids, args, str(args.manifest))
-    further, further_values = read_further_labels(
-        [row.further for row in rows], ids, args.label_range, str(args.manifest)
-    )
     names = args.modalities or sorted(p.name for p in args.features.glob("*") if p.is_dir())
     if not args.allow_missing:
         refuse_missing(args.features, names, ids)
@@ -88,7 +89,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     with StoreWriter(
         args.out,
         corpus=args.corpus or args.manifest.resolve().parent.name,
-        label=label,
+        label=labels.spec,
         modalities=specs,
         dtype=args.dtype,
         dictionaries={name: read_dictionary(args.features, name) for name in tokens},
@@ -96,9 +97,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         further_labels=further,
     ) as store:
         progress = tqdm(rows, desc="binarizing", unit="row")
-        for row, split, value, others in zip(progress, splits, values, further_values, strict=True):
+        for row, split, place in zip(progress, splits, kept, strict=True):
             features = {n: read_features(array_path(args.features, n, row.id)) for n in names}
-            store.add(split, replace(utterance(row, value), further=others), features)
+            values = labels.values[place], further_values[place]
+            store.add(split, replace(utterance(row, values[0]), further=values[1]), features)
     tell_left_out(manifest)
     logger.info("wrote %s: %d rows", args.out, len(rows))
 

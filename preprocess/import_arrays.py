@@ -10,6 +10,7 @@ Each modality is an array (rows, dim) or (rows, time, dim); label, split and the
 import argparse
 import logging
 import zipfile
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,11 +26,10 @@ from mia_fairseq.data.format.store import Utterance
 from mia_fairseq.data.format.store_writer import StoreWriter
 from mia_fairseq.errors import InputError
 from mia_fairseq.name_values import name_values
+from preprocess.tables.carving import add_carving_options, carve_validation
 from preprocess.tables.labelling import (
     ALL,
-    add_carving_options,
     add_label_options,
-    carve_validation,
     read_further_labels,
     read_labels,
     split_name,
@@ -103,17 +103,24 @@ def main(argv: Sequence[str] | None = None) -> None:
         args.modalities.append(name)
     groups = [str(value) for value in arrays[args.group]] if args.group else ids
     splits = [split_name(value) for value in arrays[args.split]] if args.split else [ALL] * rows
+    where = f"{args.file}, {args.label}"
+    labels = read_labels(arrays[args.label].tolist(), ids, args, where)
+    kept = [row for row in range(rows) if row not in labels.left_out]
     if args.valid_fraction is not None:
-        splits = carve_validation(
-            splits, groups, args.valid_fraction, args.valid_seed, str(args.file)
+        drawn = carve_validation(
+            [splits[row] for row in kept],
+            [groups[row] for row in kept],
+            args.valid_fraction,
+            args.valid_seed,
+            str(args.file),
         )
+        for row, split in zip(kept, drawn, strict=True):
+            splits[row] = split
     elif "valid" not in splits and not args.fold:
         logger.warning("%s: has no validation rows; see --valid-fraction", args.file)
-    where = f"{args.file}, {args.label}"
-    label, values = read_labels(arrays[args.label].tolist(), ids, args, where)
     named = _further(args)
     others = [{n: arrays[array][row].item() for n, array in named.items()} for row in range(rows)]
-    further, further_values = read_further_labels(others, ids, args.label_range, str(args.file))
+    further, further_values = read_further_labels(others, ids, args, str(args.file))
     modalities = {
         name: ModalitySpec(arrays[name].shape[-1], args.extractor) for name in args.modalities
     }
@@ -122,7 +129,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     with StoreWriter(
         args.out,
         corpus=args.corpus or args.file.stem,
-        label=label,
+        label=labels.spec,
         modalities=modalities,
         dtype=args.dtype,
         further_labels=further,
@@ -130,9 +137,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     ) as store:
         for row in tqdm(range(rows), desc=f"importing {args.file.name}", unit="row"):
             place = positions[groups[row]] = positions.get(groups[row], -1) + 1
+            if row in labels.left_out:
+                continue
             utterance = Utterance(
                 id=ids[row],
-                label=values[row],
+                label=labels.values[row],
                 text=str(arrays[args.text][row]) if args.text else None,
                 group=groups[row] if args.group else None,
                 position=place if args.group else None,
@@ -148,7 +157,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                     for name in args.modalities
                 },
             )
-    counts = {name: splits.count(name) for name in dict.fromkeys(splits)}
+    counts = Counter(splits[row] for row in kept)
     logger.info("wrote %s: %s", args.out, ", ".join(f"{n} {c}" for n, c in counts.items()))
 
 

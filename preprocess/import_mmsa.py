@@ -67,15 +67,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     if any(own) and args.label_range == SENTIMENT_RANGE and _within(numbers, SIMS_RANGE):
         args.label_range = SIMS_RANGE
         logger.info("%s: labels of each modality, all from -1 to 1: CH-SIMS's range", args.file)
-    further, further_values = read_further_labels(own, names, args.label_range, str(args.file))
-    spec, values = read_labels(labels, names, args, f"{args.file}, regression_labels")
+    further, further_values = read_further_labels(own, names, args, str(args.file))
+    parsed = read_labels(labels, names, args, f"{args.file}, regression_labels")
     dims = _dims(tables, args.file)
-    value_of, further_of = iter(values), iter(further_values)
+    number = -1  # of the row in the file
     replaced = dict.fromkeys(args.modalities, 0)
     with StoreWriter(
         args.out,
         corpus=args.corpus or args.file.stem,
-        label=spec,
+        label=parsed.spec,
         modalities={ours: ModalitySpec(dim, "MMSA") for ours, dim in dims.items()},
         dtype=args.dtype,
         further_labels=further,
@@ -84,6 +84,9 @@ def main(argv: Sequence[str] | None = None) -> None:
             for row, row_id in enumerate(
                 tqdm(table.ids, desc=f"importing {table.split}", unit="row", disable=None)
             ):
+                number += 1
+                if number in parsed.left_out:
+                    continue
                 features = {}
                 for m, vectors in table.features.items():
                     features[m], bad = _finite(vectors[row])
@@ -91,17 +94,17 @@ def main(argv: Sequence[str] | None = None) -> None:
                 group, _, clip = row_id.partition("$_$")
                 utterance = Utterance(
                     id=row_id,
-                    label=next(value_of),
+                    label=parsed.values[number],
                     text=table.texts[row] if table.texts else None,
                     group=group if clip else None,
                     position=int(clip) if clip.isdecimal() else None,
-                    further=next(further_of),
+                    further=further_values[number],
                 )
                 store.add(table.split, utterance, features)
     for m, count in replaced.items():
         if count:
             logger.warning("%s: %d numbers were NaN or infinite and became 0", m, count)
-    logger.info("wrote %s: %d rows", args.out, len(names))
+    logger.info("wrote %s: %d rows", args.out, len(names) - len(parsed.left_out))
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,12 @@ from pathlib import Path
 import numpy as np
 
 from mia_fairseq.command import run
+from mia_fairseq.data.format.labels import one_line
 from mia_fairseq.errors import InputError
 from mia_fairseq.files import atomic_path
 from preprocess import import_arrays
 from preprocess.tables.labelling import split_name
-from preprocess.tables.manifest import Row, write_manifest
+from preprocess.tables.manifest import Row, check_rows, write_manifest
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         text = str(arrays[args.text][place]) if args.text else None
         rows.append(
             Row(
-                id=name,
+                id=one_line(name),
                 split=split_name(arrays[args.split][place]),
                 label=_label(arrays[args.label][place]),
                 text=text.lower() if text and args.lower else text,
@@ -69,6 +70,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 position=_position(name, args.file) if args.positions_in_ids else None,
             )
         )
+    check_rows(args.out / "manifest.tsv", rows)
     for modality in args.modalities:
         for row, vectors in zip(rows, arrays[modality], strict=True):
             path = args.out / "features" / modality / f"{row.id}.npy"

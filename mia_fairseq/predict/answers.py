@@ -59,7 +59,7 @@ class Prediction:
     def to_json(self) -> dict[str, Any]:
         """All that there is; ``prediction`` and ``status`` always."""
         content = {"id": self.id, "prediction": self.value, "status": self.status}
-        more = {key: told for key, told in vars(self).items() if told not in (None, {})}
+        more = {key: item for key, item in vars(self).items() if item not in (None, {})}
         kept = {"reason": self.reason} if self.reason else {}
         return {**content, **{k: more[k] for k in more if k not in ("value", "reason")}, **kept}
 
@@ -67,8 +67,8 @@ class Prediction:
 def render(predictions: Sequence[Prediction], how: str) -> str:
     """Predictions as a table for people, as JSON, or as CSV."""
     if how == "json":
-        told = [prediction.to_json() for prediction in predictions]
-        return json.dumps(told, indent=2, allow_nan=False)
+        answers = [prediction.to_json() for prediction in predictions]
+        return json.dumps(answers, indent=2, allow_nan=False)
     rows = table_of(predictions)
     if how == "csv":
         out = io.StringIO()
@@ -96,8 +96,8 @@ def table_of(predictions: Sequence[Prediction]) -> list[list[str | float | None]
     for one in predictions:
         missing = "; ".join(f"{name}: {why}" for name, why in one.missing.items())
         numbers = [*map(one.probabilities.get, shares), *map(one.further.get, others)]
-        told = missing or one.reason
-        rows.append([one.id, one.value, *numbers, one.text or "", one.status, told])
+        rows.append([one.id, one.value, *numbers, one.text or "", one.status])
+        rows[-1].append(missing or one.reason)
     return rows
 
 

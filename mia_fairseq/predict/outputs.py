@@ -76,7 +76,7 @@ def answer_or_reason(prediction: Prediction, read: Collection[str]) -> Predictio
         read: the modalities that could have told something.
     """
     if set(read) <= set(prediction.missing):
-        why = "; ".join(f"{name}: {told}" for name, told in prediction.missing.items())
+        why = "; ".join(f"{name}: {reason}" for name, reason in prediction.missing.items())
         return prediction.without_answer(f"nothing could be made of it: {why}")
     value = prediction.value
     numbers = [*prediction.probabilities.values(), *([value] if isinstance(value, float) else [])]

@@ -170,9 +170,11 @@ class Predictor:
             arrays = {name: [features[name][place] for place in batch] for name in features}
             answers = self._answers(**self._batch(arrays, [len(part) for part in parts]))
             for number, place in enumerate(batch):
-                said = prediction_of(clips[place].id, answers, number, self.schema, self.thresholds)
-                said.text, said.missing = clips[place].text, missing[place]
-                found[place] = answer_or_reason(said, self.inputs.made)
+                answer = prediction_of(
+                    clips[place].id, answers, number, self.schema, self.thresholds
+                )
+                answer.text, answer.missing = clips[place].text, missing[place]
+                found[place] = answer_or_reason(answer, self.inputs.made)
             if self.schema.reading.whole_dialogues:
                 for part in parts:
                     if len(part) == 1:

@@ -16,6 +16,7 @@ import argparse
 import ast
 import itertools
 import json
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,18 +26,23 @@ from mia_fairseq.data.format.labels import MOSEI_EMOTIONS, NO_LABEL, SEPARATOR
 from mia_fairseq.errors import InputError
 from mia_fairseq.pretrained.libraries import require
 from preprocess.corpora.common import (
+    LEFT_OUT,
     SPLITS,
     Corpus,
     Media,
     finish,
     known_split,
     number,
+    times_in_file,
 )
 from preprocess.tables.manifest import Row
 from preprocess.tables.table_reader import read_table
+from preprocess.tables.table_text import read_text
 
 MMSA_COLUMNS = ("video_id", "clip_id", "label", "mode")
 ID_COLUMNS = ("split", "id", "val")
+logger = logging.getLogger(__name__)
+
 TRANSCRIPTS = (".annotprocessed", ".txt")
 NEAR = 0.15  # seconds between a label's start and its transcript's: rounding, not another segment
 
@@ -53,10 +59,16 @@ class Segment:
     start: float | None = None
     end: float | None = None
     emotions: str | None = None  # such as happy+sad
+    fault: str | None = None  # what is wrong with its label
 
 
 def read_cmu(
-    name: str, raw: Path, labels: Path | None, folds: Path | None, target: str = "sentiment"
+    name: str,
+    raw: Path,
+    labels: Path | None,
+    folds: Path | None,
+    target: str = "sentiment",
+    leave_out_bad_labels: bool = False,
 ) -> Corpus:
     """The corpus in a folder.
 
@@ -86,6 +98,11 @@ def read_cmu(
     corpus = Corpus(name, [])
     for position, segment in enumerate(segments):
         row_id = f"{segment.video}_{segment.clip}"
+        if segment.fault is not None:
+            if not leave_out_bad_labels:
+                raise InputError(f"{segment.fault}; mend it, or say --leave-out-bad-labels")
+            corpus.faults.append((row_id, LEFT_OUT + segment.fault))
+            continue
         said = transcripts.get(segment.video, {}).get(segment.clip)
         if said is not None:
             segment = replace(
@@ -96,7 +113,9 @@ def read_cmu(
             )
         file, start, end = row_id, None, None
         if media.get(row_id) is None and segment.end is not None:  # no file of its own
-            start, end = segment.start, segment.end  # within the whole video, for `cmu_csd` too
+            start, end, mended = times_in_file(segment.start, segment.end)  # for `cmu_csd` too
+            if mended is not None:
+                corpus.faults.append((row_id, mended))
             file = segment.video if media.get(segment.video) else row_id
         fault = media.fault(file)
         if fault is not None:
@@ -151,8 +170,9 @@ def _from_table(path: Path) -> Iterator[Segment]:
         else:
             video, _, clip = line["id"].strip().rpartition("_")
             split, label = line["split"], line["val"]
-        text = line.get("text")
-        yield Segment(video, clip, known_split(split, where), number(label, -3, 3, where), text)
+        label, fault = _sentiment(label, where)
+        split = known_split(split, where)
+        yield Segment(video, clip, split, label, line.get("text"), fault=fault)
 
 
 def _from_csd(
@@ -166,15 +186,29 @@ def _from_csd(
         raise InputError(f"{path}: it is no HDF5 file ({error}); fetch it again") from error
     with file:
         data: Any = file[next(iter(file))]["data"]
+        unnamed = [video for video in data if video not in folds]
+        if unnamed:  # the SDK labels more videos than its folds name
+            logger.warning(
+                "%s: %d of %d videos with labels are in none of the folds and left out, such as %s",
+                *(path, len(unnamed), len(data), unnamed[0]),
+            )
         for video in data:
             if video not in folds:
-                continue  # the SDK labels more videos than its folds name
+                continue
             features, intervals = data[video]["features"][()], data[video]["intervals"][()]
             clips = _clips(transcripts.get(video, {}), [float(start) for start, _ in intervals])
             for clip, scores, (start, end) in zip(clips, features, intervals, strict=True):
-                label = number(f"{float(scores[0]):.6g}", -3, 3, f"{path}, {video}")
-                times = float(start), float(end)
-                yield Segment(video, clip, folds[video], label, None, *times, _emotions(scores))
+                label, fault = _sentiment(f"{float(scores[0]):.6g}", f"{path}, {video}")
+                times, emotions = (float(start), float(end)), _emotions(scores)
+                yield Segment(video, clip, folds[video], label, None, *times, emotions, fault)
+
+
+def _sentiment(label: str, where: str) -> tuple[str, str | None]:
+    """A sentiment as manifests hold it, and what is wrong with it."""
+    try:
+        return number(label, -3, 3, where), None
+    except InputError as error:
+        return label, str(error)
 
 
 def _emotions(scores: Any) -> str | None:
@@ -257,13 +291,13 @@ def read_transcripts(raw: Path) -> dict[str, dict[str, Segment]]:
     found: dict[str, dict[str, Segment]] = {}
     delimited, underlined = (transcript_files(raw, suffix) for suffix in TRANSCRIPTS)
     for path in delimited:
-        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        for line in _lines(path):
             clip, mark, text = line.partition("_DELIM_")
             if mark:
                 segment = Segment(path.stem, clip.strip(), "", "", text.strip())
                 found.setdefault(path.stem, {})[segment.clip] = segment
     for path in underlined:
-        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        for line in _lines(path):
             cells = line.split("___")
             if len(cells) == 5:
                 video, clip, start, end, text = cells
@@ -273,6 +307,10 @@ def read_transcripts(raw: Path) -> dict[str, dict[str, Segment]]:
                     raise InputError(f"{path}: {error} in the line of {video}, {clip}") from error
                 found.setdefault(video, {})[clip] = Segment(video, clip, "", "", text, *times)
     return found
+
+
+def _lines(path: Path) -> list[str]:
+    return read_text(path, logger.warning).replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
 def run(
@@ -294,6 +332,11 @@ def run(
     parser.add_argument("--labels", type=Path, help="table or .csd of labels (default: found)")
     parser.add_argument("--folds", type=Path, help="the official folds, for labels in a .csd")
     parser.add_argument("--partial", action="store_true", help="go on where rows are missing")
+    parser.add_argument(
+        "--leave-out-bad-labels",
+        action="store_true",
+        help="leave out segments whose sentiment is out of range, listed as faults",
+    )
     if emotions:
         parser.add_argument(
             "--target",
@@ -305,5 +348,8 @@ def run(
         )
     arguments = parser.parse_args(argv)
     target = getattr(arguments, "target", "sentiment")
-    corpus = read_cmu(name, arguments.raw, arguments.labels, arguments.folds, target)
+    corpus = read_cmu(
+        *(name, arguments.raw, arguments.labels, arguments.folds, target),
+        arguments.leave_out_bad_labels,
+    )
     finish(corpus, arguments.out, known, arguments.partial)

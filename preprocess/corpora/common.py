@@ -11,9 +11,10 @@ from mia_fairseq.errors import InputError
 from mia_fairseq.files import write_whole
 from preprocess.media.media_files import VIDEO_SUFFIXES, find_media
 from preprocess.tables.labelling import SPLIT_NAMES, split_name
-from preprocess.tables.manifest import Row, write_manifest
+from preprocess.tables.manifest import Row, why_unreadable, write_manifest
 from preprocess.tables.table_reader import with_point
 
+LEFT_OUT = "left out: "  # how the fault of a row begins that is not in the manifest
 SPLITS = ("train", "valid", "test")
 
 
@@ -90,16 +91,34 @@ def media_fault(path: Path | None) -> str | None:
     return f"{path.name} is empty" if path.stat().st_size == 0 else None
 
 
-def leave_out_repeated(corpus: Corpus) -> None:
-    """Leave out each row whose id, as manifests hold it, an earlier row has; list it as a fault."""
+def leave_out_unreadable(corpus: Corpus) -> None:
+    """Leave out each row that a manifest cannot hold: no label, a start that is no time, an id that
+    names no file, or that an earlier row has; each is listed as a fault."""
     kept: dict[str, Row] = {}
     for row in corpus.rows:
         row_id = one_line(row.id)
-        if row_id in kept:
-            fault = "its id stands in an earlier row already, so it is left out"
-            corpus.faults.append((row.id, fault))
-        kept.setdefault(row_id, row)
+        fault = why_unreadable(row)
+        if fault is None and row_id in kept:
+            fault = "its id stands in an earlier row already"
+        if fault is not None:
+            corpus.faults.append((row.id, LEFT_OUT + fault))
+            continue
+        kept[row_id] = row
     corpus.rows = list(kept.values())
+    if not corpus.rows:
+        raise InputError(
+            f"{corpus.name}: no row can be used; the first, {corpus.faults[-1][0]}: "
+            f"{corpus.faults[-1][1]}"
+        )
+
+
+def times_in_file(
+    start: float | None, end: float | None
+) -> tuple[float | None, float | None, str | None]:
+    """A segment's times within its file, and what was mended: a start below 0 is 0."""
+    if start is not None and start < 0:
+        return 0.0, end, f"it starts at {start:g} s, before its file; taken as 0"
+    return start, end, None
 
 
 def check_counts(corpus: Corpus, known: Mapping[str, int], partial: bool) -> None:
@@ -111,6 +130,8 @@ def check_counts(corpus: Corpus, known: Mapping[str, int], partial: bool) -> Non
     wrong = [name for name in SPLITS if counts[name] != known[name]]
     if wrong and not partial:
         found = ", ".join(f"{name} has {counts[name]} rows, not {known[name]}" for name in wrong)
+        out = [f"{row} {why}" for row, why in corpus.faults if why.startswith(LEFT_OUT)]
+        found += f", and {len(out)} are left out, the first {out[0]}" if out else ""
         raise InputError(
             f"{corpus.name}: {found}; the release is not whole, or not the official one (give "
             "--partial to go on with what is there)"
@@ -125,7 +146,7 @@ def finish(corpus: Corpus, out: Path, known: Mapping[str, int] | None, partial: 
     """
     if not corpus.rows:
         raise InputError(f"{corpus.name}: no utterance was found")
-    leave_out_repeated(corpus)
+    leave_out_unreadable(corpus)
     if known is not None:
         check_counts(corpus, known, partial)
     corpus.rows.sort(key=lambda row: _order(row.split))  # stable: the release's order within

@@ -18,7 +18,7 @@ from mia_fairseq.command import run
 from mia_fairseq.data.format.labels import FURTHER
 from mia_fairseq.data.format.store import FURTHER_COLUMNS
 from mia_fairseq.errors import InputError
-from preprocess.corpora.common import SPLITS, Corpus, Media, finish, media_fault
+from preprocess.corpora.common import SPLITS, Corpus, Media, finish, media_fault, times_in_file
 from preprocess.tables.labelling import ALL, split_name
 from preprocess.tables.manifest import Row
 from preprocess.tables.table_reader import read_number, read_table, with_point
@@ -58,14 +58,17 @@ def read_folder(clips: Path, table: Path, fractions: Sequence[float], seed: int)
         if fault is not None:
             corpus.faults.append((line["id"], fault))
         try:
+            start, end, mended = times_in_file(
+                *(read_number(line[name]) if line.get(name) else None for name in ("start", "end"))
+            )
             row = Row(
                 line["id"].strip(),
                 _split(line, drawn),
                 with_point(line["label"]).strip(),
                 path,
                 line.get("text"),
-                read_number(line["start"]) if line.get("start") else None,
-                read_number(line["end"]) if line.get("end") else None,
+                start,
+                end,
                 line.get("group") or None,
                 int(line["position"]) if line.get("position") else None,
                 line.get("speaker") or None,
@@ -80,6 +83,8 @@ def read_folder(clips: Path, table: Path, fractions: Sequence[float], seed: int)
         except ValueError as error:
             where = content.where(content.rows[place])
             raise InputError(f"{where}: {error}; expected a number") from error
+        if mended is not None:
+            corpus.faults.append((line["id"], mended))
         corpus.rows.append(row)
     media.take(table)
     corpus.left_out = media.left_out()

@@ -1,14 +1,15 @@
-"""Labels and splits as the import commands take them from a file: options, parsing, carving."""
+"""Labels and splits as the import commands take them from a file: options and parsing."""
 
 import argparse
 import logging
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from mia_fairseq.data.format.labels import (
-    MELD_CLASSES,
-    MOSEI_EMOTIONS,
     MOST_LABELS,
     NO_LABEL,
     SENTIMENT_RANGE,
@@ -19,6 +20,16 @@ from mia_fairseq.data.format.labels import (
     one_line,
 )
 from mia_fairseq.errors import InputError
+from mia_fairseq.name_values import name_values
+from preprocess.tables.label_kinds import (
+    KINDS,
+    as_named,
+    further_kind,
+    kind_of,
+    parts_of,
+    spelt_alike,
+    why_no_class,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -61,11 +72,43 @@ def add_label_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="make seven classes of scores in [-3, 3] by rounding half to even",
     )
+    group.add_argument(
+        "--label-kind",
+        action="append",
+        default=[],
+        metavar="[NAME=]KIND",
+        help="scores or classes, of the label or of the further label NAME (default: numbers are "
+        "scores, words are classes, and it is said)",
+    )
+    group.add_argument(
+        "--ignore-case", action="store_true", help="classes that differ by case only are one"
+    )
+    group.add_argument(
+        "--leave-out-bad-labels",
+        action="store_true",
+        help="leave out rows whose label is missing, out of range or none of the classes, listed "
+        "and counted",
+    )
+
+
+@dataclass
+class Labels:
+    """The labels of a file.
+
+    Attributes:
+        spec: their kind.
+        values: each row's score or class index; NaN of a row that is left out.
+        left_out: {row's place: why}.
+    """
+
+    spec: LabelSpec
+    values: list[float] = field(default_factory=list)
+    left_out: dict[int, str] = field(default_factory=dict)
 
 
 def read_labels(
     raw: Sequence[object], ids: Sequence[str], args: argparse.Namespace, where: str
-) -> tuple[LabelSpec, list[float]]:
+) -> Labels:
     """Parses a file's labels.
 
     Args:
@@ -75,100 +118,126 @@ def read_labels(
         args: the options of `add_label_options`.
         where: the file and its label field, for errors.
 
-    Returns:
-        The kind of label, and each row's score or class index.
-
     Raises:
-        InputError: a label out of range or of no known class, the row is named; or classes that
-            are not different.
+        InputError: a label is missing, out of range or of no known class, the row is named, unless
+            such rows are left out; or classes are not different, or no row is left.
     """
     if args.multilabel:
-        return _several(raw, ids, args, where)
-    words = [_word(value) for value in raw]
-    spec = _label_spec(words, args)
-    if args.round_labels:
-        scores = LabelSpec("regression")
-        parsed = [
-            scores.parse(word, f"{where}, row {row_id!r}")
-            for row_id, word in zip(ids, words, strict=True)
-        ]
-        return spec, [float(np.round(score)) + 3 for score in parsed]
-    return spec, [
-        spec.parse(word, f"{where}, row {row_id!r}")
-        for row_id, word in zip(ids, words, strict=True)
-    ]
+        spec = _several_kind(args)
+        labels = _parsed(raw, ids, args, where, spec, _several)
+    else:
+        words = [_word(value) for value in raw]
+        if args.ignore_case:
+            words = spelt_alike(words, args.classes or ())
+        spec = _label_spec(words, args, where)
+        asked = LabelSpec("regression") if args.round_labels else spec
+        labels = _parsed(words, ids, args, where, asked, _one)
+        if args.round_labels:
+            values = [float(np.round(score)) + 3 for score in labels.values]
+            labels = Labels(spec, values, labels.left_out)
+    if labels.left_out:
+        logger.warning("%s: %d rows are left out by their labels", where, len(labels.left_out))
+    if len(labels.left_out) == len(ids) > 0:
+        raise InputError(f"{where}: no row has a label that can be used; {labels.left_out[0]}")
+    return labels
 
 
 def read_further_labels(
     raw: Sequence[Mapping[str, object]],
     ids: Sequence[str],
-    score_range: Sequence[float],
+    args: argparse.Namespace,
     where: str,
 ) -> tuple[dict[str, LabelSpec], list[dict[str, float]]]:
-    """Parses further labels, whose kind is seen from their cells.
-
-    Numbers are scores within the range; words are classes, but several labels where a cell has a
-    ``+`` or is ``-``: CMU-MOSEI's six where they are among them, else in alphabetical order.
+    """Parses further labels, whose kind is seen from their cells (`label_kinds.further_kind`).
 
     Args:
         raw: of each row the labels that are known, by name.
-        ids, where: for errors, as in `read_labels`.
-        score_range: of scores.
+        ids, args, where: as in `read_labels`. Where bad labels are left out, such a further one is
+            taken as not known, listed and counted.
     """
     specs: dict[str, LabelSpec] = {}
+    values: list[dict[str, float]] = [{} for _ in ids]
     for name in dict.fromkeys(name for row in raw for name in row):
-        words = [_word(row[name]) for row in raw if name in row]
-        parts = {part for word in words for part in word.split(SEPARATOR)} - {NO_LABEL}
-        if any(_is_number(word) for word in words):
-            specs[name] = LabelSpec("regression", score_range[0], score_range[1])
-        elif any(SEPARATOR in word or word == NO_LABEL for word in words):
-            among = parts <= set(MOSEI_EMOTIONS)
-            names = MOSEI_EMOTIONS if among else tuple(sorted(parts))
-            specs[name] = LabelSpec("multilabel", names=names)
-        else:
-            specs[name] = LabelSpec("classes", names=tuple(sorted(parts)))
-        if specs[name].names and len(specs[name].names) < 2:
-            raise InputError(f"{where}: further label {name!r} is the same in every row")
-    values = [
-        {
-            name: specs[name].parse(_word(cell), f"{where}, row {i!r}, {name}")
-            for name, cell in row.items()
-        }
-        for i, row in zip(ids, raw, strict=True)
-    ]
+        places = [place for place, row in enumerate(raw) if name in row]
+        words = [_word(raw[place][name]) for place in places]
+        if args.ignore_case:
+            words = spelt_alike(words)
+        at = f"{where}, further label {name!r}"
+        spec = specs[name] = further_kind(words, _chosen(args, name), args.label_range, at)
+        named = [ids[place] for place in places]
+        labels = _parsed(words, named, args, at, spec, _one)
+        for number, place in enumerate(places):
+            if number not in labels.left_out:
+                values[place][name] = labels.values[number]
+        if labels.left_out:
+            logger.warning("%s: %d labels are taken as not known", at, len(labels.left_out))
     return specs, values
 
 
+def _parsed(
+    raw: Sequence[object],
+    ids: Sequence[str],
+    args: argparse.Namespace,
+    where: str,
+    spec: LabelSpec,
+    parse: Callable[[Any, LabelSpec, str], float],
+) -> Labels:
+    """Each label by ``parse(label, spec, where)``; bad ones told, and left out where asked."""
+    labels = Labels(spec)
+    for place, (row_id, one) in enumerate(zip(ids, raw, strict=True)):
+        try:
+            labels.values.append(parse(one, spec, f"{where}, row {row_id!r}"))
+        except InputError as error:
+            if not args.leave_out_bad_labels:
+                raise
+            logger.warning("left out: %s", error)
+            labels.left_out[place] = str(error)
+            labels.values.append(math.nan)
+    return labels
+
+
 def _word(value: object) -> str:
-    return f"{value:.9g}" if isinstance(value, float) else one_line(value)
+    return f"{value + 0.0:.9g}" if isinstance(value, float) else one_line(value)  # −0 is 0
 
 
-def _several(
-    raw: Sequence[object], ids: Sequence[str], args: argparse.Namespace, where: str
-) -> tuple[LabelSpec, list[float]]:
-    """`read_labels` with --multilabel."""
+def _one(word: str, spec: LabelSpec, where: str) -> float:
+    """One label as a number."""
+    if spec.kind == "classes":
+        word = as_named(word, spec.names)
+        wrong = why_no_class(word, spec.names)
+        if wrong:
+            raise InputError(f"{where}: {wrong}")
+    return spec.parse(word, where)
+
+
+def _several(value: object, spec: LabelSpec, where: str) -> float:
+    """The labels of one row with --multilabel."""
+    names = spec.names
+    if isinstance(value, list):
+        if len(value) != len(names) or not np.isfinite(value).all():
+            raise InputError(
+                f"{where}: has labels {value}, expected {len(names)} numbers, of {', '.join(names)}"
+            )
+        return float(sum(1 << place for place, number in enumerate(value) if number > 0))
+    word = one_line(value)
+    return spec.parse(word if word in names else SEPARATOR.join(parts_of(word)) or word, where)
+
+
+def _several_kind(args: argparse.Namespace) -> LabelSpec:
     names = tuple(one_line(name) for name in args.multilabel)
     if not all(names) or not len(set(names)) == len(names) > 1 or not can_be_joined(names):
         raise InputError(
             f"--multilabel {', '.join(names)}: expected two to {MOST_LABELS} different names, none "
             f"empty, none with {SEPARATOR!r}, none {NO_LABEL!r}"
         )
-    if args.classes or args.round_labels:
-        raise InputError("--multilabel goes without --classes and --round-labels; leave them out")
-    spec, values = LabelSpec("multilabel", names=names), []
-    for row_id, value in zip(ids, raw, strict=True):
-        if isinstance(value, list):
-            if len(value) != len(names) or not np.isfinite(value).all():
-                raise InputError(
-                    f"{where}, row {row_id!r}: has labels {value}, expected {len(names)} numbers, "
-                    f"of {', '.join(names)}"
-                )
-            value = spec.format(sum(1 << i for i, number in enumerate(value) if number > 0))
-        values.append(spec.parse(one_line(value), f"{where}, row {row_id!r}"))
-    return spec, values
+    if args.classes or args.round_labels or _chosen(args):
+        raise InputError(
+            "--multilabel goes without --classes, --round-labels and --label-kind; leave them out"
+        )
+    return LabelSpec("multilabel", names=names)
 
 
-def _label_spec(words: Sequence[str], args: argparse.Namespace) -> LabelSpec:
+def _label_spec(words: Sequence[str], args: argparse.Namespace, where: str) -> LabelSpec:
     if args.round_labels:
         return LabelSpec("classes", names=SEVEN_SCORES)
     if args.classes:
@@ -178,21 +247,18 @@ def _label_spec(words: Sequence[str], args: argparse.Namespace) -> LabelSpec:
                 f"--classes {', '.join(given)}: expected two or more different names, none empty"
             )
         return LabelSpec("classes", names=given)
-    if any(_is_number(word) for word in words) or not words:
-        return LabelSpec("regression", *args.label_range)
-    found = set(words) - {""}  # an empty label is told with its row
-    names = MELD_CLASSES if found <= set(MELD_CLASSES) else tuple(sorted(found))
-    if len(names) < 2:
-        raise InputError(f"every label is {names[0]!r}; name two or more classes with --classes")
-    return LabelSpec("classes", names=names)
+    return kind_of(words, _chosen(args), args.label_range, where)
 
 
-def _is_number(word: str) -> bool:
-    try:
-        float(word)
-    except ValueError:
-        return False
-    return True
+def _chosen(args: argparse.Namespace, further: str = "") -> str | None:
+    """What --label-kind says of the label, or of a further one."""
+    form = f"KIND or NAME=KIND with one of {', '.join(KINDS)}"
+    items = [item if "=" in item else f"label={item}" for item in args.label_kind]
+    kinds = name_values(items, "--label-kind", str, form)
+    for kind in kinds.values():
+        if kind not in KINDS:
+            raise InputError(f"--label-kind is {kind!r}, expected {form}")
+    return kinds.get(further or "label")
 
 
 def split_name(raw: object) -> str:
@@ -200,64 +266,3 @@ def split_name(raw: object) -> str:
     valid; what is none of these stays as it is."""
     word = str(raw).strip()
     return SPLIT_NAMES.get(word.lower(), word)
-
-
-def carve_validation(
-    splits: Sequence[str], groups: Sequence[str], fraction: float, seed: int, where: str
-) -> list[str]:
-    """Moves whole groups of training rows to ``valid`` until they hold the fraction of them.
-
-    Args:
-        splits: one name a row, with no ``valid`` among them.
-        groups: one name a row: the video or dialogue, or a name of its own.
-        fraction: share of the training rows, between 0 and 1.
-        seed: of the order in which groups are drawn.
-        where: the file, for errors.
-
-    Returns:
-        The new names. The same arguments give the same split on every machine.
-
-    Raises:
-        InputError: there are validation rows already, or too few groups to leave some of both.
-    """
-    if "valid" in splits:
-        raise InputError(
-            f"{where}: has {splits.count('valid')} validation rows already; "
-            "leave out --valid-fraction"
-        )
-    if not 0 < fraction < 1:
-        raise InputError(f"--valid-fraction is {fraction:g}, expected a share between 0 and 1")
-    training = [group for group, split in zip(groups, splits, strict=True) if split == "train"]
-    names = sorted(set(training))
-    drawn: set[str] = set()
-    taken = 0
-    for place in np.random.default_rng(seed).permutation(len(names)):
-        if taken >= fraction * len(training):
-            break
-        drawn.add(names[place])
-        taken += training.count(names[place])
-    if not 0 < taken < len(training):
-        raise InputError(
-            f"{where}: {len(names)} groups of training rows cannot give {fraction:.0%} to "
-            "validation and keep the rest; name another --group or --valid-fraction"
-        )
-    logger.info(
-        "carved %d of %d training rows (%d of %d groups) out for validation",
-        taken,
-        len(training),
-        len(drawn),
-        len(names),
-    )
-    return [
-        "valid" if split == "train" and group in drawn else split
-        for group, split in zip(groups, splits, strict=True)
-    ]
-
-
-def add_carving_options(parser: argparse.ArgumentParser) -> None:
-    """Adds the options of `carve_validation`."""
-    group = parser.add_argument_group("validation rows, where the file has none")
-    group.add_argument(
-        "--valid-fraction", type=float, help="share of the training rows, taken by whole groups"
-    )
-    group.add_argument("--valid-seed", type=int, default=1, help="of the draw (default: 1)")

@@ -11,7 +11,7 @@ import logging
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -114,17 +114,56 @@ def read_manifest(path: str | Path) -> Manifest:
 def write_manifest(path: Path, rows: Sequence[Row]) -> None:
     """Write the table, with the columns that any row uses.
 
-    Whitespace becomes single spaces, but a path stays as it is. Raises InputError where a path has
-    a tab or a line end.
+    Whitespace becomes single spaces, but a path stays as it is. Raises InputError where a row could
+    not be read again: see `why_unreadable`; an id stands twice; or a path has a tab or a line end.
     """
+    write_whole(path, "\n".join(_checked_lines(path, rows)) + "\n")
+
+
+def check_rows(path: Path, rows: Sequence[Row]) -> None:
+    """Raises the InputError that `write_manifest` would."""
+    _checked_lines(path, rows)
+
+
+def _checked_lines(path: Path, rows: Sequence[Row]) -> list[str]:
     left = (*REQUIRED, "further")
     optional = [column.name for column in fields(Row) if column.name not in left]
     used = [name for name in optional if any(getattr(row, name) is not None for row in rows)]
     further = dict.fromkeys(FURTHER + name for row in rows for name in row.further)
     columns = [*REQUIRED, *used, *further]
     lines = ["\t".join(columns)]
-    lines += ["\t".join(_cells(row, columns, path)) for row in rows]
-    write_whole(path, "\n".join(lines) + "\n")
+    ids: set[str] = set()
+    for row in rows:
+        cells = _cells(row, columns, path)
+        wrong = _why_not(path.parent, columns, cells)
+        if wrong is None and cells[0] in ids:
+            wrong = "its id stands in an earlier row already"
+        if wrong is not None:
+            raise InputError(f"{path}: row {row.id!r} cannot be written: {wrong}")
+        ids.add(cells[0])
+        lines.append("\t".join(cells))
+    return lines
+
+
+def why_unreadable(row: Row) -> str | None:
+    """What `read_manifest` would leave a row out for; None where it reads the row.
+
+    Paths are not looked at.
+    """
+    row = replace(row, path=None)
+    columns = [column.name for column in fields(Row) if column.name not in ("path", "further")]
+    return _why_not(Path(), columns, _cells(row, columns, Path("manifest.tsv")))
+
+
+def _why_not(folder: Path, columns: Sequence[str], cells: Sequence[str]) -> str | None:
+    try:
+        "\t".join(cells).encode()
+        _row(folder, columns, cells)
+    except UnicodeEncodeError:
+        return "it holds characters that UTF-8 has not, such as those of a file name in cp1252"
+    except InputError as error:
+        return str(error)
+    return None
 
 
 def _cells(row: Row, columns: Iterable[str], table: Path) -> list[str]:

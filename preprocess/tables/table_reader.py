@@ -12,21 +12,22 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from mia_fairseq.errors import InputError
-from mia_fairseq.pretrained.libraries import require
+from mia_fairseq.formula_cells import unescaped
 from preprocess.tables.table_text import mojibake, read_text
+from preprocess.tables.workbook_records import sheet_records
 
 logger = logging.getLogger(__name__)
 
 SEPARATORS = (",", ";", "\t")
 DECIMAL_COMMA = re.compile(r"\s*[+-]?\d+,\d+\s*")
+SHOWN_LINES = 10  # of those that a message is about
 CELL_LIMIT = 1 << 26  # characters; csv's own limit is 128 Ki
 
 
 @dataclass(frozen=True)
-class TableRow:
+class SpreadsheetRow:
     """One row: the line of the file that it begins on, and its cells by column."""
 
     line: int
@@ -34,7 +35,7 @@ class TableRow:
 
 
 @dataclass(frozen=True)
-class Table:
+class Spreadsheet:
     """A table.
 
     Attributes:
@@ -45,9 +46,9 @@ class Table:
 
     path: Path
     columns: tuple[str, ...]
-    rows: list[TableRow]
+    rows: list[SpreadsheetRow]
 
-    def where(self, row: TableRow) -> str:
+    def where(self, row: SpreadsheetRow) -> str:
         """A row's place, for messages."""
         return f"{self.path}, line {row.line}"
 
@@ -57,7 +58,7 @@ def read_table(
     required: Sequence[str] = (),
     known: Sequence[str] = (),
     tell: Callable[[str], None] = logger.warning,
-) -> Table:
+) -> Spreadsheet:
     """Reads a table.
 
     Args:
@@ -72,10 +73,10 @@ def read_table(
     if path.suffix.lower() == ".xls":
         raise InputError(f"{path}: is of Excel's old format; save it as .xlsx or .csv")
     names = (*required, *known)
-    if path.suffix.lower() in (".xlsx", ".xlsm"):
-        records = _sheet(path, tell)
-    else:
-        records = text_records(path, read_text(path, tell), names)
+    sheet = path.suffix.lower() in (".xlsx", ".xlsm")
+    records = (
+        sheet_records(path, tell) if sheet else text_records(path, read_text(path, tell), names)
+    )
     header = next(records, (1, []))[1]
     body = [(line, cells) for line, cells in records if any(map(str.strip, cells))]
     columns = _columns(path, header, names, body)
@@ -84,11 +85,15 @@ def read_table(
             there = ", ".join(columns) or "none at all"
             raise InputError(f"{path}: it has no column {column!r}, but {there}")
     rows = [
-        TableRow(line, {name: cell for name, cell in zip(columns, cells, strict=True) if name})
+        SpreadsheetRow(
+            line, {name: cell for name, cell in zip(columns, cells, strict=True) if name}
+        )
         for line, cells in _whole_rows(path, len(columns), body)
     ]
+    if not sheet:
+        rows = _without_marks(path, rows, tell)
     _tell_mojibake(path, rows, tell)
-    return Table(path, tuple(filter(None, columns)), rows)
+    return Spreadsheet(path, tuple(filter(None, columns)), rows)
 
 
 def read_number(text: str) -> float:
@@ -196,41 +201,34 @@ def _whole_rows(
         yield line, cells
 
 
-def _tell_mojibake(path: Path, rows: Sequence[TableRow], tell: Callable[[str], None]) -> None:
+def _without_marks(
+    path: Path, rows: Sequence[SpreadsheetRow], tell: Callable[[str], None]
+) -> list[SpreadsheetRow]:
+    """The rows as they were before their formulas were marked as text (`formula_cells`)."""
+    bare = [
+        SpreadsheetRow(row.line, {name: unescaped(cell) for name, cell in row.cells.items()})
+        for row in rows
+    ]
+    marked = [row.line for row, other in zip(rows, bare, strict=True) if row != other]
+    if marked:
+        tell(
+            f"{path}: in {len(marked)} rows ({_lines(marked)}) an apostrophe before = + - @ is "
+            "taken for the mark of a text that is no formula, and left out"
+        )
+    return bare
+
+
+def _tell_mojibake(path: Path, rows: Sequence[SpreadsheetRow], tell: Callable[[str], None]) -> None:
     found = [(row.line, piece) for row in rows if (piece := mojibake(" ".join(row.cells.values())))]
     if found:
-        line, piece = found[0]
         tell(
-            f"{path}: {len(found)} rows, the first on line {line}, hold {piece!r} or its like: "
-            "text of UTF-8 that was read as cp1252 before it was saved; it is left as it is"
+            f"{path}: {len(found)} rows ({_lines([line for line, _ in found])}) hold "
+            f"{found[0][1]!r} or its like: text of UTF-8 that was read as cp1252 before it was "
+            "saved; it is left as it is"
         )
 
 
-# Spreadsheets ---------------------------------------------------------------------------------
-
-
-def _sheet(path: Path, tell: Callable[[str], None]) -> Iterator[tuple[int, list[str]]]:
-    """(line, cells) of a workbook's first sheet, all rows as wide as the widest."""
-    openpyxl = require("openpyxl", "openpyxl", "reading .xlsx")
-    try:
-        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-        sheet = book.worksheets[0]
-        others = [other.title for other in book.worksheets[1:]]
-        rows = [[_cell_text(value) for value in row] for row in sheet.iter_rows(values_only=True)]
-        book.close()
-    except Exception as error:  # of zipfile, of XML, of openpyxl: its list is open
-        raise InputError(f"{path}: cannot be read as .xlsx ({error}); save it again") from error
-    if others:
-        tell(f"{path}: sheet {sheet.title!r} is read, not {', '.join(map(repr, others))}")
-    width = max((place for row in rows for place, cell in enumerate(row, 1) if cell), default=0)
-    for line, row in enumerate(rows, 1):
-        yield line, [*row, *[""] * width][:width]
-
-
-def _cell_text(value: Any) -> str:
-    """A cell as a table of text would have it: whole numbers without a point."""
-    if value is None:
-        return ""
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value)
+def _lines(numbers: Sequence[int]) -> str:
+    """Lines as messages name them, the first few."""
+    more = ", ..." if len(numbers) > SHOWN_LINES else ""
+    return f"lines {', '.join(map(str, numbers[:SHOWN_LINES]))}{more}"

@@ -153,5 +153,5 @@ def test_arrays_of_further_labels(tmp_path: Path) -> None:
 
 
 def test_a_further_label_out_of_range_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"row 'v\$_\$1', audio: label '7'"):
+    with pytest.raises(InputError, match=r"further label 'audio', row 'v\$_\$1': label '7'"):
         imported(tmp_path, regression_labels_A=np.array([0.0, 7.0, 0.0]))

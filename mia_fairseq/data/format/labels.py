@@ -4,6 +4,7 @@ The corpora's own facts (ranges, class order) are here too, so that nobody write
 """
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -28,6 +29,7 @@ MELD_CLASSES = (  # in the order of the paper's Table 3
 MOSEI_EMOTIONS = ("happy", "sad", "anger", "surprise", "disgust", "fear")  # as the SDK has them
 FURTHER = "label."  # what columns of further labels begin with
 SEPARATOR, NO_LABEL = "+", "-"  # how several labels stand in a cell
+NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 MOST_LABELS = 52  # 2^52 is exact as a float
 
 
@@ -35,6 +37,11 @@ def one_line(value: object) -> str:
     """A value as the cells of tables hold it: every run of whitespace is one space, none at the
     ends."""
     return " ".join(str(value).split())
+
+
+def is_number(text: str) -> bool:
+    """Whether a text is a finite number as tables have it: Python's 1_000 and nan are none."""
+    return bool(NUMBER.fullmatch(text.strip())) and math.isfinite(float(text))
 
 
 @dataclass(frozen=True)
@@ -84,16 +91,13 @@ class LabelSpec:
                     f"mend the label or give the full list of classes"
                 )
             return float(self.names.index(text))
-        try:
-            score = float(text)
-        except ValueError:
-            score = math.nan
+        score = float(text) if is_number(text) else math.nan
         if not self.minimum <= score <= self.maximum:  # NaN fails this too
             raise InputError(
                 f"{where}: label {text!r} is no score between {self.minimum:g} and "
                 f"{self.maximum:g}; mend the label or the range"
             )
-        return score
+        return score + 0.0  # -0 is 0
 
     def format(self, value: float) -> str:
         """Writes one label as the tables hold it; the inverse of `parse`."""

@@ -22,6 +22,4 @@ def test_an_id_that_stands_twice_is_left_out_before_the_rows_are_counted(
     manifest = read_manifest(tmp_path / "m.tsv")
     assert [row.label for row in manifest.rows] == ["1", "2"] and manifest.faults == []
     told = (tmp_path / "m.faults.tsv").read_text().splitlines()[1:]
-    assert told == [
-        f"{one_line(again)}\tits id stands in an earlier row already, so it is left out"
-    ]
+    assert told == [f"{one_line(again)}\tleft out: its id stands in an earlier row already"]

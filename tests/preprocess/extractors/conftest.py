@@ -14,6 +14,7 @@ from fairseq.models.wav2vec.wav2vec import Wav2VecModel
 from released import WORDS, small_roberta, small_vq_wav2vec
 
 from examples.demo_corpus import talking_head as demo_media
+from preprocess.extractors.base import discover
 
 RATE = 16_000
 
@@ -42,6 +43,7 @@ def speak() -> Callable[[str], np.ndarray]:
 @pytest.fixture
 def arrays_for_media(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sound and pictures come from .npy files: the extractors are tested by themselves."""
+    discover()  # what imports the real reader by name does so first
     media = SimpleNamespace(
         read_audio=_read_array,
         frame_times=lambda path, start=None, end=None: np.arange(len(np.load(path))) / 10,

@@ -113,7 +113,7 @@ def test_control_characters_become_what_they_stand_for_and_mojibake_is_told(tmp_
     rows, told = read(path)
     assert [row["text"] for row in rows] == ["it’s “so”…", "itâ€™s", "Ã©", "Â£"]
     assert "4 control characters are read as the cp1252 ones" in told[0]
-    assert "3 rows, the first on line 3, hold 'â€™'" in told[1]
+    assert "3 rows (lines 3, 4, 5) hold 'â€™'" in told[1]
 
 
 def test_numbers_have_a_point_or_a_comma() -> None:
