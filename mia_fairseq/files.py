@@ -17,6 +17,7 @@ from mia_fairseq.errors import InputError
 MODEL_WEIGHTS = ("model*.safetensors", "pytorch_model*.bin")
 
 _BLOCK = 1 << 20
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW  # never through a link
 
 
 def sha256_of(path: Path) -> str:
@@ -48,7 +49,8 @@ def weights_sha256(folder: Path) -> str | None:
 def atomic_path(path: Path) -> Iterator[Path]:
     """A temporary name beside ``path``, moved onto it when the block ends well, else removed.
 
-    The name is hidden and ends in ``.partial``; one of a killed process may be deleted.
+    The name is hidden, cannot be foretold and ends in ``.partial``; one of a killed process may be
+    deleted. A link that is called ``path`` is replaced, never written through.
 
     Raises:
         InputError: ``path`` is a folder, or lies in none.
@@ -60,7 +62,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
         raise InputError(
             f"{path}: cannot be written, for {path.parent} is no folder; name another file"
         ) from error
-    partial = path.with_name(f".{path.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.partial")
+    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
+    os.close(os.open(partial, _NEW, 0o666))
     try:
         yield partial
         partial.replace(path)
@@ -79,6 +82,8 @@ def only_writer(path: Path) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = path.with_name(f".{path.name}.lock")
     while True:
+        if lock.is_symlink():
+            raise InputError(f"{lock}: is a link, which is never written through; remove it")
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -96,6 +101,11 @@ def only_writer(path: Path) -> Iterator[None]:
     finally:
         lock.unlink(missing_ok=True)
         os.close(descriptor)
+
+
+def not_through_a_link(path: str, flags: int) -> int:
+    """The ``opener`` of a file of a fixed name, such as a log: a link there is refused."""
+    return os.open(path, flags | os.O_NOFOLLOW, 0o666)
 
 
 def _inode(path: Path) -> int | None:
@@ -116,6 +126,8 @@ def new_folder(path: Path) -> Iterator[Path]:
     """
     with only_writer(path):
         retired = path.with_name(f".{path.name}.retired")
+        if retired.is_symlink():  # not ours: what is retired was a folder
+            retired.unlink()
         if retired.exists() and not path.exists():  # killed between the two moves
             retired.rename(path)
         for left in (retired, *path.parent.glob(f".{glob.escape(path.name)}.*.partial")):

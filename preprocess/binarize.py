@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from mia_fairseq.command import run
+from mia_fairseq.data.format.array_files import read_npy
 from mia_fairseq.data.format.kinds import DTYPES
 from mia_fairseq.data.format.modality_spec import ModalitySpec
 from mia_fairseq.data.format.store import FURTHER_COLUMNS, Utterance
@@ -165,14 +166,9 @@ def read_features(path: Path) -> NDArray[Any] | None:
         InputError: the file is truncated, no .npy, or holds pickled objects.
     """
     try:
-        array: NDArray[Any] = np.load(path, allow_pickle=False)
+        return read_npy(path, "delete it and extract it again")
     except FileNotFoundError:
         return None
-    except (ValueError, EOFError, OSError) as error:
-        raise InputError(
-            f"{path}: cannot be read ({error}); delete it and extract it again"
-        ) from error
-    return array
 
 
 def command() -> None:

@@ -9,7 +9,6 @@ Each modality is an array (rows, dim) or (rows, time, dim); label, split and the
 
 import argparse
 import logging
-import zipfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from mia_fairseq.command import run
+from mia_fairseq.data.format.array_files import read_npy, read_npz
 from mia_fairseq.data.format.kinds import DTYPES
 from mia_fairseq.data.format.modality_spec import ModalitySpec
 from mia_fairseq.data.format.store import Utterance
@@ -171,25 +171,7 @@ def load_arrays(args: argparse.Namespace) -> dict[str, NDArray[Any]]:
     single = (args.label, args.split, args.group, args.id, args.text, args.speaker, args.fold)
     several = (*_lengths(args).values(), *_further(args).values())
     vectors = [name for name in (*single, *several) if name]
-    try:
-        with np.load(args.file, allow_pickle=False) as file:
-            absent = [n for n in (*args.modalities, *vectors) if n not in file.files]
-            if absent:
-                raise InputError(
-                    f"{args.file}: has no array {absent[0]!r}, it has {', '.join(file.files)}"
-                )
-            named = dict.fromkeys((*args.modalities, *vectors))
-            arrays = {name: _unpickled(file, name, args.file) for name in named}
-    except FileNotFoundError as error:
-        raise InputError(f"{args.file}: no such file") from error
-    except (zipfile.BadZipFile, EOFError, OSError, AttributeError) as error:
-        raise InputError(
-            f"{args.file}: cannot be read as .npz ({error}); it may be truncated, fetch it again"
-        ) from error
-    except ValueError as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{args.file}: is no .npz, expected one written by numpy.savez") from error
+    arrays = read_npz(args.file, list(dict.fromkeys((*args.modalities, *vectors))))
     rows = len(arrays[args.label])
     for name in (*args.modalities, *vectors):
         shape, expected = arrays[name].shape, {1: "(rows,)"}
@@ -221,35 +203,15 @@ def _lengths(args: argparse.Namespace) -> dict[str, str]:
     return lengths
 
 
-def _unpickled(file: Mapping[str, NDArray[Any]], name: str, path: Path) -> NDArray[Any]:
-    try:
-        array = file[name]
-    except ValueError as error:
-        if "pickle" not in str(error).lower():
-            raise
-        raise InputError(
-            f"{path}: array {name!r} holds pickled objects, which are never loaded; "
-            "save it again with a plain dtype, such as float32 or str"
-        ) from error
-    if array.dtype.kind != "S":
-        return array
-    try:
-        return np.char.decode(array, "utf-8")
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"{path}: array {name!r} holds bytes that are no UTF-8; save it again as str"
-        ) from error
-
-
 def _vectors_of(folder: Path, ids: Sequence[str]) -> NDArray[Any]:
     """(rows, dim) out of one (1, dim) file a row."""
     vectors: list[NDArray[Any]] = []
     for row in ids:
         try:
-            vector = np.load(folder / f"{row}.npy", allow_pickle=False)
-        except (OSError, ValueError) as error:
+            vector = read_npy(folder / f"{row}.npy", "make its features again")
+        except FileNotFoundError as error:
             raise InputError(
-                f"{folder}: row {row!r} cannot be read ({error}); make its features again"
+                f"{folder}: row {row!r} has no file; make its features, or name another folder"
             ) from error
         if (
             vector.shape != (1, *vector.shape[1:])

@@ -2,12 +2,21 @@
 
 import errno
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
 
 from mia_fairseq.errors import InputError
-from mia_fairseq.files import atomic_path, full_disk, sha256_of, write_whole
+from mia_fairseq.files import (
+    atomic_path,
+    full_disk,
+    new_folder,
+    not_through_a_link,
+    only_writer,
+    sha256_of,
+    write_whole,
+)
 
 
 def test_a_write_that_fails_leaves_nothing(tmp_path: Path) -> None:
@@ -44,3 +53,45 @@ def test_a_full_disk_is_a_sentence_and_other_errors_stay(tmp_path: Path) -> None
     assert "free some and run the same command again" in str(told)
     other = OSError(errno.EACCES, "no")
     assert full_disk(other, tmp_path) is other
+
+
+def test_temporary_names_cannot_be_foretold_and_are_new_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = set()
+    for _ in range(20):
+        with atomic_path(tmp_path / "out.bin") as partial:
+            names.add(partial.name)
+    assert len(names) == 20 and not any(str(os.getpid()) in name for name in names)
+    monkeypatch.setattr("mia_fairseq.files.uuid.uuid4", lambda: type("U", (), {"hex": "known"}))
+    other = tmp_path / "precious"
+    other.write_text("precious")
+    (tmp_path / ".out.txt.known.partial").symlink_to(other)
+    with pytest.raises(FileExistsError):
+        write_whole(tmp_path / "out.txt", "written")
+    assert other.read_text() == "precious"
+
+
+def test_links_are_replaced_or_refused_and_never_written_through(tmp_path: Path) -> None:
+    other, folder = tmp_path / "precious", tmp_path / "folder"
+    other.write_text("precious")
+    folder.mkdir()
+    for name in ("out.txt", ".DATA.lock", "log"):
+        (tmp_path / name).symlink_to(other)
+    (tmp_path / ".OUT.retired").symlink_to(folder)
+    write_whole(tmp_path / "out.txt", "written")
+    assert not (tmp_path / "out.txt").is_symlink()
+    with (
+        pytest.raises(InputError, match="is a link, which is never written through"),
+        only_writer(tmp_path / "DATA"),
+    ):
+        pass
+    with (
+        pytest.raises(OSError, match="symbolic links"),
+        open(tmp_path / "log", "a", opener=not_through_a_link),
+    ):
+        pass
+    with new_folder(tmp_path / "OUT") as partial:
+        (partial / "x").touch()
+    assert sorted(path.name for path in (tmp_path / "OUT").iterdir()) == ["x"]
+    assert folder.is_dir() and other.read_text() == "precious"

@@ -30,6 +30,7 @@ from mia_fairseq.experiments.runner import call, execute_all
 from mia_fairseq.experiments.specification import experiment as experiments
 from mia_fairseq.experiments.specification.inheritance import located
 from mia_fairseq.experiments.which_main import recommend
+from mia_fairseq.files import write_whole
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -144,7 +145,7 @@ def _measure(chosen: experiments.Experiment, out: Path, *, only_print: bool) -> 
     if not only_print:
         folder.mkdir(parents=True, exist_ok=True)
         printed = call(command, folder / "command.log", capture=True)
-        (folder / "printed.md").write_text(printed)
+        write_whole(folder / "printed.md", printed)
         print(printed)
 
 

@@ -27,7 +27,7 @@ from mia_fairseq.experiments.running import provenance
 from mia_fairseq.experiments.running.forked_commands import run_forked
 from mia_fairseq.experiments.running.identity import ROOT, described, holds
 from mia_fairseq.experiments.running.pooled_folds import pool
-from mia_fairseq.files import write_json
+from mia_fairseq.files import not_through_a_link, write_json, write_whole
 
 PLUGIN = ("--user-dir", "mia_fairseq", "--task", "multimodal_affect")
 
@@ -181,7 +181,7 @@ def execute(run: Run, *, wait: bool = True) -> bool:
             try:
                 _execute(run, lock)
             except RunError as error:
-                failed.write_text(str(error))
+                write_whole(failed, str(error))
                 raise
     return True
 
@@ -285,7 +285,7 @@ def call(command: Sequence[str], log: Path, *, capture: bool = False) -> str:
     binary = Path(sys.executable).with_name(tool)
     start = [sys.executable] if tool == "python" else [str(binary)]
     environment = {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore", **os.environ}
-    with log.open("a") as file:
+    with open(log, "a", opener=not_through_a_link) as file:
         result = subprocess.run(
             [*start, *arguments],
             cwd=ROOT,
@@ -310,7 +310,8 @@ def _failed(command: str, log: Path, status: int) -> RunError:
 def locked(folder: Path, *, wait: bool) -> Iterator[int | None]:
     """Holds the lock beside a run's folder; yields its descriptor, or None where it is taken."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with folder.with_name(f"{folder.name}.lock").open("w") as file:
+    lock = folder.with_name(f"{folder.name}.lock")
+    with open(lock, "a", opener=not_through_a_link) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:

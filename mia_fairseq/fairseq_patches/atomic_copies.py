@@ -15,6 +15,8 @@ from typing import Any
 
 from fairseq.file_io import PathManager
 
+from mia_fairseq.files import atomic_path
+
 
 def apply() -> None:
     """Replaces ``PathManager.copy``."""
@@ -25,9 +27,8 @@ def _copy_then_move(original: Callable[..., Any]) -> Callable[..., Any]:
     def copy(src_path: str, dst_path: str, overwrite: bool = False) -> Any:
         if PathManager.path_requires_pathmanager(dst_path):  # a remote store has its own way
             return original(src_path, dst_path, overwrite)
-        partial = Path(f"{dst_path}.partial")
-        shutil.copyfile(src_path, partial)
-        partial.replace(dst_path)
+        with atomic_path(Path(dst_path)) as partial:
+            shutil.copyfile(src_path, partial)
         return dst_path
 
     return copy

@@ -24,7 +24,6 @@ from typing import Any
 
 from mia_fairseq.data.format.labels import MOSEI_EMOTIONS, NO_LABEL, SEPARATOR
 from mia_fairseq.errors import InputError
-from mia_fairseq.pretrained.libraries import require
 from preprocess.corpora.common import (
     LEFT_OUT,
     SPLITS,
@@ -35,6 +34,7 @@ from preprocess.corpora.common import (
     number,
     times_in_file,
 )
+from preprocess.tables.hdf5_files import AGAIN, open_hdf5, read_numbers, videos_of
 from preprocess.tables.manifest import Row
 from preprocess.tables.table_reader import read_table
 from preprocess.tables.table_text import read_text
@@ -179,13 +179,8 @@ def _from_csd(
     path: Path, folds: Mapping[str, str], transcripts: Mapping[str, Mapping[str, Segment]]
 ) -> Iterator[Segment]:
     """The SDK's labels; a video's segments are told apart by the transcript's times, or counted."""
-    h5py = require("h5py", "h5py", "reading .csd files")
-    try:
-        file = h5py.File(path, "r")
-    except OSError as error:
-        raise InputError(f"{path}: it is no HDF5 file ({error}); fetch it again") from error
-    with file:
-        data: Any = file[next(iter(file))]["data"]
+    with open_hdf5(path) as file:
+        _, data = videos_of(file, path)
         unnamed = [video for video in data if video not in folds]
         if unnamed:  # the SDK labels more videos than its folds name
             logger.warning(
@@ -195,7 +190,13 @@ def _from_csd(
         for video in data:
             if video not in folds:
                 continue
-            features, intervals = data[video]["features"][()], data[video]["intervals"][()]
+            features = read_numbers(data[video], "features", path)
+            intervals = read_numbers(data[video], "intervals", path, 2)
+            if len(features) != len(intervals):
+                raise InputError(
+                    f"{path}, {video}: has {len(features)} labels for {len(intervals)} intervals; "
+                    f"{AGAIN}"
+                )
             clips = _clips(transcripts.get(video, {}), [float(start) for start, _ in intervals])
             for clip, scores, (start, end) in zip(clips, features, intervals, strict=True):
                 label, fault = _sentiment(f"{float(scores[0]):.6g}", f"{path}, {video}")

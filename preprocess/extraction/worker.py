@@ -11,6 +11,7 @@ import os
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,10 +40,11 @@ class Job:
     pool: str = "none"  # one of POOLS
     dtype: str = "float32"  # one of data.format.kinds.DTYPES, or what `settle` says of other kinds
     shard: str = "0-of-1"
+    run: str = field(default_factory=lambda: uuid.uuid4().hex, compare=False)
 
     def partial_path(self, clip_id: str) -> Path:
-        """The temporary name of a clip's array; the shard's own, so that a rerun overwrites it."""
-        return self.features / self.modality / f".{clip_id}.npy.{self.shard}.partial"
+        """The temporary name of a clip's array; this run's own, and not to be foretold."""
+        return self.features / self.modality / f".{clip_id}.npy.{self.run}.partial"
 
     def finish(self, clip_id: str) -> None:
         """Give a clip's array its name."""
@@ -223,7 +225,7 @@ def _finished(output: np.ndarray | Failure, extractor: Extractor, job: Job) -> n
 def _save(path: Path, array: np.ndarray) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("wb") as file:
+        with path.open("xb") as file:  # never through a link
             np.lib.format.write_array(file, array, version=(1, 0), allow_pickle=False)
     except OSError as error:
         path.unlink(missing_ok=True)

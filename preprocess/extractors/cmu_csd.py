@@ -11,14 +11,13 @@ of it, without them, fails. The files also exist for words (GloVe).
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from mia_fairseq.errors import InputError
 from mia_fairseq.files import sha256_of
-from mia_fairseq.pretrained.libraries import require
 from preprocess.extractors.base import Clip, Extractor, Failure, register_extractor
+from preprocess.tables.hdf5_files import open_hdf5, read_numbers, videos_of
 
 
 @register_extractor("cmu_csd")
@@ -33,18 +32,11 @@ class CmuCsd(Extractor):
         """``path``: the .csd file. Raises InputError where it is none."""
         if not path:
             raise InputError(f"{self.name}: name the file, --option {self.name}.path=FILE.csd")
-        h5py = require("h5py", "h5py", "reading .csd files")
         self.path = Path(path)
-        try:
-            self.file = h5py.File(path, "r")
-        except OSError as error:
-            raise InputError(f"{path}: it is no HDF5 file ({error}); fetch it again") from error
-        names = [name for name in self.file if "data" in self.file[name]]
-        if not names or not len(self.file[names[0]]["data"]):
-            raise InputError(f"{path}: it holds no NAME/data/VIDEO groups, so it is no .csd")
-        self.data: Any = self.file[names[0]]["data"]
-        self.what = names[0]
-        self.dim = int(self.data[next(iter(self.data))]["features"].shape[1])
+        self.file = open_hdf5(self.path)
+        self.what, self.data = videos_of(self.file, self.path)
+        first = next(iter(self.data))
+        self.dim = int(read_numbers(self.data[first], "features", self.path).shape[1])
 
     def extract(self, clips: Sequence[Clip]) -> list[np.ndarray | Failure]:
         """Rows (T, dim) within each clip's start and end; -inf and NaN become 0, and are noted."""
@@ -59,16 +51,23 @@ class CmuCsd(Extractor):
                 f"{self.path.name} has the video {video}, and the clip has no start and end within "
                 "it; make the manifest of a folder without cut clips, which gives both"
             )
-        group = self.data[video]
-        if group["features"].shape[1:] != (self.dim,):
-            return Failure(f"{self.path.name}: {video} has {group['features'].shape[1:]} columns")
-        middle = group["intervals"][()].mean(axis=1)  # (T,) seconds
+        try:
+            features = read_numbers(self.data[video], "features", self.path, self.dim)
+            intervals = read_numbers(self.data[video], "intervals", self.path, 2)
+        except InputError as error:
+            return Failure(str(error))
+        if len(features) != len(intervals):
+            return Failure(
+                f"{self.path.name}: {video} has {len(features)} features and {len(intervals)} "
+                "intervals"
+            )
+        middle = intervals.mean(axis=1)  # (T,) seconds
         start = 0.0 if clip.start is None else clip.start
         end = np.inf if clip.end is None else clip.end
         rows = np.flatnonzero((middle >= start) & (middle < end))
         if len(rows) == 0:
             return Failure(f"{self.path.name} has nothing of {video} from {start:g} to {end:g} s")
-        array = group["features"][rows[0] : rows[-1] + 1][rows - rows[0]].astype(np.float32)
+        array = features[rows].astype(np.float32)
         bad = int((~np.isfinite(array)).sum())
         if bad:
             self.note(clip, f"{bad} numbers that are not finite set to 0")

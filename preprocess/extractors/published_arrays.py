@@ -9,12 +9,12 @@ dim); or, with ``offset``, the (frames, dim) of all clips one after another, tho
 ``offset[i]`` up to ``offset[i + 1]``.
 """
 
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from mia_fairseq.data.format.array_files import read_npz
 from mia_fairseq.errors import InputError
 from mia_fairseq.files import sha256_of
 from preprocess.extractors.base import Clip, Extractor, Failure, register_extractor
@@ -45,20 +45,14 @@ class PublishedArrays(Extractor):
             raise InputError("npz: name the file and its array, --option NAME.path and NAME.array")
         self.path, self.array = Path(path), array
         names = [name for name in (id, array, offset) if name]
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                absent = [name for name in names if name not in file.files]
-                if absent:
-                    raise InputError(
-                        f"{path}: has no array {absent[0]!r}, it has {', '.join(file.files)}"
-                    )
-                found = [file[name] for name in names]
-        except (OSError, zipfile.BadZipFile, EOFError, ValueError, AttributeError) as error:
-            if isinstance(error, InputError):
-                raise
-            raise InputError(f"{path}: cannot be read as .npz without pickles ({error})") from error
-        ids, values = found[:2]
-        starts = found[2] if offset else np.arange(len(ids) + 1)
+        found = read_npz(self.path, names)
+        ids, values = found[id], found[array]
+        if ids.ndim != 1 or values.dtype.kind not in "iuf":
+            raise InputError(
+                f"{path}: {id} has shape {ids.shape} and {array} holds {values.dtype}, expected "
+                "(clips,) ids and real numbers; save the arrays again"
+            )
+        starts = found[offset] if offset else np.arange(len(ids) + 1)
         fits = starts.shape == (len(ids) + 1,) and len(values) == starts[-1] and starts[0] == 0
         if not fits or values.ndim not in (2, 3) or (np.diff(starts) < 0).any():
             raise InputError(

@@ -8,7 +8,8 @@ Written policy, tested in tests/preprocess/test_media.py:
 - A damaged packet inside a track is skipped, as FFmpeg's own tools do, and logged with its count.
 - Times are seconds from the beginning of the file, so a transport stream that starts at 1.4 s
   starts at 0 here. A range is half open: `start` <= t < `end`.
-- Pictures come out upright (rotation applied) with square pixels; cover art is no video track.
+- Pictures come out upright, as `preprocess.media.orientation` has it, with square pixels; cover art
+  is no video track.
 - Decoding uses one thread: extraction is spread over processes instead.
 """
 
@@ -37,6 +38,7 @@ from preprocess.media.decoding import (
     ready_track,
     seek,
 )
+from preprocess.media.orientation import display_matrix, upright
 from preprocess.media.plain_sound import read_plain
 
 SPEECH_RATE = 16_000  # Hz, what every speech encoder here takes
@@ -282,5 +284,8 @@ def _picture(
     shrink = min(1.0, max_side / max(width, frame.height)) if max_side else 1.0
     width, height = max(1, round(width * shrink)), max(1, round(frame.height * shrink))
     image = frame.to_ndarray(format="rgb24", width=width, height=height)
-    turns = round(frame.rotation / 90) % 4  # counter-clockwise quarter turns
-    return Frame(index, float(time) - origin, np.ascontiguousarray(np.rot90(image, turns)))
+    return Frame(
+        index,
+        float(time) - origin,
+        upright(image.astype(np.uint8, copy=False), display_matrix(frame)),
+    )

@@ -96,9 +96,15 @@ def write_cover(path: Path) -> Path:
 
 def turn(path: Path, quarter_turns: int) -> Path:
     """Write a rotation into an MP4's picture track: the 3x3 matrix in its `tkhd` box."""
-    data = bytearray(path.read_bytes())
     cos, sin = {0: (1, 0), 1: (0, 1), 2: (-1, 0), 3: (0, -1)}[quarter_turns]
-    matrix = [cos << 16, sin << 16, 0, -sin << 16, cos << 16, 0, 0, 0, 1 << 30]
+    return set_matrix(path, cos, sin, -sin, cos)
+
+
+def set_matrix(path: Path, a: float, b: float, c: float, d: float) -> Path:
+    """As `turn`, of any matrix: (p, q) of the picture is shown at (a p + c q, b p + d q)."""
+    parts = [round(value * (1 << 16)) for value in (a, b, c, d)]
+    matrix = [*parts[:2], 0, *parts[2:], 0, 0, 0, 1 << 30]
+    data = bytearray(path.read_bytes())
     begin = data.index(b"tkhd") + 4 + 40
     data[begin : begin + 36] = struct.pack(">9i", *matrix)
     path.write_bytes(bytes(data))
@@ -115,6 +121,7 @@ def media() -> SimpleNamespace:
         write_clip=write_clip,
         write_cover=write_cover,
         turn=turn,
+        set_matrix=set_matrix,
     )
 
 

@@ -65,5 +65,5 @@ def test_a_folder_of_vectors_becomes_one_more_modality(file: Path, tmp_path: Pat
     ):
         import_arrays.main([str(file), *flags])
     (tmp_path / "b_1.npy").unlink()
-    with pytest.raises(InputError, match=r"row 'b_1' cannot be read"):
+    with pytest.raises(InputError, match=r"row 'b_1' has no file"):
         import_arrays.main([str(file), *flags])

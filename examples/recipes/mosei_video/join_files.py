@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mia_fairseq.command import run
+from mia_fairseq.data.format.array_files import read_npz
 from mia_fairseq.errors import InputError
 from mia_fairseq.files import atomic_path
 
@@ -43,11 +44,7 @@ def joined(files: Sequence[Path]) -> dict[str, NDArray[Any]]:
     """
     parts: dict[str, list[NDArray[Any]]] = {"id": []}
     for path in files:
-        try:
-            with np.load(path, allow_pickle=False) as opened:
-                arrays = {name: opened[name] for name in opened.files}
-        except (OSError, ValueError) as error:
-            raise InputError(f"{path}: cannot be read as .npz ({error})") from error
+        arrays = read_npz(path)
         names = [name for name in parts if name != "id"]
         if "label" not in arrays or (names and set(names) != set(arrays)):
             raise InputError(

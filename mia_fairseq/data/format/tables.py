@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from mia_fairseq.data.format.array_files import read_npy
 from mia_fairseq.data.format.dictionary import check_dictionary, dictionary_path
 from mia_fairseq.data.format.kinds import KINDS
 from mia_fairseq.data.format.modality_spec import ModalitySpec
@@ -157,13 +158,9 @@ def _open_items(path: Path, count: int, spec: "ModalitySpec") -> Vectors:
     try:
         if count == 0:  # nothing to read: the modality is missing in every row
             return np.empty((0, *spec.item_shape), kind.extracted[0])
-        vectors = np.load(path, mmap_mode="r", allow_pickle=False)
+        vectors = read_npy(path, "it may be truncated; import the data again", mapped=True)
     except FileNotFoundError as error:
         raise InputError(f"{path}: is missing; import the data again") from error
-    except (ValueError, EOFError, OSError) as error:
-        raise InputError(
-            f"{path}: cannot be read ({error}), it may be truncated; import the data again"
-        ) from error
     if vectors.shape[1:] != spec.item_shape:
         raise InputError(
             f"{path}: has shape {vectors.shape}, meta.json says dim {spec.dim}; "

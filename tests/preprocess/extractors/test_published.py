@@ -146,7 +146,7 @@ def test_published_arrays_are_found_by_the_clips_ids(tmp_path: Path) -> None:
         ({"array": "prob"}, {}, r"prob has shape \(5, 2\) for 3 ids"),
         ({"array": "prob", "offset": "offset"}, {"offset": np.array([0, 3, 2, 5])}, "an offset of"),
         ({"array": "au"}, {"id": np.array(["a", "b", "a"])}, "id names a clip twice"),
-        ({"array": "au"}, {"au": np.array([{}] * 3)}, "cannot be read as .npz without pickles"),
+        ({"array": "au"}, {"au": np.array([{}] * 3)}, "'au' holds pickled objects"),
     ],
 )
 def test_a_wrong_npz_is_told(tmp_path: Path, options: dict, changes: dict, sentence: str) -> None:
