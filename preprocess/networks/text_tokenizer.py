@@ -15,7 +15,7 @@ VOCABULARIES = ("vocab.txt", "vocab.json", "merges.txt", "bpe.codes", "*.model")
 
 
 class TextTokenizer:
-    """Words to ids by a tokenizer of `transformers`, special tokens included.
+    """Words to ids by a tokenizer of `transformers`, its special tokens around them.
 
     Attributes:
         tokenizer: of transformers.
@@ -42,12 +42,19 @@ class TextTokenizer:
         self.size = max(self.tokenizer.get_vocab().values()) + 1
 
     def encode(self, text: str, limit: int | None = None) -> tuple[list[int], int]:
-        """The ids of a text, and how many they were before they were cut to ``limit``."""
-        ids: list[int] = self.tokenizer(text)["input_ids"]
+        """The ids of a text, and how many they were before they were cut to ``limit``.
+
+        What looks like a special token in the text (``[PAD]``, ``<s>``) is words as all else.
+        """
+        ids = self._ids(text)
         full = len(ids)
         if limit is not None and full > limit:
-            ids = self.tokenizer(text, truncation=True, max_length=limit)["input_ids"]
+            ids = self._ids(text, truncation=True, max_length=limit)
         return ids, full
+
+    def _ids(self, text: str, **how: object) -> list[int]:
+        ids: list[int] = self.tokenizer(text, split_special_tokens=True, **how)["input_ids"]
+        return ids
 
     def dictionary_text(self) -> str:
         """The text of a ``transformers`` dictionary: every id's token, in order."""

@@ -52,6 +52,35 @@ def test_stored_tokenizers_give_what_the_model_reads(
     assert lines[int(one[2])] == "loved 1" and extractor.dim == len(lines) - 1
 
 
+TYPED = "so [PAD] good <s> a </s> [SEP] [MASK] <mask> <pad> [CLS] [UNK] <unk> </s>"
+
+
+@pytest.mark.parametrize("name", ["minilm", "mpnet"])
+def test_special_tokens_that_a_user_types_are_words(
+    stored_model: Callable[[str], Path], name: str
+) -> None:
+    folder = stored_model(name)
+    encoder = TextEncoder(folder)
+    (ids,) = build_extractor(f"{name}_tokens").extract([Clip("a", text=TYPED)])
+    frozen, _ = encoder.text.encode(TYPED)
+    assert isinstance(ids, np.ndarray) and ids.tolist() == frozen
+    special = set(encoder.tokenizer.all_special_ids)
+    assert {ids[0], ids[-1]} <= special and not set(ids[1:-1].tolist()) & special
+    pieces = encoder.tokenizer.convert_ids_to_tokens(frozen[1:-1])
+    words = "".join(piece.removeprefix("##") for piece in pieces)
+    assert words == TYPED.replace(" ", "").lower()
+    states, lengths = encoder.encode(["[PAD] [PAD] good", TYPED])
+    assert [len(state) for state in states] == lengths and len(states[0]) == 9
+
+
+def test_special_tokens_are_words_for_roberta_too(release: tuple[Path, RobertaModel]) -> None:
+    tokenizer = RobertaTokenizer(release[0])
+    ids = tokenizer.encode(TYPED)
+    marks = {tokenizer.dictionary.bos(), tokenizer.dictionary.eos(), tokenizer.dictionary.pad()}
+    assert ids[0] == tokenizer.dictionary.bos() and ids[-1] == tokenizer.dictionary.eos()
+    assert not set(ids[1:-1]) & marks and len(ids) > 20
+
+
 def test_any_tokenizer_from_a_folder_and_its_hash(tmp_path: Path) -> None:
     small_bert(tmp_path / "bert", ["so", "GOOD", "good", "film"])
     options = {"folder": str(tmp_path / "bert")}
