@@ -61,7 +61,7 @@ setup(
     },
     extras_require={
         "paper": ["retina-face"],  # RetinaFace ResNet50, Sec. 3.1.3
-        "test": ["pytest", "pytest-xdist", "scikit-learn"],
+        "test": ["hypothesis", "pytest", "pytest-xdist", "scikit-learn"],
         "lint": ["ruff", "mypy"],
     },
 )

@@ -63,17 +63,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     if len(args.checkpoints) < 2:
         raise InputError(f"one checkpoint is given ({args.checkpoints[0]}), expected two or more")
     import torch
-    from fairseq import checkpoint_utils
-    from omegaconf import OmegaConf
 
-    from mia_fairseq.plugin import register
+    from mia_fairseq.checkpoints.reading import read_state
 
-    register()
-
-    states = [checkpoint_utils.load_checkpoint_to_cpu(str(path)) for path in args.checkpoints]
+    states = [read_state(path) for path in args.checkpoints]
     mean = average(states, [str(path) for path in args.checkpoints])
-    # As fairseq writes them: plain containers, which are read without free unpickling.
-    mean["cfg"] = OmegaConf.to_container(mean["cfg"], resolve=True, enum_to_str=True)
     with atomic_path(args.out) as partial:
         torch.save(mean, partial)
     sys.stdout.write(f"{args.out}: the mean of {len(states)} checkpoints\n")

@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from mia_fairseq.checkpoints.task_state import check_task_state
 from mia_fairseq.data.schema import Schema
 from mia_fairseq.encoders.construction import EncoderStates, build_encoders
 from mia_fairseq.encoders.encoder import Encoder
 from mia_fairseq.encoders.encoder_settings import EncoderConfig
-from mia_fairseq.errors import InputError
+from mia_fairseq.errors import InputError, quoted
 from mia_fairseq.fusion import FusionShape
 
 
@@ -62,8 +63,20 @@ class Blueprint:
         """The blueprint of a checkpoint, its encoders not yet built.
 
         Raises:
-            InputError: the checkpoint is not of this task.
+            InputError: the checkpoint is not of this task, or tells of it in other types.
         """
-        if "schema" not in state:
-            raise InputError("the checkpoint holds no schema; it was not trained with this task")
-        return cls(Schema.from_state(state["schema"]), dict(state.get("encoders", {})))
+        check_task_state(state)
+        schema = Schema.from_state(state["schema"])
+        needed = (*schema.used, *schema.stored, *schema.surroundings)
+        lacking = [name for name in needed if name not in schema.modalities]
+        twice = [name for name in schema.used if schema.used.count(name) > 1]
+        counts = len(schema.class_counts)
+        if lacking or twice or counts not in (0, schema.label.outputs):
+            wrong = f"modality {quoted(lacking[0])} is told nowhere" if lacking else ""
+            wrong = wrong or (f"modality {quoted(twice[0])} is told twice" if twice else "")
+            raise InputError(
+                f"the checkpoint's schema is damaged: "
+                f"{wrong or f'it counts the rows of {counts} classes'}; give a checkpoint as "
+                "fairseq-train wrote it"
+            )
+        return cls(schema, dict(state.get("encoders", {})))

@@ -216,7 +216,7 @@ class Schema:
             },
             limits=dict(state.get("limits", {})),
             surroundings=parse_surroundings(",".join(state.get("surroundings", {}).values())),
-            reading=Reading(**state.get("reading", {})),
+            reading=Reading.from_json(state.get("reading", {})),
             further={
                 name: LabelSpec.from_json(spec, where)
                 for name, spec in state.get("further", {}).items()

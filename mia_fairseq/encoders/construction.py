@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from mia_fairseq.checkpoints.sizes import of_any_size
 from mia_fairseq.data.schema import Schema
 from mia_fairseq.encoders.encoder import Encoder
 from mia_fairseq.encoders.encoder_choices import EncoderSettings, read_settings
@@ -104,7 +105,8 @@ def _from_checkpoint(
     if settings.source:  # as the checkpoint has it, unless overridden
         kind, where = find_encoder(settings.source)
     try:
-        encoder, sha256 = kind.pretrained(where)
+        with of_any_size():
+            encoder, sha256 = kind.pretrained(where)
     except InputError as error:
         raise InputError(
             f"{error}; the checkpoint leaves out the frozen encoder of {name}, {saved['source']} "

@@ -53,7 +53,11 @@ class HFEncoder(Encoder):
         transformers = require_transformers("an hf encoder")
         try:
             network, found = transformers.AutoModel.from_pretrained(
-                str(folder), dtype=torch.float32, local_files_only=True, output_loading_info=True
+                str(folder),
+                dtype=torch.float32,
+                local_files_only=True,
+                output_loading_info=True,
+                trust_remote_code=False,
             )
         except (OSError, ValueError, KeyError, RuntimeError) as error:
             raise InputError(
@@ -76,9 +80,12 @@ class HFEncoder(Encoder):
         from mia_fairseq.pretrained.libraries import require_transformers
 
         transformers = require_transformers("an hf encoder")
-        settings = dict(architecture)
+        settings = {name: architecture[name] for name in architecture if not _is_code(name)}
         config = transformers.AutoConfig.for_model(settings.pop("model_type"), **settings)
-        return cls(transformers.AutoModel.from_config(config, dtype=torch.float32))
+        network = transformers.AutoModel.from_config(
+            config, dtype=torch.float32, trust_remote_code=False
+        )
+        return cls(network)
 
     def architecture(self) -> dict[str, Any]:
         settings: dict[str, Any] = json.loads(self.network.config.to_json_string(use_diff=False))
@@ -147,6 +154,13 @@ class HFEncoder(Encoder):
                     is_norm = "norm" in type(child).__name__.lower()
                     (top if seen and is_norm else bottom).append(child)
         return [bottom, *blocks[:-1], top]
+
+
+def _is_code(name: str) -> bool:
+    """Whether a setting of transformers may name code that is fetched: modules or kernels."""
+    return name in ("auto_map", "trust_remote_code", "quantization_config") or (
+        "implementation" in name
+    )
 
 
 def positions(network: Any) -> int | None:

@@ -10,6 +10,9 @@ from typing import Any
 
 from torch import Tensor
 
+from mia_fairseq.checkpoints.reading import read_state
+from mia_fairseq.checkpoints.sizes import building, no_larger_than, of_any_size
+from mia_fairseq.checkpoints.task_state import check_task_state
 from mia_fairseq.encoders.encoder import Encoder
 from mia_fairseq.encoders.left_out_weights import HASH, fill_in
 from mia_fairseq.encoders.lora import Lora
@@ -31,11 +34,14 @@ def trained_encoder(modality: str, source: str) -> tuple[Encoder, dict[str, obje
     Raises:
         InputError: the checkpoint cannot be read, or does not hold the encoder.
     """
-    from fairseq import checkpoint_utils
-
     path = source.removeprefix(PREFIX)
-    state = checkpoint_utils.load_checkpoint_to_cpu(path)
-    known = (state.get("task_state") or {}).get("encoders", {})
+    state = read_state(path)
+    told = state.get("task_state") or {}
+    try:
+        check_task_state(told)
+    except InputError as error:
+        raise InputError(f"--encoder {modality}={source}: {error}") from error
+    known = told.get("encoders", {})
     if modality not in known:
         raise InputError(
             f"--encoder {modality}={source}: that checkpoint has "
@@ -50,7 +56,9 @@ def trained_encoder(modality: str, source: str) -> tuple[Encoder, dict[str, obje
             f"--encoder {modality}={source}: that checkpoint leaves its frozen encoder out; give "
             f"{about['source']} itself"
         )
-    encoder = _restored(about, weights)
+    where = f"--encoder {modality}={source}"
+    with building(where), no_larger_than(sum(w.numel() for w in weights.values()), where):
+        encoder = _restored(about, weights)
     logger.info("%s: encoder %s as it learnt along in %s", modality, about["source"], path)
     kept = {key: value for key, value in about.items() if key != "lora"}
     return encoder, {**kept, "begun_as": source, "stored": True}
@@ -70,7 +78,8 @@ def _restored(about: Mapping[str, Any], weights: Mapping[str, Tensor]) -> Encode
     if about["stored"]:
         begun = kind.untrained(about["architecture"])
     else:
-        begun, sha256 = kind.pretrained(where)
+        with of_any_size():
+            begun, sha256 = kind.pretrained(where)
         fill_in(begun, about["source"], sha256, begun.is_pretrained)
     begun.add_lora(Lora.from_state(about["lora"]))
     begun.load_state_dict(weights)

@@ -44,23 +44,24 @@ def export(checkpoint: Path, folder: Path, *, precision: str = "float32") -> Non
     )
     model = models[0].eval()
     resize_memories(model, 0)  # of training rows
-    settings: Any = OmegaConf.to_container(cfg.model, resolve=True, enum_to_str=True)
+    told: Any = OmegaConf.to_container(cfg, enum_to_str=True)
+    settings = told["model"]
     # Where training began is no part of what it ended with.
     settings |= {"init_from": None, "reset_head": False, "train_only": "all"}
-    about = training_of(cfg)
+    about = training_of(told)
     write_card(folder, settings["_name"], task.blueprint, about)
     write_exported(
         folder, model, task.state_dict(), settings, precision=precision, about={"training": about}
     )
 
 
-def training_of(cfg: Any) -> Mapping[str, Any]:
+def training_of(settings: Mapping[str, Any]) -> Mapping[str, Any]:
     """What a card tells of a training."""
     found = {}
     for group, names in ABOUT.items():
+        told = settings.get(group)
         for name in names:
-            value = cfg[group].get(name)
-            value = list(value) if name == "lr" else value
+            value = told.get(name) if isinstance(told, Mapping) else None
             found[group if name == "_name" else name] = value
     return found
 

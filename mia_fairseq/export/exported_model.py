@@ -18,8 +18,11 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from mia_fairseq.blueprint import Blueprint
+from mia_fairseq.checkpoints.reading import check_plain, check_weights
+from mia_fairseq.checkpoints.settings import check_settings
+from mia_fairseq.checkpoints.sizes import building, no_larger_than
 from mia_fairseq.encoders.feature_encoder import FeatureEncoder
-from mia_fairseq.errors import InputError
+from mia_fairseq.errors import InputError, quoted
 from mia_fairseq.files import atomic_path, sha256_of, write_whole
 from mia_fairseq.modules.row_memory import memories
 
@@ -104,12 +107,16 @@ def read_config(folder: Path) -> dict[str, Any]:
         config = json.loads(path.read_text(encoding="utf-8"))
         found = config["format"]
         config["settings"]["_name"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        config["weights"]["sha256"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(
-            f"{path}: is no configuration of an exported model ({error!r}); export it again"
+            f"{path}: is no configuration of an exported model ({quoted(error)}); export it again"
         ) from error
+    check_plain(config, path, tensors=True)
     if found != FORMAT:
-        raise InputError(f"{path}: has format {found!r}, expected {FORMAT}; update mia_fairseq")
+        raise InputError(
+            f"{path}: has format {quoted(found)}, expected {FORMAT}; update mia_fairseq"
+        )
     return dict(config)
 
 
@@ -121,17 +128,15 @@ def read_exported(folder: Path) -> TrainedModel:
             architecture is not known, or an encoder that they leave out is not there.
     """
     config = read_config(folder)
-    settings = complete_settings(config["settings"], folder)
     weights = _read_weights(folder, config)
-    blueprint = Blueprint.from_state(config).with_encoders(settings)
-    model: AffectModel = _architecture(settings._name, folder).from_blueprint(settings, blueprint)
-    try:
+    check_weights(weights, folder / WEIGHTS)
+    numbers, where = sum(weight.numel() for weight in weights.values()), str(folder)
+    with building(where), no_larger_than(numbers, where):
+        settings = complete_settings(config["settings"], folder)
+        blueprint = Blueprint.from_state(config).with_encoders(settings)
+        kind = _architecture(settings._name, folder)
+        model: AffectModel = kind.from_blueprint(settings, blueprint)
         model.load_state_dict(weights, strict=True)
-    except RuntimeError as error:
-        raise InputError(
-            f"{folder / WEIGHTS}: is not of the model of {CONFIG} "
-            f"({' '.join(str(error).split())[:200]}); export it again"
-        ) from error
     return TrainedModel(model.eval(), blueprint, dict(config.get("thresholds", {})))
 
 
@@ -140,29 +145,31 @@ def complete_settings(given: Mapping[str, Any], folder: Path) -> Any:
     from mia_fairseq.fairseq_bases import settings_class
 
     _architecture(given["_name"], folder)
-    defaults = vars(settings_class(given["_name"])())
+    kind = settings_class(given["_name"])
+    check_settings(given, kind, f"{folder / CONFIG}")
+    defaults = vars(kind())
     return SimpleNamespace(**{**defaults, **given})
 
 
-def _architecture(name: str, folder: Path) -> Any:
+def _architecture(name: object, folder: Path) -> Any:
     import mia_fairseq.models  # noqa: F401
     from mia_fairseq.fairseq_bases import architectures
 
-    known = architectures().get(name)
+    known = architectures().get(name) if isinstance(name, str) else None
     if not hasattr(known, "from_blueprint"):
         raise InputError(
-            f"{folder}: its model is a {name!r}, which nothing here registers; give the folder "
-            "that does as --user-dir, or import it"
+            f"{folder}: its model is a {quoted(name)}, which nothing here registers; give the "
+            "folder that does as --user-dir, or import it"
         )
     return known
 
 
 def _read_weights(folder: Path, config: Mapping[str, Any]) -> dict[str, Tensor]:
     path = folder / WEIGHTS
-    expected = config.get("weights", {}).get("sha256")
+    expected = config["weights"]["sha256"]
     if not path.is_file() or sha256_of(path) != expected:
         raise InputError(
-            f"{path}: is not the file that {CONFIG} was written for, of sha256 {expected}; "
+            f"{path}: is not the file that {CONFIG} was written for, of sha256 {quoted(expected)}; "
             "export the model again, or copy the folder whole"
         )
     try:

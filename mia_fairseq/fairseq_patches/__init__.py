@@ -15,6 +15,7 @@ PATCHES = (
     "full_precision_weights",
     "gathering_on_cpu",
     "help_of_components",
+    "known_models",
     "start_warnings",
 )
 

@@ -1,4 +1,4 @@
-"""A checkpoint that cannot be used is named, and so is the reason.
+"""A checkpoint that cannot be used is named, and so is the reason; it is read as data only.
 
 Symptom: a missing, truncated or foreign file ends in a traceback that does not name it; weights
 that do not fit end in "please check that the architectures match", whatever the reason was.
@@ -10,31 +10,46 @@ Fails without it: ``tests/fairseq_patches/test_checkpoint_errors.py``.
 
 import pickle
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from fairseq import checkpoint_utils
+from fairseq.dataclass.utils import overwrite_args_by_name
+from fairseq.file_io import PathManager
+from omegaconf import OmegaConf
 
-from mia_fairseq.errors import InputError, refused_pickle
+from mia_fairseq.checkpoints.reading import AGAIN, read_state
+from mia_fairseq.errors import InputError, refused_pickle, shortened
+from mia_fairseq.pretrained.fairseq_checkpoints import reading_release
+
+MEND = "give the flags of its training, or another --save-dir"
 
 
 def apply() -> None:
     """Replaces ``load_checkpoint_to_cpu`` and ``load_checkpoint`` of ``checkpoint_utils``."""
-    checkpoint_utils.load_checkpoint_to_cpu = _named(checkpoint_utils.load_checkpoint_to_cpu)
+    checkpoint_utils.load_checkpoint_to_cpu = _as_data(checkpoint_utils.load_checkpoint_to_cpu)
     checkpoint_utils.load_checkpoint = _with_reason(checkpoint_utils.load_checkpoint)
 
 
-def _named(original: Callable[..., Any]) -> Callable[..., Any]:
-    def load_checkpoint_to_cpu(path: str, *args: Any, **kwargs: Any) -> Any:
+def _as_data(original: Callable[..., Any]) -> Callable[..., Any]:
+    def load_checkpoint_to_cpu(
+        path: str, arg_overrides: Any = None, load_on_all_ranks: bool = False
+    ) -> Any:
+        if reading_release.get():
+            try:
+                return original(path, arg_overrides, load_on_all_ranks)
+            except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+                raise refused_pickle(path, error) from error
+        state = read_state(PathManager.get_local_path(path))
         try:
-            return original(path, *args, **kwargs)
-        except FileNotFoundError as error:
-            raise InputError(f"{path}: no such checkpoint; train one with fairseq-train") from error
-        except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-            raise refused_pickle(path, error) from error
-        except (KeyError, IndexError, TypeError, AttributeError) as error:
+            state = {**state, "args": None}
+            state["cfg"] = OmegaConf.create(state["cfg"], flags={"allow_objects": True})
+            overwrite_args_by_name(state["cfg"], dict(arg_overrides or {}))
+            return checkpoint_utils._upgrade_state_dict(state)
+        except Exception as error:  # whatever fairseq makes of a changed file
             raise InputError(
-                f"{path}: is no checkpoint of fairseq-train ({type(error).__name__}: {error}); "
-                "give one that it wrote"
+                f"{path}: is no checkpoint of fairseq-train ({type(error).__name__}: "
+                f"{shortened(error)}); {AGAIN}"
             ) from error
 
     return load_checkpoint_to_cpu
@@ -44,9 +59,20 @@ def _with_reason(original: Callable[..., Any]) -> Callable[..., Any]:
     def load_checkpoint(cfg: Any, trainer: Any, **passthrough: Any) -> Any:
         try:
             return original(cfg, trainer, **passthrough)
-        except Exception as error:
-            if isinstance(error.__context__, InputError):
-                raise error.__context__ from None
+        except (InputError, OSError):
             raise
+        except Exception as error:
+            reason = error.__context__
+            if isinstance(reason, InputError):
+                raise reason from None
+            name = f"{Path(cfg.save_dir) / cfg.restore_file}"
+            what = type(reason or error).__name__, shortened(reason or error)
+            if isinstance(error, AssertionError):
+                told = f"{name}: training cannot go on from it: {shortened(error)}"
+            elif isinstance(reason, RuntimeError):
+                told = f"{name}: its model is another one than that of these flags ({what[1]})"
+            else:
+                told = f"{name}: training cannot go on from it ({what[0]}: {what[1]})"
+            raise InputError(f"{told}; {MEND}") from error
 
     return load_checkpoint

@@ -12,18 +12,23 @@ import logging
 import pickle
 import tarfile
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mia_fairseq.errors import InputError, refused_pickle
+from mia_fairseq.errors import InputError, quoted, refused_pickle
 from mia_fairseq.pretrained.model_store import cache_folder, fetch_url
 
 logger = logging.getLogger(__name__)
 
 FAIRSEQ_URL = "https://dl.fbaipublicfiles.com/fairseq"
+
+
+# Whether fairseq is to load one of its own releases, whose model is checked where it is asked for.
+reading_release: ContextVar[bool] = ContextVar("reading_release", default=False)
 
 
 class _Inert:
@@ -54,11 +59,14 @@ def old_checkpoints_allowed(path: Path) -> Iterator[None]:
     number = np.float64(0).__reduce__()[0]  # numpy's maker of scalars, which has moved too
     known += [(number, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")]
     known += [(_Inert, name) for name in _MOVED]
+    token = reading_release.set(True)
     with safe_globals(known):
         try:
             yield
         except _UNREADABLE as error:
             raise refused_pickle(path, error) from error
+        finally:
+            reading_release.reset(token)
 
 
 def released_folder(
@@ -135,7 +143,9 @@ def load_roberta(folder: Path, checkpoint: str, **overrides: object) -> Any:
     """
     from fairseq.models.roberta import RobertaModel
 
-    with old_checkpoints_allowed(folder / checkpoint):
+    path = folder / checkpoint
+    with old_checkpoints_allowed(path):
+        _check_architecture(_read_release(path), "roberta", path)
         roberta = RobertaModel.from_pretrained(
             str(folder), checkpoint_file=checkpoint, data_name_or_path=".", bpe=None, **overrides
         )
@@ -148,19 +158,52 @@ def load_wav2vec(path: Path) -> Any:
     fairseq evaluates the layers' description, a string in the checkpoint, as Python; so only a
     plain list of numbers is let through.
     """
-    import torch
     from fairseq.checkpoint_utils import load_model_ensemble_and_task
 
     with old_checkpoints_allowed(path):
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = _read_release(path)
         settings = state.get("args")
         if settings is None or not hasattr(settings, "conv_feature_layers"):
             raise InputError(f"{path} holds no wav2vec settings; it is another kind of checkpoint")
+        _check_architecture(state, "wav2vec.wav2vec", path)
         for name in ("conv_feature_layers", "conv_aggregator_layers"):
             try:
                 ast.literal_eval(getattr(settings, name, "[]"))
-            except (ValueError, SyntaxError) as error:
+            except (ValueError, SyntaxError, TypeError) as error:
                 raise InputError(f"{path}: its {name} is no plain list; not loaded") from error
         del state
         models, _, _ = load_model_ensemble_and_task([str(path)], {"data": str(path.parent)})
     return models[0].eval()
+
+
+def _read_release(path: Path) -> Mapping[str, Any]:
+    """What a release holds; the caller says what may be in it."""
+    import torch
+
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    if not isinstance(state, Mapping):
+        raise InputError(f"{path} holds no model; give a checkpoint of fairseq's")
+    return state
+
+
+def _check_architecture(state: Mapping[str, Any], folder: str, path: Path) -> None:
+    """Raises `InputError` unless a release names a model of one folder of fairseq's models.
+
+    fairseq would build any model that it names, and some of them run a setting as Python.
+    """
+    from fairseq.models import ARCH_MODEL_REGISTRY
+
+    settings, groups = state.get("args"), state.get("cfg")
+    name: object = None
+    if isinstance(settings, argparse.Namespace):
+        name = getattr(settings, "arch", None)
+    elif settings is None and isinstance(groups, Mapping):
+        model = groups.get("model")
+        name = model.get("_name") if isinstance(model, Mapping) else None
+    name = "wav2vec" if name == "audio_cpc" else name  # as fairseq renames it
+    known = ARCH_MODEL_REGISTRY.get(name) if isinstance(name, str) else None
+    if known is None or not known.__module__.startswith(f"fairseq.models.{folder}"):
+        raise InputError(
+            f"{path}: its model is {quoted(name)}, expected one of fairseq.models.{folder}; give a "
+            "release of that"
+        )

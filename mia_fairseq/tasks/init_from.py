@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from fairseq import checkpoint_utils
 from torch import Tensor
 
 from mia_fairseq.blueprint import Blueprint
+from mia_fairseq.checkpoints.reading import read_state
 from mia_fairseq.data.format.store import Store
 from mia_fairseq.data.schema import Schema
 from mia_fairseq.encoders.encoder_settings import EncoderConfig
@@ -65,12 +65,12 @@ class Trained:
                         "--init-from names none; give one"
                     )
             return None
-        state = checkpoint_utils.load_checkpoint_to_cpu(str(path))
-        task_state = state.get("task_state") or {}
-        if "schema" not in task_state:
-            raise InputError(f"--init-from {path}: holds no schema; train one with this task")
-        settings, weights = dict(state["cfg"]["model"]), dict(state["model"])
-        return cls(str(path), Blueprint.from_state(task_state), settings, weights)
+        state = read_state(path)
+        try:
+            blueprint = Blueprint.from_state(state.get("task_state") or {})
+        except InputError as error:
+            raise InputError(f"--init-from {path}: {error}") from error
+        return cls(str(path), blueprint, dict(state["cfg"]["model"]), dict(state["model"]))
 
     def hand_over(self, model: AffectModel, schema: Schema, store: Store, cfg: Any) -> None:
         """Gives a new model the weights.

@@ -8,8 +8,10 @@ from typing import Any
 
 import torch
 from fairseq.logging import metrics
+from fairseq.registry import REGISTRIES
 from fairseq.tasks import FairseqTask
 
+from mia_fairseq.checkpoints.opening import check_component
 from mia_fairseq.criterions.joint_loss import JointLossCriterion
 from mia_fairseq.data.schema import Schema
 from mia_fairseq.meter import BatchRows, WholeSplitMeter
@@ -45,6 +47,18 @@ class WholeSplitTask(FairseqTask):
     def schema(self) -> Schema:
         """Modalities and labels."""
         raise NotImplementedError(f"{type(self).__name__} must have a schema")
+
+    def build_criterion(self, cfg: Any, from_checkpoint: bool = False) -> Any:
+        """As fairseq has it; of a checkpoint's criteria, only those of others than fairseq.
+
+        Raises:
+            InputError: nothing here registers the checkpoint's criterion.
+        """
+        if self.evaluating:
+            criteria = REGISTRIES["criterion"]
+            registered = criteria["registry"], criteria["dataclass_registry"]
+            check_component("criterion", cfg, *registered, "the checkpoint")
+        return super().build_criterion(cfg, from_checkpoint)
 
     def begin_valid_epoch(self, epoch: int, model: Any) -> None:
         self._meters.clear()

@@ -1,10 +1,11 @@
 """How rows are read: each alone, or among all of its dialogue; and who is named in it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from mia_fairseq.data.views.speaker_tokens import SPEAKERS
-from mia_fairseq.errors import InputError
+from mia_fairseq.errors import InputError, quoted
 
 READS = ("rows", "dialogue", "dialogue-past")
 
@@ -56,6 +57,22 @@ class Reading:
                 "use --read dialogue-past or --read rows"
             )
         return cls(read, speakers, talks, past or read == "dialogue-past")
+
+    @classmethod
+    def from_json(cls, told: Mapping[str, Any]) -> "Reading":
+        """What `to_json` gave, as checkpoints keep it.
+
+        Raises:
+            InputError: it is no reading.
+        """
+        known = {"read": READS, "speakers": SPEAKERS, "talks": (True, False), "past": (True, False)}
+        for name, value in told.items():
+            if value not in known.get(name, ()) or type(value) is not type(known[name][0]):
+                raise InputError(
+                    f"the checkpoint reads rows by {name} {quoted(value)}, which this version does "
+                    f"not know; it knows {', '.join(known)}"
+                )
+        return cls(**told)
 
     @property
     def at_once(self) -> bool:

@@ -1,0 +1,1 @@
+"""Files that fairseq-train wrote: read as data, checked, and only then built into models."""
