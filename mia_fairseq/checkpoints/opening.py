@@ -38,6 +38,7 @@ def open_checkpoint(
     from fairseq.dataclass.utils import overwrite_args_by_name
     from omegaconf import OmegaConf
 
+    _check_one_split(overrides or {})
     state = read_state(path)
     check_components(state["cfg"], path)
     state.setdefault("optimizer_history", [])
@@ -47,6 +48,17 @@ def open_checkpoint(
         state["cfg"] = OmegaConf.create(state["cfg"], flags={"allow_objects": True})
         overwrite_args_by_name(state["cfg"], dict(overrides or {}))
         return load([path], overrides, state=state, **more)
+
+
+def _check_one_split(overrides: Mapping[str, Any]) -> None:
+    """Raises `InputError` where files that hold one split are asked for several."""
+    files = [name for name in ("results_json", "predictions") if overrides.get(name)]
+    splits = str(overrides.get("valid_subset") or "").split(",")
+    if files and len(splits) > 1:
+        raise InputError(
+            f"--valid-subset names {', '.join(splits)}, and --results-json and --predictions hold "
+            "one split; evaluate one at a time"
+        )
 
 
 def check_components(settings: Mapping[str, Any], path: Path | str) -> None:

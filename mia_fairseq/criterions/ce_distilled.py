@@ -59,8 +59,9 @@ class CeDistilledCriterion(CeKrlCriterion):
         teacher_share: float,
         temperature: float,
         label_smoothing: float = 0.0,
+        r_drop: float = 0.0,
     ) -> None:
-        super().__init__(task, gamma, class_weights, label_smoothing)
+        super().__init__(task, gamma, class_weights, label_smoothing, r_drop)
         if not teacher:
             raise InputError(f"--criterion ce_distilled learns from --teacher; {MEND}")
         if not 0 <= teacher_share <= 1:

@@ -94,6 +94,26 @@ def read_settings(cfg: Any, modalities: Collection[str]) -> dict[str, EncoderSet
     }
 
 
+def check_named(cfg: Any, kinds: Mapping[str, str], where: object) -> None:
+    """Raises `InputError` where ``--encoder`` names a modality that no encoder reads.
+
+    Args:
+        cfg: an `EncoderConfig`.
+        kinds: of each modality of the data; those that are not in use may be named.
+        where: the data, for messages.
+    """
+    for name in _pairs(getattr(cfg, "encoder", ""), "--encoder", "text=hf:minilm", str):
+        if name not in kinds:
+            raise InputError(
+                f"--encoder names {name!r}, and {where} has {', '.join(kinds)}; mend its name"
+            )
+        if kinds[name] == "features":
+            raise InputError(
+                f"--encoder names {name!r}, which {where} holds as features, made by an encoder "
+                "already; leave it out, or extract tokens or frames"
+            )
+
+
 def _check_lora(ranks: Collection[str], flags: Mapping[str, Collection[str]]) -> None:
     """Raises `InputError` where a flag is about maps that ``--lora`` does not ask for."""
     for flag, names in flags.items():

@@ -8,14 +8,18 @@ from importlib import import_module
 
 PATCHES = (
     "atomic_copies",
+    "best_checkpoint",
     "bf16_without_tpu",
     "checkpoint_errors",
     "cpu_seeding",
+    "divergence",
     "early_stopping",
     "full_precision_weights",
     "gathering_on_cpu",
+    "half_precision",
     "help_of_components",
     "known_models",
+    "mean_of_whole_numbers",
     "start_warnings",
 )
 

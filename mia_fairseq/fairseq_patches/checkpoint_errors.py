@@ -65,7 +65,10 @@ def _with_reason(original: Callable[..., Any]) -> Callable[..., Any]:
             reason = error.__context__
             if isinstance(reason, InputError):
                 raise reason from None
-            name = f"{Path(cfg.save_dir) / cfg.restore_file}"
+            path = Path(cfg.save_dir) / cfg.restore_file  # an absolute one stays as it is
+            name = str(path if path.exists() else cfg.restore_file)
+            if not Path(name).exists():  # nothing was read, so something else failed
+                raise
             what = type(reason or error).__name__, shortened(reason or error)
             if isinstance(error, AssertionError):
                 told = f"{name}: training cannot go on from it: {shortened(error)}"

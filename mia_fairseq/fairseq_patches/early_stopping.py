@@ -30,13 +30,13 @@ def apply() -> None:
 
 def early_stopping_state() -> dict[str, Any]:
     """The count so far, for a checkpoint's ``extra_state``; empty outside training."""
-    counter = _counter()
+    counter = counting_function()
     if not hasattr(counter, "best"):
         return {}
     return {STATE_KEY: {"best": float(counter.best), "num_runs": int(counter.num_runs)}}
 
 
-def _counter() -> Any:
+def counting_function() -> Any:
     """The calling loop's ``should_stop_early``; None where no training loop calls."""
     frame = sys._getframe()
     while frame is not None:
@@ -58,7 +58,7 @@ def _and_restore(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _restore(state: Mapping[str, Any] | None, cfg: Any) -> None:
-    counter = _counter()
+    counter = counting_function()
     if not state or counter is None or cfg.finetune_from_model:
         return
     counter.best, counter.num_runs = state["best"], state["num_runs"]

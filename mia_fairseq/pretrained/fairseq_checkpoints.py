@@ -165,12 +165,12 @@ def load_wav2vec(path: Path) -> Any:
         settings = state.get("args")
         if settings is None or not hasattr(settings, "conv_feature_layers"):
             raise InputError(f"{path} holds no wav2vec settings; it is another kind of checkpoint")
-        _check_architecture(state, "wav2vec.wav2vec", path)
         for name in ("conv_feature_layers", "conv_aggregator_layers"):
             try:
                 ast.literal_eval(getattr(settings, name, "[]"))
             except (ValueError, SyntaxError, TypeError) as error:
                 raise InputError(f"{path}: its {name} is no plain list; not loaded") from error
+        _check_architecture(state, "wav2vec.wav2vec", path)
         del state
         models, _, _ = load_model_ensemble_and_task([str(path)], {"data": str(path.parent)})
     return models[0].eval()

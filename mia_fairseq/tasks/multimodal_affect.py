@@ -17,6 +17,7 @@ from mia_fairseq.data.schema import Schema
 from mia_fairseq.data.views.derived import parse_derived, parse_surroundings
 from mia_fairseq.data.views.perturbation import Perturbation
 from mia_fairseq.data.views.reading import Reading
+from mia_fairseq.encoders.encoder_choices import check_named
 from mia_fairseq.errors import InputError
 from mia_fairseq.fairseq_patches.early_stopping import early_stopping_state
 from mia_fairseq.files import check_is_no_folder
@@ -157,6 +158,9 @@ class MultimodalAffectTask(WholeSplitTask):
     def build_model(self, cfg: Any, from_checkpoint: bool = False) -> AffectModel:
         trained = None if from_checkpoint else Trained.chosen(cfg)
         if not from_checkpoint:
+            store = self._opened_store()
+            kinds = {name: spec.kind for name, spec in store.modalities.items()}
+            check_named(cfg, kinds, store.path)
             schema = self.chosen_schema(fuses=fuses(cfg), cfg=cfg)
             states = {} if trained is None else trained.blueprint.encoder_states
             self._blueprint = Blueprint(schema, states)

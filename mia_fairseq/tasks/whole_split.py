@@ -3,7 +3,7 @@
 fairseq would compute them batch by batch, and average: an F1 of batches is no F1.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -14,8 +14,10 @@ from fairseq.tasks import FairseqTask
 from mia_fairseq.checkpoints.opening import check_component
 from mia_fairseq.criterions.joint_loss import JointLossCriterion
 from mia_fairseq.data.schema import Schema
+from mia_fairseq.fairseq_patches.best_checkpoint import tell_nan
 from mia_fairseq.meter import BatchRows, WholeSplitMeter
 from mia_fairseq.models.affect_model import AffectOutput
+from mia_fairseq.tasks.choosing_epochs import is_larger_better, scalar_metrics
 from mia_fairseq.tasks.task_settings import MultimodalAffectConfig
 
 EndOfSplit = Callable[[WholeSplitMeter, Schema], None]  # told of each split that was evaluated
@@ -42,6 +44,7 @@ class WholeSplitTask(FairseqTask):
         self.end_of_split: list[EndOfSplit] = []  # in evaluation only
         self._meters: dict[str, WholeSplitMeter] = {}
         self.thresholds: dict[str, float] = {}
+        self._chosen_by: tuple[str, bool] | None = None  # the metric, and whether larger is better
 
     @property
     def schema(self) -> Schema:
@@ -107,6 +110,21 @@ class WholeSplitTask(FairseqTask):
                 end_of_split(meter, self.schema)
             self._log_whole_split(meter)
 
+    def is_larger_better(self, metric: str, criterion: Any, *, asked: bool) -> bool:
+        """The direction of ``--best-checkpoint-metric``.
+
+        Args:
+            metric: its name.
+            criterion: logs losses beside the metrics of the task.
+            asked: whether ``--maximize-best-checkpoint-metric`` is given.
+
+        Raises:
+            InputError: validation has no such figure, or smaller is better.
+        """
+        larger = is_larger_better(metric, self.schema.label.kind, criterion, asked=asked)
+        self._chosen_by = metric, larger
+        return larger
+
     def post_validate(self, model: Any, stats: Mapping[str, Any], agg: Any) -> None:
         """Fails where a row was lost or seen twice; of several labels, chooses the thresholds.
 
@@ -115,6 +133,9 @@ class WholeSplitTask(FairseqTask):
         """
         for meter in self._meters.values():
             meter.check()
+        if self._chosen_by is not None and len(self._meters) == 1:  # the first of --valid-subset
+            metric, larger = self._chosen_by
+            tell_nan(metric, float(stats[metric]), larger)
         kinds = [spec.kind for spec in (self.schema.label, *self.schema.further.values())]
         if "multilabel" in kinds:
             chosen_on = next(iter(self._meters.values()), None)  # the first of --valid-subset
@@ -140,17 +161,5 @@ class WholeSplitTask(FairseqTask):
                 computed.update(meter.metrics())
             return float(computed[name])
 
-        for place, name in enumerate(_scalar_metrics(self.schema.label.kind)):
+        for place, name in enumerate(scalar_metrics(self.schema.label.kind)):
             metrics.log_derived(name, lambda _, name=name: figure(name), priority=20 + place)
-
-
-def _scalar_metrics(kind: str) -> Iterable[str]:
-    """The metrics that fit into a line of the log."""
-    if kind == "classes":
-        return ("accuracy", "weighted_f1", "macro_f1", "uar", "n")
-    if kind == "multilabel":
-        return ("accuracy", "weighted_accuracy", "weighted_f1", "macro_f1", "n")
-    return (
-        *("mae", "corr", "acc7", "acc5", "acc2_has0", "f1_has0", "acc2_non0", "f1_non0"),
-        *("n", "n_non0"),
-    )

@@ -156,7 +156,7 @@ def test_a_folder_that_is_not_whole_is_told(lora: tuple[Path, Path], tmp_path: P
     other = told("other", lambda _, config: config["settings"].update(_name="nobody"))
     assert "its model is a 'nobody', which nothing here registers" in other
     wider = told("wider", lambda _, config: config["settings"].update(channels=3))
-    assert "is not of the model of config.json" in wider
+    assert "its weights are not those of the model that its settings describe" in wider
     broken = told("broken", lambda _, config: config.clear())
     assert "is no configuration of an exported model" in broken
 

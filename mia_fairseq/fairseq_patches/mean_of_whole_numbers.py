@@ -1,0 +1,27 @@
+"""``--store-ema`` copies whole numbers instead of averaging them.
+
+Symptom: ``fairseq-train --store-ema`` ends with ``result type Float can't be cast to the desired
+output type Long`` for a model that counts something, such as a batch norm its batches.
+Cause: ``fairseq/models/ema/ema.py``, ``_step_internal``: ``ema_param.mul_(decay)`` of every buffer.
+Delete it when: fairseq's mean leaves out what is no floating-point number.
+Fails without it: ``tests/tasks/test_options_of_fairseq.py::test_a_mean_of_weights_is_kept``.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from fairseq.models.ema.ema import EMA
+
+
+def apply() -> None:
+    """Replaces ``EMA.__init__``."""
+    EMA.__init__ = _leaving_out(EMA.__init__)
+
+
+def _leaving_out(original: Callable[..., None]) -> Callable[..., None]:
+    def begin(self: Any, model: Any, *args: Any, **kwargs: Any) -> None:
+        original(self, model, *args, **kwargs)
+        counts = {n for n, value in model.state_dict().items() if not value.is_floating_point()}
+        self.skip_keys = {*self.skip_keys, *counts}  # these are copied
+
+    return begin
