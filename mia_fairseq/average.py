@@ -64,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise InputError(f"one checkpoint is given ({args.checkpoints[0]}), expected two or more")
     import torch
 
-    from mia_fairseq.checkpoints.reading import read_state
+    from mia_fairseq.checkpoints.checkpoint_file import read_state
 
     states = [read_state(path) for path in args.checkpoints]
     mean = average(states, [str(path) for path in args.checkpoints])

@@ -50,7 +50,7 @@ def register() -> None:
             if find_spec(f"mia_fairseq.{folder}") is not None:
                 _import_all(f"mia_fairseq.{folder}")
         if known:
-            import_module("mia_fairseq.ensemble").install()
+            import_module("mia_fairseq.models.ensemble").install()
         for plugin in entry_points(group=PLUGIN_GROUP) if known else ():
             plugin.load()
     except BaseException:

@@ -11,8 +11,8 @@ from harness import EMOTIONS, make_store, train, validate
 
 from mia_fairseq.average import average, main
 from mia_fairseq.criterions.joint_loss import disagreement
-from mia_fairseq.ensemble import mean_answer
 from mia_fairseq.errors import InputError
+from mia_fairseq.models.ensemble import mean_answer
 from mia_fairseq.predict.predictor import Predictor
 
 DIMS = {"text": 5, "audio": 3}

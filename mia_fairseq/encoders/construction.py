@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from mia_fairseq.checkpoints.sizes import of_any_size
+from mia_fairseq.checkpoints.network_size import of_any_size
 from mia_fairseq.data.schema import Schema
 from mia_fairseq.encoders.encoder import Encoder
 from mia_fairseq.encoders.encoder_choices import EncoderSettings, read_settings

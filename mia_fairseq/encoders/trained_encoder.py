@@ -10,8 +10,8 @@ from typing import Any
 
 from torch import Tensor
 
-from mia_fairseq.checkpoints.reading import read_state
-from mia_fairseq.checkpoints.sizes import building, no_larger_than, of_any_size
+from mia_fairseq.checkpoints.checkpoint_file import read_state
+from mia_fairseq.checkpoints.network_size import building, no_larger_than, of_any_size
 from mia_fairseq.checkpoints.task_state import check_task_state
 from mia_fairseq.encoders.encoder import Encoder
 from mia_fairseq.encoders.left_out_weights import HASH, fill_in

@@ -18,9 +18,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from mia_fairseq.blueprint import Blueprint
-from mia_fairseq.checkpoints.reading import check_plain, check_weights
-from mia_fairseq.checkpoints.settings import check_settings
-from mia_fairseq.checkpoints.sizes import building, no_larger_than
+from mia_fairseq.checkpoints.checkpoint_file import check_plain, check_weights
+from mia_fairseq.checkpoints.network_size import building, no_larger_than
+from mia_fairseq.checkpoints.settings_check import check_settings
 from mia_fairseq.encoders.feature_encoder import FeatureEncoder
 from mia_fairseq.errors import InputError, quoted
 from mia_fairseq.files import atomic_path, sha256_of, write_whole

@@ -13,7 +13,7 @@ from typing import Any
 
 from fairseq import checkpoint_utils
 
-from mia_fairseq.checkpoints.opening import Opened, open_checkpoint
+from mia_fairseq.checkpoints.checkpoint_model import Opened, open_checkpoint
 from mia_fairseq.errors import InputError
 from mia_fairseq.pretrained.fairseq_checkpoints import reading_release
 

@@ -14,7 +14,7 @@ from typing import Any
 from torch import Tensor
 
 from mia_fairseq.blueprint import Blueprint
-from mia_fairseq.checkpoints.reading import read_state
+from mia_fairseq.checkpoints.checkpoint_file import read_state
 from mia_fairseq.data.format.store import Store
 from mia_fairseq.data.schema import Schema
 from mia_fairseq.encoders.encoder_settings import EncoderConfig

@@ -11,7 +11,7 @@ from fairseq.logging import metrics
 from fairseq.registry import REGISTRIES
 from fairseq.tasks import FairseqTask
 
-from mia_fairseq.checkpoints.opening import check_component
+from mia_fairseq.checkpoints.checkpoint_model import check_component
 from mia_fairseq.criterions.joint_loss import JointLossCriterion
 from mia_fairseq.data.schema import Schema
 from mia_fairseq.fairseq_patches.best_checkpoint import tell_nan

@@ -13,7 +13,7 @@ from harness import train, validate
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mia_fairseq.checkpoints.reading import read_state
+from mia_fairseq.checkpoints.checkpoint_file import read_state
 from mia_fairseq.errors import InputError
 from mia_fairseq.export.__main__ import export
 from mia_fairseq.export.exported_model import CONFIG, read_exported
