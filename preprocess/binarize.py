@@ -32,6 +32,7 @@ from preprocess.extraction.feature_folder import (
     read_description,
     read_records,
 )
+from preprocess.media.media_files import visible
 from preprocess.tables.carving import add_carving_options, carve_validation
 from preprocess.tables.labelling import (
     add_label_options,
@@ -82,7 +83,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         splits = carve_validation(
             splits, groups, args.valid_fraction, args.valid_seed, str(args.manifest)
         )
-    names = args.modalities or sorted(p.name for p in args.features.glob("*") if p.is_dir())
+    names = args.modalities or [p.name for p in visible(args.features, "*") if p.is_dir()]
     if not args.allow_missing:
         refuse_missing(args.features, names, ids)
     specs = {name: read_spec(args.features, name, ids) for name in names}

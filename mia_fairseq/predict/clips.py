@@ -15,12 +15,13 @@ logger = logging.getLogger(__name__)
 def find_clips(paths: Sequence[Path], text: str | None) -> list[Clip]:
     """The media files that paths name, folders searched through, with their words.
 
-    What a folder holds and is no clip is told.
+    What a folder holds and is no clip is told, and so is a clip of it that was found before.
 
     Raises:
         InputError: a path is not there, a folder holds no media, or one text is given for several.
     """
     files: list[Path] = []
+    known: dict[Path, Path] = {}  # of each file's own place, the path that it is read by
     for path in paths:
         if path.is_dir():
             inside = find_media(path)
@@ -31,14 +32,25 @@ def find_clips(paths: Sequence[Path], text: str | None) -> list[Clip]:
                     f"{path}: holds no media file ({', '.join(sorted(MEDIA_SUFFIXES))}) and is no "
                     "DATA folder"
                 )
-            files += inside.clips
+            for file in inside.clips:
+                earlier = known.setdefault(file.resolve(), file)
+                if earlier is file:
+                    files.append(file)
+                else:
+                    logger.warning("left out: %s: it is taken already, as %s", file, earlier)
         elif path.is_file():
             files.append(path)
+            known.setdefault(path.resolve(), path)
         else:
             raise InputError(f"{path}: no such file or folder")
     if text is not None and len(files) > 1:
         raise InputError(f"--text is given for {len(files)} clips; predict them one at a time")
-    return [Clip(str(file), file, text) for file in files]
+    return [Clip(_name(file), file, text) for file in files]
+
+
+def _name(file: Path) -> str:
+    """A file's path as text; bytes of it that are no UTF-8 as numbers."""
+    return str(file).encode(errors="backslashreplace").decode()
 
 
 def listen(clips: Sequence[Clip]) -> list[Clip]:

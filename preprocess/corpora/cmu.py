@@ -34,6 +34,7 @@ from preprocess.corpora.common import (
     number,
     times_in_file,
 )
+from preprocess.media.media_files import find_media, visible
 from preprocess.tables.hdf5_files import AGAIN, open_hdf5, read_numbers, videos_of
 from preprocess.tables.manifest import Row
 from preprocess.tables.table_reader import read_table
@@ -87,7 +88,9 @@ def read_cmu(
     labels = labels or _find_labels(raw)
     transcripts = read_transcripts(raw)
     if labels.suffix == ".csd":
-        segments = list(_from_csd(labels, _read_folds(folds, raw), transcripts))
+        folds = folds or _find_folds(raw)
+        media.take(folds)
+        segments = list(_from_csd(labels, _read_folds(folds), transcripts))
     else:
         segments = list(_from_table(labels))
     if target != "sentiment" and any(segment.emotions is None for segment in segments):
@@ -143,10 +146,9 @@ def read_cmu(
 
 
 def _find_labels(raw: Path) -> Path:
-    for pattern in ("label*.csv", "*/label*.csv", "*abel*.csd", "*/*abel*.csd"):
-        found = sorted(raw.glob(pattern))
-        if found:
-            return found[0]
+    found = visible(raw, "label*.csv", "*/label*.csv", "*abel*.csd", "*/*abel*.csd")
+    if found:
+        return found[0]
     raise InputError(
         f"{raw}: there is no label.csv and no labels' .csd in it; name one with --labels"
     )
@@ -242,16 +244,18 @@ def _clips(spoken: Mapping[str, Segment], starts: Sequence[float]) -> list[str]:
     return [found[row] for row in range(len(starts))]
 
 
-def _read_folds(path: Path | None, raw: Path) -> dict[str, str]:
+def _find_folds(raw: Path) -> Path:
+    found = visible(raw, "*std_folds.py", "*/*std_folds.py")
+    if found:
+        return found[0]
+    raise InputError(
+        f"{raw}: labels in a .csd say nothing of splits; name the SDK's cmu_*_std_folds.py with "
+        "--folds"
+    )
+
+
+def _read_folds(path: Path) -> dict[str, str]:
     """{video: split} of the official folds."""
-    if path is None:
-        found = sorted([*raw.glob("*std_folds.py"), *raw.glob("*/*std_folds.py")])
-        if not found:
-            raise InputError(
-                f"{raw}: labels in a .csd say nothing of splits; name the SDK's "
-                "cmu_*_std_folds.py with --folds"
-            )
-        path = found[0]
     try:
         text = path.read_text(encoding="utf-8")
         lists = json.loads(text) if path.suffix == ".json" else _literals(text)
@@ -279,12 +283,9 @@ def _literals(source: str) -> dict[str, Any]:
 
 def transcript_files(raw: Path, *suffixes: str) -> list[Path]:
     """The release's transcripts, sorted, of these suffixes (none: of all); no hidden ones."""
-    return sorted(
-        path
-        for suffix in suffixes or TRANSCRIPTS
-        for path in raw.rglob(f"*{suffix}")
-        if not path.name.startswith(".")
-    )
+    found = find_media(raw).left_out  # the one walk, so that links are followed here too
+    wanted = suffixes or TRANSCRIPTS
+    return [path for path, _ in found if path.suffix in wanted and path.is_file()]
 
 
 def read_transcripts(raw: Path) -> dict[str, dict[str, Segment]]:

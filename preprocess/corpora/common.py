@@ -156,9 +156,14 @@ def finish(corpus: Corpus, out: Path, known: Mapping[str, int] | None, partial: 
         (_beside(out, "left_out"), "reason", corpus.left_out),
     ):
         first = "id" if second == "fault" else "file"
-        table = [(first, second), *((one_line(name), one_line(why)) for name, why in lines)]
+        table = [(first, second), *((_cell(name), _cell(why)) for name, why in lines)]
         write_whole(path, "".join(f"{name}\t{why}\n" for name, why in table))
     _report(corpus, out, known)
+
+
+def _cell(text: str) -> str:
+    """A name or a reason on one line; bytes of a file's name that are no UTF-8, as numbers."""
+    return one_line(text).encode(errors="backslashreplace").decode()
 
 
 def _beside(out: Path, what: str) -> Path:

@@ -15,6 +15,7 @@ from pathlib import Path
 from mia_fairseq.command import run
 from mia_fairseq.errors import InputError
 from preprocess.corpora.common import Corpus, Media, finish, media_fault
+from preprocess.media.media_files import visible
 from preprocess.tables.manifest import Row
 from preprocess.tables.table_reader import read_table
 
@@ -39,13 +40,13 @@ def read_meld(raw: Path, label: str = "emotion") -> Corpus:
     """
     if not raw.is_dir():
         raise InputError(f"{raw} is no folder; give the folder of the unpacked release")
-    corpus = Corpus("MELD", [])
+    corpus, media = Corpus("MELD", []), Media(raw)
     for name, (split, folder_name) in FOLDERS.items():
         folder = _find(raw, folder_name)
         table = _find(raw, f"{name}_sent_emo.csv")
         if table is None:
             raise InputError(f"{raw}: there is no {name}_sent_emo.csv, up to three folders deep")
-        media = Media(folder) if folder else None
+        media.take(table)
         for row in read_table(table, COLUMNS, ("Speaker",)).rows:
             line = row.cells
             dialogue, utterance = line["Dialogue_ID"], line["Utterance_ID"]
@@ -57,7 +58,7 @@ def read_meld(raw: Path, label: str = "emotion") -> Corpus:
             fault = KNOWN_FAULTS.get(row_id) or media_fault(path)
             if fault is not None:
                 corpus.faults.append((row_id, fault))
-            if media and path:
+            if path:
                 media.take(path)
             corpus.rows.append(
                 Row(
@@ -71,18 +72,13 @@ def read_meld(raw: Path, label: str = "emotion") -> Corpus:
                     speaker=line.get("Speaker") or None,
                 )
             )
-        if media and folder:
-            place = folder.relative_to(raw)
-            corpus.left_out += [(f"{place / file}", why) for file, why in media.left_out()]
+    corpus.left_out = media.left_out()
     return corpus
 
 
 def _find(raw: Path, name: str) -> Path | None:
-    for depth in ("", "*/", "*/*/", "*/*/*/"):
-        found = sorted(raw.glob(depth + name))
-        if found:
-            return found[0]
-    return None
+    found = visible(raw, *(depth + name for depth in ("", "*/", "*/*/", "*/*/*/")))
+    return found[0] if found else None
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -23,6 +23,7 @@ from mia_fairseq.data.format.kinds import KINDS
 from mia_fairseq.data.format.labels import one_line
 from mia_fairseq.errors import InputError
 from mia_fairseq.files import write_whole
+from preprocess.media.media_files import visible
 from preprocess.tables.manifest import Manifest
 
 RECORDS = {"failures": "reason", "notes": "remark"}  # file name: its last column
@@ -151,7 +152,7 @@ def merge(features: Path, manifest: Manifest, modalities: Sequence[str] = ()) ->
     Returns how many clips of each modality have no array, for a reason that is on record. Raises
     InputError while clips are missing, or an array is not whole. Merging twice is harmless.
     """
-    there = sorted(path.parent.name for path in features.glob("*/extractor.json"))
+    there = [path.parent.name for path in visible(features, "*/extractor.json")]
     if not there:
         raise InputError(f"{features} has no features yet; run preprocess.extract first")
     lacking = {name: _merge_modality(features, manifest, name) for name in modalities or there}

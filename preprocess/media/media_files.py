@@ -24,6 +24,17 @@ AUDIO_SUFFIXES = (".wav", ".flac", ".mp3", ".m4a", ".ogg", ".opus", ".aac", ".ai
 MEDIA_SUFFIXES = (*VIDEO_SUFFIXES, *AUDIO_SUFFIXES)
 
 
+def visible(folder: Path, *patterns: str) -> list[Path]:
+    """What lies below a folder by any of the patterns of `Path.glob`, sorted within each; nothing
+    that begins with a dot, nor what lies in a folder that does."""
+    return [
+        path
+        for pattern in patterns
+        for path in sorted(folder.glob(pattern))
+        if not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    ]
+
+
 @dataclass
 class MediaFiles:
     """What a folder holds.

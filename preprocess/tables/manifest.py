@@ -148,11 +148,11 @@ def _checked_lines(path: Path, rows: Sequence[Row]) -> list[str]:
 def why_unreadable(row: Row) -> str | None:
     """What `read_manifest` would leave a row out for; None where it reads the row.
 
-    Paths are not looked at.
+    Of a path it is only asked whether UTF-8 has its characters.
     """
-    row = replace(row, path=None)
     columns = [column.name for column in fields(Row) if column.name not in ("path", "further")]
-    return _why_not(Path(), columns, _cells(row, columns, Path("manifest.tsv")))
+    cells = _cells(replace(row, path=None), columns, Path("manifest.tsv"))
+    return _why_not(Path(), [*columns, "path"], [*cells, str(row.path or "")])
 
 
 def _why_not(folder: Path, columns: Sequence[str], cells: Sequence[str]) -> str | None:

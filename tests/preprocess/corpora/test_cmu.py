@@ -115,6 +115,19 @@ def test_no_two_labels_of_a_video_are_one_clip(
     assert [row.start for row in rows] == starts
 
 
+def test_what_is_hidden_is_not_read_and_what_is_read_is_not_left_out(sdk_raw: Path) -> None:
+    for name in ("._CMU_MOSEI_Labels.csd", "._cmu_mosei_std_folds.py", ".x/label.csv"):
+        touch(sdk_raw / name, "a note of a Mac")
+    transcripts = sdk_raw / "Raw/Transcript/Segmented/Combined"
+    touch(sdk_raw / ".trash/v.txt", "v___0___0___1___old\n")
+    elsewhere = transcripts.rename(sdk_raw.parent / "elsewhere")
+    transcripts.symlink_to(elsewhere)
+    (elsewhere / "w.txt").write_bytes(b"w___4___1___2___caf\xe9 it\x92s\n")
+    corpus = cmu.read_cmu("CMU-MOSEI", sdk_raw, None, None)
+    assert [row.text for row in corpus.rows][:3] == ["hello there", "and bye", "café it’s"]
+    assert corpus.left_out == []
+
+
 def test_what_the_sdks_files_lack_is_told(sdk_raw: Path, tmp_path: Path) -> None:
     labels = sdk_raw / "CMU_MOSEI_Labels.csd"
     folds = touch(tmp_path / "folds.json", json.dumps({"standard_train_fold": ["v"]}))

@@ -75,6 +75,23 @@ def test_meld_of_its_own_layout_with_its_known_faults(
     assert "3 faults, all in" in told
 
 
+def test_every_other_file_of_the_release_is_listed_and_macs_notes_are_not_read(
+    meld_raw: Path,
+) -> None:
+    for name in ("README.txt", "extra/clip.mp4", "train/train_splits/dia9_utt9.mp4"):
+        touch(meld_raw / name)
+    for name in ("train_sent_emo.csv", "dev_sent_emo.csv"):
+        touch(meld_raw / f"._{name}", "a note of a Mac")
+    touch(meld_raw / ".backup/train_sent_emo.csv", "no table")
+    corpus = meld.read_meld(meld_raw)
+    assert len(corpus.rows) == 5
+    assert corpus.left_out == [
+        ("README.txt", "its suffix .txt is none of a media file"),
+        ("extra/clip.mp4", "no row names it"),
+        ("train/train_splits/dia9_utt9.mp4", "no row names it"),
+    ]
+
+
 def test_meld_sentiment_and_its_counts_are_checked(meld_raw: Path, tmp_path: Path) -> None:
     labels = [row.label for row in meld.read_meld(meld_raw, "sentiment").rows]
     assert labels == ["positive", "negative", "negative", "neutral", "neutral"]
