@@ -29,6 +29,7 @@ from mia_fairseq.data.format.store import FURTHER_COLUMNS, Store
 from mia_fairseq.data.format.store_writer import StoreWriter
 from mia_fairseq.errors import InputError
 from mia_fairseq.name_values import name_values
+from preprocess.tables.table_text import read_text
 
 logger = logging.getLogger(__name__)
 
@@ -101,7 +102,8 @@ def class_map(given: Sequence[str]) -> dict[str, str]:
     lines: list[str] = []
     for item in given:
         if "=" not in item and Path(item).is_file():
-            lines += [line for line in Path(item).read_text("utf-8").splitlines() if line.strip()]
+            text = read_text(Path(item), logger.warning)
+            lines += [line for line in text.splitlines() if line.strip()]
         else:
             lines.append(item)
     return name_values(lines, "--map", str, "CLASS=CLASS, or a file with one such line each")

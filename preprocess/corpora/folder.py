@@ -21,7 +21,7 @@ from mia_fairseq.errors import InputError
 from preprocess.corpora.common import SPLITS, Corpus, Media, finish, media_fault, times_in_file
 from preprocess.tables.labelling import ALL, split_name
 from preprocess.tables.manifest import Row
-from preprocess.tables.table_reader import read_number, read_table, with_point
+from preprocess.tables.table_reader import read_number, read_table, read_whole, with_point
 
 OPTIONAL = (
     *("text", "split", "group", "position", "path", "start", "end"),
@@ -39,7 +39,7 @@ def read_folder(clips: Path, table: Path, fractions: Sequence[float], seed: int)
         seed: of the drawing.
     """
     content = read_table(table, ("id", "label"), OPTIONAL)
-    lines = [row.cells for row in content.rows]
+    lines = [{**row.cells, "id": row.cells["id"].strip()} for row in content.rows]
     unknown = [
         name
         for name in content.columns
@@ -62,7 +62,7 @@ def read_folder(clips: Path, table: Path, fractions: Sequence[float], seed: int)
                 *(read_number(line[name]) if line.get(name) else None for name in ("start", "end"))
             )
             row = Row(
-                line["id"].strip(),
+                line["id"],
                 _split(line, drawn),
                 with_point(line["label"]).strip(),
                 path,
@@ -70,9 +70,9 @@ def read_folder(clips: Path, table: Path, fractions: Sequence[float], seed: int)
                 start,
                 end,
                 line.get("group") or None,
-                int(line["position"]) if line.get("position") else None,
+                read_whole(line["position"]) if line.get("position") else None,
                 line.get("speaker") or None,
-                int(line["fold"]) if line.get("fold") else None,
+                read_whole(line["fold"]) if line.get("fold") else None,
                 line.get("corpus") or None,
                 {
                     name.removeprefix(FURTHER): cell

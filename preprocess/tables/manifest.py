@@ -19,7 +19,7 @@ from mia_fairseq.data.format.labels import FURTHER, one_line
 from mia_fairseq.errors import InputError
 from mia_fairseq.files import write_whole
 from preprocess.media.clip import Clip
-from preprocess.tables.table_reader import read_number
+from preprocess.tables.table_reader import read_number, read_whole
 from preprocess.tables.table_text import decode_file
 
 logger = logging.getLogger(__name__)
@@ -248,6 +248,6 @@ def _whole(cell: dict[str, str], column: str) -> int | None:
     if not cell.get(column, "").strip():
         return None
     try:
-        return int(cell[column])
+        return read_whole(cell[column])
     except ValueError as error:
         raise InputError(f"its {column} is {cell[column]!r}, expected a whole number") from error

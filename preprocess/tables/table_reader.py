@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mia_fairseq.data.format.formula_cells import unescaped
+from mia_fairseq.data.format.labels import is_number
 from mia_fairseq.errors import InputError
-from mia_fairseq.formula_cells import unescaped
 from preprocess.tables.table_text import mojibake, read_text
 from preprocess.tables.workbook_records import sheet_records
 
@@ -102,7 +103,22 @@ def read_number(text: str) -> float:
     Raises:
         ValueError: it is none.
     """
-    return float(with_point(text))
+    pointed = with_point(text)
+    if not is_number(pointed):  # Python would take 1_000, nan and other digits too
+        raise ValueError(f"{text!r} is no number")
+    return float(pointed)
+
+
+def read_whole(text: str) -> int:
+    """A whole number as tables have it; ``3.0`` is 3.
+
+    Raises:
+        ValueError: it is none.
+    """
+    number = read_number(text)
+    if not number.is_integer():
+        raise ValueError(f"{text!r} is no whole number")
+    return int(number)
 
 
 def with_point(text: str) -> str:

@@ -27,11 +27,16 @@ def read_text(path: Path, tell: Callable[[str], None]) -> str:
     Args and errors are those of `decode_file`.
     """
     text = decode_file(path, tell)
-    mended = text.translate(CONTROLS)
+    mended = mended_controls(text)
     if mended != text:
         count = sum(0x80 <= ord(character) < 0xA0 for character in text)
         tell(f"{path}: {count} control characters are read as the cp1252 ones they stand for")
     return mended
+
+
+def mended_controls(text: str) -> str:
+    """A text with the cp1252 characters that its control characters stand for."""
+    return text.translate(CONTROLS)
 
 
 def decode_file(path: Path, tell: Callable[[str], None]) -> str:

@@ -91,7 +91,7 @@ def test_a_wrong_folder_table_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no utterance was found"):
         folder.main([str(tmp_path / "clips"), *table, *out])
     touch(tmp_path / "t.csv", "id,label,start\na,1,soon\n")
-    with pytest.raises(InputError, match=r"line 2: could not convert .*'soon'; expected a number"):
+    with pytest.raises(InputError, match="line 2: 'soon' is no number; expected a number"):
         folder.main([str(tmp_path / "clips"), *table, *out])
     with pytest.raises(InputError, match="below 1 together"):
         folder.main([str(tmp_path / "clips"), *table, *out, "--test-fraction", "0.95"])

@@ -2,12 +2,17 @@
 
 import csv
 import io
+import random
+import re
+import zipfile
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from mia_fairseq.data.format.formula_cells import unescaped
 from mia_fairseq.errors import InputError
-from preprocess.tables.table_reader import read_number, read_table
+from preprocess.tables.table_reader import read_number, read_table, read_whole
 
 ROWS = [["id", "label", "text"], ["a", "1,5", "“Hi”, said Zoë; then\tleft"], ["b", "-2", ""]]
 WANTED = [dict(zip(ROWS[0], row, strict=True)) for row in ROWS[1:]]
@@ -71,6 +76,71 @@ def test_a_workbooks_first_sheet_is_read(tmp_path: Path) -> None:
         read(tmp_path / "t.xls")
 
 
+def test_no_row_of_a_workbook_is_lost_and_no_formula_is_empty(tmp_path: Path) -> None:
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    for row in (["id", "label", "text"], *([f"a{n}", n, "it\u0092s"] for n in range(5))):
+        book.active.append(row)
+    book.save(tmp_path / "t.xlsx")
+    short = re.compile(rb'<dimension ref="[^"]*"')
+    with (
+        zipfile.ZipFile(tmp_path / "t.xlsx") as file,
+        zipfile.ZipFile(tmp_path / "short.xlsx", "w") as other,
+    ):
+        for name in file.namelist():
+            content = short.sub(b'<dimension ref="A1:B2"', file.read(name))
+            assert content != file.read(name) or "sheet1.xml" not in name
+            other.writestr(name, content)
+    rows, _ = read(tmp_path / "short.xlsx", "id", "label")
+    assert rows == [{"id": f"a{n}", "label": str(n), "text": "it’s"} for n in range(5)]
+    book.active["C3"] = "=A1&B2"
+    book.save(tmp_path / "t.xlsx")
+    with pytest.raises(InputError, match="line 3: the formula in column 3 has no value stored"):
+        read(tmp_path / "t.xlsx", "id", "label")
+
+
+def test_any_one_character_changed_is_refused_or_no_row_is_lost(tmp_path: Path) -> None:
+    path, whole = tmp_path / "t.csv", 'id,label,text\na,1,hi there\nb,2,"x, y"\nc,3,"say ""no"""\n'
+    outcomes = Counter[str]()
+    for place in range(len(whole)):
+        for new in ("", *'",;\n\t\r', '"' + whole[place], "," + whole[place], "\n" + whole[place]):
+            text = whole[:place] + new + whole[place + 1 :]
+            path.write_text(text, encoding="utf-8", newline="")
+            lines = [line for line in re.split("\r\n|\r|\n", text) if line.strip(' ,;\t"')]
+            try:
+                rows, _ = read(path, "id", "label")
+            except InputError:
+                outcomes["refused"] += 1
+                continue
+            spread = sum("\n" in cell for row in rows for cell in row.values())  # over two lines
+            assert len(rows) + spread >= len(lines) - 1, text
+            outcomes["read"] += 1
+    assert outcomes["read"] > 100 and outcomes["refused"] > 100
+
+
+def test_what_is_written_in_any_way_is_read_as_it_was(tmp_path: Path) -> None:
+    draw = random.Random(0)
+    alphabet = ["a", "Zoë", "“”", ",", ";", "\t", '"', "\n", " ", "1,5", "'", "=", "-", "€", "’"]
+    for number in range(200):
+        rows = [
+            [f"r{place}", draw.choice(["1,5", "-2", "joy"]), "".join(draw.choices(alphabet, k=9))]
+            for place in range(draw.randrange(1, 6))
+        ]
+        encoding = draw.choice(["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+        path = tmp_path / f"{number}.csv"
+        text = written(draw.choice(",;\t"), draw.choice(["\n", "\r\n"]), [ROWS[0], *rows])
+        path.write_bytes(text.encode(encoding))
+        try:
+            found, _ = read(path, "id", "label")
+        except InputError as refusal:
+            assert "quotation mark" in str(refusal), text  # one that could be odd, by its lines
+            assert any("\n" in row[2] for row in rows)
+            continue
+        assert [list(row.values()) for row in found] == [
+            [*row[:2], unescaped(row[2])] for row in rows
+        ]
+
+
 def test_a_cell_may_run_over_lines_and_lines_are_counted_as_editors_do(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text('id,label,text\na,1,"hi,\n\nyou"\n\nb,2,"say ""yes"""\n')
@@ -118,6 +188,9 @@ def test_control_characters_become_what_they_stand_for_and_mojibake_is_told(tmp_
 
 def test_numbers_have_a_point_or_a_comma() -> None:
     assert [read_number(text) for text in ("1.5", "1,5", " -0,25 ", "3")] == [1.5, 1.5, -0.25, 3.0]
-    for text in ("1.234,5", "1,2,3", "", "a,b"):
+    for text in ("1.234,5", "1,2,3", "", "a,b", "1_000", "nan", "inf", "١"):
         with pytest.raises(ValueError):
             read_number(text)
+    assert [read_whole(text) for text in ("3", "3.0", "-1", "3,0")] == [3, 3, -1, 3]
+    with pytest.raises(ValueError):
+        read_whole("3.5")
