@@ -1,7 +1,7 @@
 """fairseq seeds the generators of GPUs at each update, also where there is none.
 
-Symptom: on a CPU time in each update, and memory that grows by a stack trace an update: torch
-keeps every such call for a GPU that might still come.
+Symptom: on a CPU time in each update: torch puts such a call off, with a stack trace, for a GPU
+that might still come. Versions of torch that keep each such call also lose memory to it.
 Cause: ``fairseq/utils.py``, ``set_torch_seed``, called by ``Trainer._set_seed``:
 ``torch.manual_seed`` seeds all kinds of devices.
 Delete it when: torch drops calls for devices that are not there.

@@ -96,7 +96,7 @@ def test_killed_and_started_again_the_report_is_the_same(
     lost = sorted((out / "all").glob("*/seed2"))[0]
     shutil.rmtree(lost)
     runner = start(command(experiment, corpus, out))
-    deadline, log = time.monotonic() + 60, lost / "train.log"
+    deadline, log = time.monotonic() + 240, lost / "train.log"
     while not (log.is_file() and log.stat().st_size) and time.monotonic() < deadline:
         time.sleep(0.02)
     runner.send_signal(signal.SIGKILL)

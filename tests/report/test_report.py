@@ -332,7 +332,7 @@ def in_browser(page: str, script: str, folder: Path) -> str:
         ],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
     )
     assert result.returncode == 0, result.stderr
     assert "CONSOLE" not in result.stderr, result.stderr

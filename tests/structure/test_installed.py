@@ -1,0 +1,100 @@
+"""What pip installs works far from the checkout: commands, their files, and training."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from harness import ROOT, make_store
+
+COMMANDS = (
+    *("preprocess.extract", "preprocess.binarize", "preprocess.import_arrays"),
+    *("preprocess.import_mmsa", "preprocess.transcribe", "preprocess.unite"),
+    *("preprocess.unpack_arrays", "preprocess.corpora.folder", "preprocess.corpora.mosi"),
+    *("preprocess.corpora.mosei", "preprocess.corpora.meld", "preprocess.corpora.ravdess"),
+    *("mia_fairseq.predict", "mia_fairseq.export", "mia_fairseq.complexity", "mia_fairseq.average"),
+    *("mia_fairseq.data.verify", "mia_fairseq.experiments", "mia_fairseq.report"),
+)
+LOADS_TORCH_FIRST = "mia_fairseq.report.attention_maps"
+# Each command's --help in one process; what it loads by then is told for the command.
+HELP = """
+import contextlib, io, runpy, sys
+for command in sys.argv[1:]:
+    sys.argv, printed = [command, "--help"], io.StringIO()
+    with contextlib.redirect_stdout(printed), contextlib.suppress(SystemExit):
+        runpy.run_module(command, run_name="__main__")
+    assert printed.getvalue().startswith("usage:"), (command, printed.getvalue())
+    loaded = sys.modules.keys() & {"torch", "fairseq", "transformers", "av", "cv2", "onnxruntime"}
+    assert not loaded, (command, loaded)
+import mia_fairseq, preprocess
+print(mia_fairseq.__file__, preprocess.__file__)
+"""
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder into which pip has installed the two packages."""
+    folder = tmp_path_factory.mktemp("installed")
+    source = folder / "source"  # setuptools builds in the source's folder
+    ignored = shutil.ignore_patterns("__pycache__")
+    for name in ("mia_fairseq", "preprocess"):
+        shutil.copytree(ROOT / name, source / name, ignore=ignored)
+    for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
+    install += [
+        "--no-build-isolation",
+        "--no-compile",
+        "--target",
+        str(folder / "site"),
+        str(source),
+    ]
+    done = subprocess.run(install, cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return folder / "site"
+
+
+def run_there(installed: Path, empty: Path, *command: str | Path) -> str:
+    """Runs a command of the installed packages in an empty folder; returns what it printed."""
+    environment = {**os.environ, "PYTHONPATH": str(installed), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, cwd=empty, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout + done.stderr
+
+
+def test_every_command_answers_help_and_loads_little(installed: Path, tmp_path: Path) -> None:
+    printed = run_there(installed, tmp_path, sys.executable, "-c", HELP, *COMMANDS)
+    assert all(Path(file).is_relative_to(installed) for file in printed.split())
+
+
+def test_every_command_is_in_the_list() -> None:
+    commands = {
+        str(path.relative_to(ROOT).with_suffix("")).replace("/", ".").removesuffix(".__main__")
+        for top in ("mia_fairseq", "preprocess")
+        for path in (ROOT / top).rglob("*.py")
+        if 'if __name__ == "__main__":' in path.read_text(encoding="utf-8")
+    }
+    assert commands == {*COMMANDS, LOADS_TORCH_FIRST}
+
+
+def test_experiments_find_their_files(installed: Path, tmp_path: Path) -> None:
+    make_store(tmp_path / "DATA", {"text": 3, "audio": 2, "video": 2})
+    printed = run_there(
+        *(installed, tmp_path, sys.executable, "-m", "mia_fairseq.experiments", "table4"),
+        *("--data", "DATA", "--seeds", "1", "--print"),
+    )
+    assert "table4.yaml inherits base.yaml" in printed and printed.count("fairseq-train") == 6
+
+
+def test_fairseq_trains_and_its_start_asks_for_nothing(installed: Path, tmp_path: Path) -> None:
+    make_store(tmp_path / "DATA", {"text": 3, "audio": 2, "video": 2})
+    tool = Path(sys.executable).with_name("fairseq-train")
+    printed = run_there(
+        *(installed, tmp_path, tool, "DATA", "--user-dir", installed / "mia_fairseq"),
+        *("--task", "multimodal_affect", "--arch", "mia_net", "--criterion", "mae_krl"),
+        *("--max-epoch", "1", "--save-dir", "CKPT", "--no-progress-bar"),
+    )
+    assert (tmp_path / "CKPT" / "checkpoint_best.pt").is_file()
+    assert "install" not in printed.replace(str(installed), "") and "DEBUG" not in printed
