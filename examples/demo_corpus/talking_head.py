@@ -12,6 +12,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
 from examples.demo_corpus import voice as demo_voice
@@ -26,7 +27,7 @@ EYES = ((205.0, 101.0), (247.0, 103.0))
 MOUTH_CORNERS = ((202.5, 138.0), (244.0, 140.5))
 
 
-def _bump(centre: tuple[float, float], width: float, height: float) -> np.ndarray:
+def _bump(centre: tuple[float, float], width: float, height: float) -> NDArray[np.float32]:
     """A Gaussian hill over the portrait's pixels (512, 512)."""
     y, x = np.mgrid[0:512, 0:512].astype(np.float32)
     return np.exp(-(((x - centre[0]) / width) ** 2 + ((y - centre[1]) / height) ** 2) / 2)
@@ -65,7 +66,7 @@ class TalkingHead:
 
     def picture(
         self, smile: float, mouth: float, *, zoom: float, shift: tuple[float, float], light: float
-    ) -> np.ndarray:
+    ) -> NDArray[np.uint8]:
         """One frame, RGB uint8 (size, size, 3).
 
         `smile` from -1 (frown) to 1; `mouth` from 0 (as it is) to 1 (wide open); `zoom` enlarges,
@@ -95,7 +96,7 @@ class TalkingHead:
         return (np.stack(channels, axis=-1) * light).clip(0, 255).astype(np.uint8)
 
 
-def speak(text: str, *, words_a_minute: int, pitch: int, pitch_range: int) -> np.ndarray:
+def speak(text: str, *, words_a_minute: int, pitch: int, pitch_range: int) -> NDArray[np.float32]:
     """Speak a sentence: float32 (samples,) at `SAMPLE_RATE`; pitch and its range from 0 to 99.
 
     The same arguments give the same samples. Raises InputError where espeak-ng does not run.
@@ -118,7 +119,7 @@ def speak(text: str, *, words_a_minute: int, pitch: int, pitch_range: int) -> np
     return np.frombuffer(done.stdout, dtype=np.int16).astype(np.float32) / 32768.0
 
 
-def loudness(samples: np.ndarray, frames: int, fps: int) -> np.ndarray:
+def loudness(samples: NDArray[np.float32], frames: int, fps: int) -> NDArray[np.float64]:
     """How loud each frame's stretch of speech is, from 0 to 1: (frames,)."""
     step = SAMPLE_RATE / fps
     stretches = [samples[round(i * step) : round((i + 1) * step)] for i in range(frames)]
@@ -126,7 +127,9 @@ def loudness(samples: np.ndarray, frames: int, fps: int) -> np.ndarray:
     return rms / max(float(rms.max()), 1e-6)
 
 
-def write_mp4(path: Path, pictures: list[np.ndarray], samples: np.ndarray, fps: int) -> None:
+def write_mp4(
+    path: Path, pictures: list[NDArray[np.uint8]], samples: NDArray[np.float32], fps: int
+) -> None:
     """Mux pictures (height, width, 3) and speech into an MP4 with H.264 and AAC."""
     with av.open(str(path), "w", format="mp4") as container:
         container.metadata["comment"] = "generated: warped portrait, synthetic voice"

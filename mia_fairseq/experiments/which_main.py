@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mia_fairseq.errors import InputError
 from mia_fairseq.experiments.plan import PlannedRow
@@ -42,13 +43,13 @@ def recommend(planned: Sequence[PlannedRow]) -> str:
     return "\n".join([*lines, "", "Recommended:", "", shlex.join(command)])
 
 
-def _spread(values: np.ndarray) -> str:
+def _spread(values: NDArray[np.float64]) -> str:
     if len(values) == 1:
         return f"{values[0]:.3f}"
     return f"{values.mean():.3f} ± {values.std(ddof=1):.3f}"
 
 
-def _too_close(best: np.ndarray, second: np.ndarray) -> bool:
+def _too_close(best: NDArray[np.float64], second: NDArray[np.float64]) -> bool:
     """Whether the lead is within the larger of the two deviations over seeds."""
     if len(best) < 2:
         return False

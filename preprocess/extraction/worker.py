@@ -15,8 +15,10 @@ import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mia_fairseq.data.format.kinds import KINDS
 from mia_fairseq.errors import InputError
@@ -69,7 +71,7 @@ class Report:
 class Computed:
     """What an extractor made of a few clips, pooled and checked, not yet written."""
 
-    arrays: list[np.ndarray | Failure]
+    arrays: list[NDArray[Any] | Failure]
     notes: list[tuple[str, str]]  # id, remark
     stages: dict[str, float]  # seconds
 
@@ -177,7 +179,7 @@ def _one_thread() -> Iterator[None]:
 
 def _extract(
     extractor: Extractor, clips: Sequence[Clip]
-) -> tuple[list[np.ndarray | Failure], list[tuple[str, str]]]:
+) -> tuple[list[NDArray[Any] | Failure], list[tuple[str, str]]]:
     """The extractor's outputs and notes; a clip that makes it raise is found and told by itself."""
     try:
         outputs = extractor.extract(clips)
@@ -194,7 +196,9 @@ def _extract(
     return [outputs[0] for outputs, _ in alone], [note for _, notes in alone for note in notes]
 
 
-def _finished(output: np.ndarray | Failure, extractor: Extractor, job: Job) -> np.ndarray | Failure:
+def _finished(
+    output: NDArray[Any] | Failure, extractor: Extractor, job: Job
+) -> NDArray[Any] | Failure:
     """Pooled, checked, in the dtype asked for: (T, *item), T 1 or 0 when pooled."""
     if isinstance(output, Failure):
         return output
@@ -222,7 +226,7 @@ def _finished(output: np.ndarray | Failure, extractor: Extractor, job: Job) -> n
     return cast
 
 
-def _save(path: Path, array: np.ndarray) -> None:
+def _save(path: Path, array: NDArray[Any]) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("xb") as file:  # never through a link

@@ -21,9 +21,9 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
-import numpy as np
+from numpy.typing import NDArray
 
 from mia_fairseq.errors import InputError
 from preprocess.media.clip import Clip as Clip
@@ -69,7 +69,7 @@ class Extractor(abc.ABC):
         return dict(options)
 
     @abc.abstractmethod
-    def extract(self, clips: Sequence[Clip]) -> list[np.ndarray | Failure]:
+    def extract(self, clips: Sequence[Clip]) -> list[NDArray[Any] | Failure]:
         """One entry a clip, in order: an array of T >= 0 items, or why there is none.
 
         It is float32 (T, dim); int32 (T,) where the kind is tokens; uint8 (T, dim, dim, 3) where it

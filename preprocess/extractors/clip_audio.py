@@ -1,6 +1,7 @@
 """What every audio extractor does first: a clip's samples, or why there are none."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mia_fairseq.errors import InputError
 from preprocess.extractors.base import Clip, Extractor, Failure
@@ -9,7 +10,7 @@ from preprocess.media.clip import RATE
 SILENT = 1e-4  # of full scale: some three steps of 16-bit sound; no microphone is that quiet
 
 
-def clip_audio(extractor: Extractor, clip: Clip) -> np.ndarray | Failure:
+def clip_audio(extractor: Extractor, clip: Clip) -> NDArray[np.float32] | Failure:
     """The clip's samples, float32 mono at `RATE`, shape (N,) with N > 0; silence is noted."""
     from preprocess.media.streams import read_audio
 
@@ -17,7 +18,9 @@ def clip_audio(extractor: Extractor, clip: Clip) -> np.ndarray | Failure:
         return Failure("no media file is named for it")
     try:
         with extractor.stage("decode"):
-            audio: np.ndarray = read_audio(clip.path, rate=RATE, start=clip.start, end=clip.end)
+            audio: NDArray[np.float32] = read_audio(
+                clip.path, rate=RATE, start=clip.start, end=clip.end
+            )
     except InputError as error:
         return Failure(str(error))
     if len(audio) == 0:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mia_fairseq.errors import InputError
 from mia_fairseq.files import sha256_of
@@ -38,11 +39,11 @@ class CmuCsd(Extractor):
         first = next(iter(self.data))
         self.dim = int(read_numbers(self.data[first], "features", self.path).shape[1])
 
-    def extract(self, clips: Sequence[Clip]) -> list[np.ndarray | Failure]:
+    def extract(self, clips: Sequence[Clip]) -> list[NDArray[np.float32] | Failure]:
         """Rows (T, dim) within each clip's start and end; -inf and NaN become 0, and are noted."""
         return [self._one(clip) for clip in clips]
 
-    def _one(self, clip: Clip) -> np.ndarray | Failure:
+    def _one(self, clip: Clip) -> NDArray[np.float32] | Failure:
         video = next((name for name in self._names(clip) if name in self.data), None)
         if video is None:
             return Failure(f"{self.path.name} has no video {clip.id.rpartition('_')[0] or clip.id}")

@@ -6,6 +6,7 @@ Wiles, Koepke and Zisserman, "Self-supervised learning of a facial attribute emb
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from mia_fairseq.files import sha256_of
 from mia_fairseq.pretrained.fabnet_network import DIM, SIDE, find_fabnet, load_fabnet
@@ -42,7 +43,7 @@ class FabNetFeatures(FaceSequenceExtractor):
         self.device = torch.device(device)
         self.network = load_fabnet(self.weights).to(self.device)
 
-    def encode(self, crops: np.ndarray) -> np.ndarray:
+    def encode(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Faces (T, 256, 256, 3) to features (T, 256)."""
         vectors = []
         with torch.inference_mode():

@@ -1,6 +1,7 @@
 """Video as cut-out faces, for an encoder (FAb-Net) that learns together with the fusion."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mia_fairseq.errors import InputError
 from preprocess.extractors.base import register_extractor
@@ -30,6 +31,6 @@ class FaceCrops(FaceSequenceExtractor):
         super().__init__(keyframes, detector, margin, align)
         self.size = self.dim = int(side)
 
-    def encode(self, crops: np.ndarray) -> np.ndarray:
+    def encode(self, crops: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Faces (T, side, side, 3), RGB uint8, as they are."""
         return crops

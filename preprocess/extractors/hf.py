@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mia_fairseq.errors import InputError
 from mia_fairseq.files import weights_sha256
@@ -76,7 +77,7 @@ class HfText(_Named):
         self.encoder = TextEncoder(path, device, int(batch_size))
         self.dim = self.encoder.dim
 
-    def extract(self, clips: Sequence[Clip]) -> list[np.ndarray | Failure]:
+    def extract(self, clips: Sequence[Clip]) -> list[NDArray[np.float32] | Failure]:
         """Token states (T, dim) of each clip's text; (0, dim) where the text is empty."""
         return encode_clips(self, self.encoder, clips)
 
@@ -100,11 +101,11 @@ class HfAudio(_Named):
         strides = getattr(self.model.config, "conv_stride", None)
         self.rate = RATE / int(np.prod(strides)) if strides else None
 
-    def extract(self, clips: Sequence[Clip]) -> list[np.ndarray | Failure]:
+    def extract(self, clips: Sequence[Clip]) -> list[NDArray[np.float32] | Failure]:
         """Last hidden states (T, dim) of each clip's sound, one clip at a time."""
         return [self._one(clip) for clip in clips]
 
-    def _one(self, clip: Clip) -> np.ndarray | Failure:
+    def _one(self, clip: Clip) -> NDArray[np.float32] | Failure:
         import torch
 
         audio = clip_audio(self, clip)
@@ -141,11 +142,11 @@ class HfImage(_Named):
         self.prepare, self.model = _load("hf_image", path, device, "AutoImageProcessor")
         self.dim = int(self.model.config.hidden_size)
 
-    def extract(self, clips: Sequence[Clip]) -> list[np.ndarray | Failure]:
+    def extract(self, clips: Sequence[Clip]) -> list[NDArray[np.float32] | Failure]:
         """Vectors (frames, dim) of each clip's pictures."""
         return [self._one(clip) for clip in clips]
 
-    def _one(self, clip: Clip) -> np.ndarray | Failure:
+    def _one(self, clip: Clip) -> NDArray[np.float32] | Failure:
         import torch
 
         from preprocess.media.streams import frame_times, read_frames
@@ -164,5 +165,5 @@ class HfImage(_Named):
         vectors = getattr(output, "pooler_output", None)
         if vectors is None:
             vectors = output.last_hidden_state.mean(dim=1)
-        states: np.ndarray = vectors.flatten(1).float().cpu().numpy()
+        states: NDArray[np.float32] = vectors.flatten(1).float().cpu().numpy()
         return states

@@ -7,6 +7,7 @@ every other text encoder a user may name (`hf_text`).
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mia_fairseq.files import sha256_of
 from mia_fairseq.pretrained.model_list import MODELS
@@ -32,7 +33,7 @@ class StoredTextEncoder(Extractor):
         self.encoder = TextEncoder(self.folder, device, int(batch_size))
         self.dim = self.encoder.dim
 
-    def extract(self, clips: Sequence[Clip]) -> list[np.ndarray | Failure]:
+    def extract(self, clips: Sequence[Clip]) -> list[NDArray[np.float32] | Failure]:
         """Word-piece states (T, dim) of each clip's text; (0, dim) where the text is empty."""
         return encode_clips(self, self.encoder, clips)
 
@@ -46,9 +47,9 @@ class StoredTextEncoder(Extractor):
 
 def encode_clips(
     extractor: Extractor, encoder: TextEncoder, clips: Sequence[Clip]
-) -> list[np.ndarray | Failure]:
+) -> list[NDArray[np.float32] | Failure]:
     """Run the clips' texts through an encoder, noting on the extractor what was cut or empty."""
-    states: list[np.ndarray | Failure] = [
+    states: list[NDArray[np.float32] | Failure] = [
         np.zeros((0, encoder.dim), dtype=np.float32) for _ in clips
     ]
     spoken = [index for index, clip in enumerate(clips) if clip.text and clip.text.strip()]

@@ -7,6 +7,7 @@ licences for products. So it is never installed for the user.
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mia_fairseq.errors import InputError
 from mia_fairseq.pretrained.libraries import require
@@ -38,9 +39,9 @@ class OpenSmile(Extractor):
         self.rate = 100.0 if level == "lld" else None
         self.version = str(library.__version__)
 
-    def extract(self, clips: Sequence[Clip]) -> list[np.ndarray | Failure]:
+    def extract(self, clips: Sequence[Clip]) -> list[NDArray[np.float32] | Failure]:
         """Descriptors (T, 25), or functionals (1, 88), of each clip's sound."""
-        outputs: list[np.ndarray | Failure] = []
+        outputs: list[NDArray[np.float32] | Failure] = []
         for clip in clips:
             audio = clip_audio(self, clip)
             if isinstance(audio, np.ndarray):
@@ -50,7 +51,7 @@ class OpenSmile(Extractor):
             outputs.append(audio)
         return outputs
 
-    def _finite(self, clip: Clip, array: np.ndarray) -> np.ndarray:
+    def _finite(self, clip: Clip, array: NDArray[np.float32]) -> NDArray[np.float32]:
         """Descriptors that sound too short or silent leave undefined become 0, and are noted."""
         bad = int((~np.isfinite(array)).sum())
         if bad:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mia_fairseq.data.format.array_files import read_npz
 from mia_fairseq.errors import InputError
@@ -67,11 +68,11 @@ class PublishedArrays(Extractor):
             raise InputError(f"{path}: {id} names a clip twice; give each one row")
         self._values, self.dim = values, int(values.shape[-1])
 
-    def extract(self, clips: Sequence[Clip]) -> list[np.ndarray | Failure]:
+    def extract(self, clips: Sequence[Clip]) -> list[NDArray[np.float32] | Failure]:
         """(T, dim) of each clip; NaN and Inf become 0, and are noted."""
         return [self._one(clip) for clip in clips]
 
-    def _one(self, clip: Clip) -> np.ndarray | Failure:
+    def _one(self, clip: Clip) -> NDArray[np.float32] | Failure:
         place = self._places.get(clip.id)
         if place is None:
             return Failure(f"{self.path.name} has no clip of this id")

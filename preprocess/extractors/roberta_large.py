@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mia_fairseq.errors import InputError
 from mia_fairseq.files import sha256_of
@@ -54,7 +55,7 @@ class RobertaLarge(Extractor):
         self.limit = min(POSITIONS, int(self.roberta.model.max_positions()))
         self.dim = int(self.roberta.model.encoder.sentence_encoder.embed_tokens.embedding_dim)
 
-    def extract(self, clips: Sequence[Clip]) -> list[np.ndarray | Failure]:
+    def extract(self, clips: Sequence[Clip]) -> list[NDArray[np.float32] | Failure]:
         """States (T, dim) of each text's byte pairs with ``<s>`` and ``</s>``."""
         rows = []
         spoken = [index for index, clip in enumerate(clips) if clip.text and clip.text.strip()]
@@ -65,7 +66,7 @@ class RobertaLarge(Extractor):
                 self.note(clips[index], remark)
                 tokens = [*tokens[: self.limit - 1], tokens[-1]]
             rows.append(tokens)
-        outputs: list[np.ndarray | Failure] = [
+        outputs: list[NDArray[np.float32] | Failure] = [
             np.zeros((0, self.dim), dtype=np.float32) for _ in clips
         ]
         pad = self.tokenizer.dictionary.pad()

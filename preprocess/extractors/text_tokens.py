@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mia_fairseq.errors import InputError
 from mia_fairseq.files import sha256_of_all
@@ -40,9 +41,9 @@ class TextTokens(Extractor):
     def encode(self, text: str) -> list[int]:
         """The ids of a text that is not empty."""
 
-    def extract(self, clips: Sequence[Clip]) -> list[np.ndarray | Failure]:
+    def extract(self, clips: Sequence[Clip]) -> list[NDArray[np.int32] | Failure]:
         """Ids (T,) int32 of each clip's text; (0,) where the text is empty."""
-        outputs: list[np.ndarray | Failure] = []
+        outputs: list[NDArray[np.int32] | Failure] = []
         for clip in clips:
             text = clip.text or ""
             if not text.strip():

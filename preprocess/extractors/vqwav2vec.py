@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mia_fairseq.files import sha256_of, sha256_of_all
 from mia_fairseq.pretrained.fairseq_checkpoints import (
@@ -71,7 +72,7 @@ class SpeechCodes(Extractor):
             self.note(clip, f"{unknown} of {len(ids)} codes are not in the dictionary")
         return ids
 
-    def codes(self, audio: np.ndarray) -> np.ndarray:
+    def codes(self, audio: NDArray[np.float32]) -> NDArray[np.int64]:
         """Code pairs of (N,) float32 sound at 16 kHz: (T, groups) int64, T about N / 160."""
         import torch
 
@@ -80,7 +81,7 @@ class SpeechCodes(Extractor):
             _, indices = self.wav2vec.vector_quantizer.forward_idx(
                 self.wav2vec.feature_extractor(sound)
             )
-        pairs: np.ndarray = indices[0].cpu().numpy()
+        pairs: NDArray[np.int64] = indices[0].cpu().numpy()
         return pairs
 
     def describe(self) -> dict[str, object]:
@@ -98,9 +99,9 @@ class VqWav2vec(SpeechCodes):
         self.limit = min(POSITIONS, int(self.roberta.model.max_positions()))
         self.dim = int(self.roberta.model.encoder.sentence_encoder.embed_tokens.embedding_dim)
 
-    def extract(self, clips: Sequence[Clip]) -> list[np.ndarray | Failure]:
+    def extract(self, clips: Sequence[Clip]) -> list[NDArray[np.float32] | Failure]:
         """States (T, dim) of each clip's codes with ``<s>`` and ``</s>``."""
-        outputs: list[np.ndarray | Failure] = []
+        outputs: list[NDArray[np.float32] | Failure] = []
         for clip in clips:
             ids = self.ids(clip)
             if isinstance(ids, Failure):
@@ -135,12 +136,12 @@ class VqWav2vecCodes(SpeechCodes):
         super().__init__(folder, device, (CODES, WORDS))
         self.dim = len(self.words)
 
-    def extract(self, clips: Sequence[Clip]) -> list[np.ndarray | Failure]:
+    def extract(self, clips: Sequence[Clip]) -> list[NDArray[np.int32] | Failure]:
         """Ids (T,) int32 of each clip's codes with ``<s>`` and ``</s>``."""
         rows = [self.ids(clip) for clip in clips]
         return [row if isinstance(row, Failure) else self._framed(row) for row in rows]
 
-    def _framed(self, ids: list[int]) -> np.ndarray:
+    def _framed(self, ids: list[int]) -> NDArray[np.int32]:
         return np.array([self.words.bos(), *ids, self.words.eos()], np.int32)
 
     def describe(self) -> dict[str, object]:

@@ -6,6 +6,7 @@ Its last layer by default; which words are said fills that one, how they are sai
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mia_fairseq.errors import InputError
 from mia_fairseq.pretrained.model_list import MODELS
@@ -48,18 +49,18 @@ class Whisper(Extractor):
                     f"whisper: layer is {layer!r}, expected last or 0 to {self.encoder.layers}"
                 )
 
-    def extract(self, clips: Sequence[Clip]) -> list[np.ndarray | Failure]:
+    def extract(self, clips: Sequence[Clip]) -> list[NDArray[np.float32] | Failure]:
         """Encoder states (T, 384) of each clip's sound."""
         return [self._one(clip) for clip in clips]
 
-    def _one(self, clip: Clip) -> np.ndarray | Failure:
+    def _one(self, clip: Clip) -> NDArray[np.float32] | Failure:
         audio = clip_audio(self, clip)
         if isinstance(audio, Failure):
             return audio
         with self.stage("whisper"):
             return speech.encode(self.model, audio, self.pad_to, self._layer_states)
 
-    def _layer_states(self, mel: np.ndarray) -> np.ndarray:
+    def _layer_states(self, mel: NDArray[np.float32]) -> NDArray[np.float32]:
         """(T, 384) of (80, 2 T) log-mel frames."""
         if self.encoder is None:
             return speech.last_states(self.model, mel)

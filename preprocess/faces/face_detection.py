@@ -36,10 +36,10 @@ class ClipFaces:
     `several` how many of them showed more than one face.
     """
 
-    crops: np.ndarray
-    indices: np.ndarray
-    times: np.ndarray
-    boxes: np.ndarray
+    crops: NDArray[np.uint8]
+    indices: NDArray[np.int64]
+    times: NDArray[np.float64]
+    boxes: NDArray[np.float32]
     keyframes: int
     several: int
 

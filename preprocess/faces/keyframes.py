@@ -14,13 +14,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mia_fairseq.errors import InputError
 
 AVERAGE = "average"
 
 
-def keyframe_indices(frames: int, keyframes: int) -> np.ndarray:
+def keyframe_indices(frames: int, keyframes: int) -> NDArray[np.int64]:
     """Indices of the keyframes of a clip: int64 (min(frames, keyframes),), increasing.
 
     Keyframe i of k is frame floor((2i + 1) n / 2k), the middle of the i-th of k equal parts of
@@ -83,7 +84,7 @@ class KeyframeRule:
             return KeyframeRule(count=average_frame_count(frame_counts))
         return self
 
-    def choose(self, times: np.ndarray) -> np.ndarray:
+    def choose(self, times: NDArray[np.float64]) -> NDArray[np.int64]:
         """Indices of the keyframes among frames shown at `times` (frames,), seconds.
 
         With a rate, a clip of d seconds has round(d * rate) keyframes and at least one.

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mia_fairseq.pretrained.libraries import require
 from mia_fairseq.pretrained.model_store import fetch_model
@@ -32,18 +33,18 @@ def whisper(device: str = "cpu", compute_type: str = "float32") -> Any:
     )
 
 
-def last_states(model: Any, mel: np.ndarray) -> np.ndarray:
+def last_states(model: Any, mel: NDArray[np.float32]) -> NDArray[np.float32]:
     """The last layer's states (T, d) of (80, 2 T) log-mel frames, by CTranslate2."""
-    states: np.ndarray = np.asarray(model.encode(mel))[0]
+    states: NDArray[np.float32] = np.asarray(model.encode(mel))[0]
     return states
 
 
 def encode(
     model: Any,
-    audio: np.ndarray,
+    audio: NDArray[np.float32],
     pad_to: int = 5,
-    encoder: Callable[[np.ndarray], np.ndarray] | None = None,
-) -> np.ndarray:
+    encoder: Callable[[NDArray[np.float32]], NDArray[np.float32]] | None = None,
+) -> NDArray[np.float32]:
     """Whisper's encoder states of some audio.
 
     Args:
@@ -67,7 +68,7 @@ def encode(
     return np.concatenate(states).astype(np.float32, copy=False)
 
 
-def transcribe(audio: np.ndarray, device: str = "cpu") -> str:
+def transcribe(audio: NDArray[np.float32], device: str = "cpu") -> str:
     """The words of some audio, (N,) float32 at 16 kHz; '' where nobody speaks."""
     if len(audio) == 0:
         return ""

@@ -22,6 +22,7 @@ import av
 import numpy as np
 from av.audio.resampler import AudioResampler
 from av.video.stream import VideoStream
+from numpy.typing import NDArray
 
 from mia_fairseq.errors import InputError
 from preprocess.media.decoding import (
@@ -72,7 +73,7 @@ class Frame:
 
     index: int
     time: float
-    image: np.ndarray
+    image: NDArray[np.uint8]
 
 
 def probe(path: Path, start: float | None = None, end: float | None = None) -> MediaInfo:
@@ -110,7 +111,7 @@ def probe(path: Path, start: float | None = None, end: float | None = None) -> M
 
 def read_audio(
     path: Path, rate: int = SPEECH_RATE, start: float | None = None, end: float | None = None
-) -> np.ndarray:
+) -> NDArray[np.float32]:
     """Decode the first sound track to mono at `rate` Hz; plain audio files by soundfile.
 
     Returns float32 (samples,) in [-1, 1): 16-bit samples over 32768, channels mixed with FFmpeg's
@@ -126,7 +127,7 @@ def read_audio(
         promised = promised_end(container, stream)
         first: float | None = None
         reached = 0.0
-        chunks: list[np.ndarray] = []
+        chunks: list[NDArray[np.int16]] = []
         resampler, shape = None, None
         for frame in decode(container, stream, path, start):
             time = frame_time(frame, container)
@@ -157,7 +158,9 @@ def read_audio(
     return samples.astype(np.float32) / 32768.0
 
 
-def frame_times(path: Path, start: float | None = None, end: float | None = None) -> np.ndarray:
+def frame_times(
+    path: Path, start: float | None = None, end: float | None = None
+) -> NDArray[np.float64]:
     """Times of the frames shown in the range, in order: float64 (frames,), seconds.
 
     Reads packets only, so it costs a fraction of decoding. Raises InputError as `read_audio`.
@@ -168,7 +171,7 @@ def frame_times(path: Path, start: float | None = None, end: float | None = None
 
 def iter_frames(
     path: Path,
-    indices: Sequence[int] | np.ndarray | None = None,
+    indices: Sequence[int] | NDArray[np.int64] | None = None,
     start: float | None = None,
     end: float | None = None,
     max_side: int | None = None,
@@ -216,16 +219,18 @@ def iter_frames(
 
 def read_frames(
     path: Path,
-    indices: Sequence[int] | np.ndarray | None = None,
+    indices: Sequence[int] | NDArray[np.int64] | None = None,
     start: float | None = None,
     end: float | None = None,
     max_side: int | None = None,
-) -> list[np.ndarray]:
+) -> list[NDArray[np.uint8]]:
     """The pictures of `iter_frames` as a list of RGB uint8 (height, width, 3)."""
     return [frame.image for frame in iter_frames(path, indices, start, end, max_side)]
 
 
-def _resampled(resampler: AudioResampler | None, frame: av.AudioFrame | None) -> list[np.ndarray]:
+def _resampled(
+    resampler: AudioResampler | None, frame: av.AudioFrame | None
+) -> list[NDArray[np.int16]]:
     if resampler is None:
         return []
     if frame is not None:
@@ -233,7 +238,7 @@ def _resampled(resampler: AudioResampler | None, frame: av.AudioFrame | None) ->
     return [part.to_ndarray()[0] for part in resampler.resample(frame)]
 
 
-def _flush(resampler: AudioResampler | None) -> list[np.ndarray]:
+def _flush(resampler: AudioResampler | None) -> list[NDArray[np.int16]]:
     return _resampled(resampler, None)
 
 

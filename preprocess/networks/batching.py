@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,7 +27,7 @@ def in_batches(
     limit: int,
     batch_size: int,
     forward: "Callable[[Tensor], Tensor]",
-) -> list[np.ndarray]:
+) -> list[NDArray[np.float32]]:
     """The encoder's states of each row, without those of its padding.
 
     Args:
@@ -43,7 +44,7 @@ def in_batches(
     alike: dict[int, list[int]] = defaultdict(list)
     for index, row in enumerate(rows):
         alike[min(limit, -(-len(row) // PAD_TO) * PAD_TO)].append(index)
-    states: dict[int, np.ndarray] = {}
+    states: dict[int, NDArray[np.float32]] = {}
     for length, indices in alike.items():
         for first in range(0, len(indices), batch_size):
             batch = indices[first : first + batch_size]

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -107,10 +108,10 @@ def load_mini_xception(path: Path) -> MiniXception:
     return network.eval()
 
 
-def _read_keras(path: Path) -> dict[str, np.ndarray]:
+def _read_keras(path: Path) -> dict[str, NDArray[np.float32]]:
     """All arrays of a Keras file by `layer/weight`, such as `conv2d_1/kernel`."""
     h5py = require("h5py", "h5py", "mini-XCEPTION")
-    weights: dict[str, np.ndarray] = {}
+    weights: dict[str, NDArray[np.float32]] = {}
 
     def keep(name: str, item: object) -> None:
         if isinstance(item, h5py.Dataset):
@@ -127,7 +128,7 @@ def _read_keras(path: Path) -> dict[str, np.ndarray]:
     return weights
 
 
-def _state(weights: dict[str, np.ndarray]) -> dict[str, Tensor]:
+def _state(weights: dict[str, NDArray[np.float32]]) -> dict[str, Tensor]:
     """Keras's arrays under the names that `MiniXception` gives them."""
     state: dict[str, Tensor] = {}
 

@@ -11,6 +11,7 @@ from typing import ClassVar
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from mia_fairseq.errors import InputError
 from mia_fairseq.pretrained.libraries import require
@@ -27,7 +28,7 @@ OVERLAP = 0.4  # boxes that overlap a surer one by more than this (IoU) are the 
 
 
 @lru_cache(maxsize=8)
-def prior_boxes(height: int, width: int) -> np.ndarray:
+def prior_boxes(height: int, width: int) -> NDArray[np.float32]:
     """Priors of a picture in the order of the network's output: (P, 3), centre x, y and side."""
     grids = []
     for stride, sides in PRIORS.items():
@@ -45,20 +46,22 @@ def prior_boxes(height: int, width: int) -> np.ndarray:
     return priors
 
 
-def decode_boxes(offsets: np.ndarray, priors: np.ndarray) -> np.ndarray:
+def decode_boxes(offsets: NDArray[np.float32], priors: NDArray[np.float32]) -> NDArray[np.float32]:
     """Offsets (P, 4) to boxes (P, 4) in pixels: left, top, right, bottom."""
     centre = priors[:, :2] + offsets[:, :2] * CENTRE_SCALE * priors[:, 2:]
     half = priors[:, 2:] * np.exp(offsets[:, 2:] * SIZE_SCALE) / 2
     return np.concatenate([centre - half, centre + half], axis=1)
 
 
-def decode_landmarks(offsets: np.ndarray, priors: np.ndarray) -> np.ndarray:
+def decode_landmarks(
+    offsets: NDArray[np.float32], priors: NDArray[np.float32]
+) -> NDArray[np.float32]:
     """Offsets (P, 10) to landmarks (P, 5, 2) in pixels."""
     steps = offsets.reshape(-1, 5, 2) * CENTRE_SCALE * priors[:, None, 2:]
     return priors[:, None, :2] + steps
 
 
-def suppress(boxes: np.ndarray, scores: np.ndarray, overlap: float) -> list[int]:
+def suppress(boxes: NDArray[np.float32], scores: NDArray[np.float32], overlap: float) -> list[int]:
     """Non-maximum suppression: indices of the boxes (P, 4) to keep, the surest first."""
     areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
     left = np.argsort(-scores, kind="stable")
@@ -93,13 +96,13 @@ class MobileNetRetinaFace:
         )
         self.least_score = least_score
 
-    def detect(self, picture: np.ndarray) -> list[Face]:
+    def detect(self, picture: NDArray[np.uint8]) -> list[Face]:
         """Faces in a picture, RGB uint8 (height, width, 3), the surest first."""
         height, width = picture.shape[:2]
         shrink = min(1.0, LARGEST_SIDE / max(height, width))
         size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
         if shrink < 1.0:
-            picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+            picture = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
         bgr = picture[..., ::-1].astype(np.float32) - MEAN_BGR
         batch = np.ascontiguousarray(bgr.transpose(2, 0, 1)[None])
         box_offsets, scores, mark_offsets = (

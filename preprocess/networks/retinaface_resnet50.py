@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mia_fairseq.errors import InputError
 from preprocess.networks.face_detector import Face, register_detector
@@ -44,7 +45,7 @@ class RetinaFacePackage:
                 "the file there or choose detector=mobilenet"
             ) from error
 
-    def detect(self, picture: np.ndarray) -> list[Face]:
+    def detect(self, picture: NDArray[np.uint8]) -> list[Face]:
         """Faces in a picture, RGB uint8 (height, width, 3)."""
         bgr = np.ascontiguousarray(picture[..., ::-1])
         found = self._package.detect_faces(
@@ -86,7 +87,7 @@ class RetinaFacePytorch:
         self._model.load_state_dict(weights)
         self._model.eval()
 
-    def detect(self, picture: np.ndarray) -> list[Face]:
+    def detect(self, picture: NDArray[np.uint8]) -> list[Face]:
         """Faces in a picture, RGB uint8 (height, width, 3)."""
         found: list[dict[str, Any]] = self._model.predict_jsons(picture, confidence_threshold=SURE)
         return [

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mia_fairseq.encoders.hf_encoder import positions
 from mia_fairseq.errors import InputError
@@ -41,7 +42,7 @@ class TextEncoder:
         self.pad = self.text.pad
         self.limit = _longest(self.tokenizer.model_max_length, model)
 
-    def encode(self, texts: Sequence[str]) -> tuple[list[np.ndarray], list[int]]:
+    def encode(self, texts: Sequence[str]) -> tuple[list[NDArray[np.float32]], list[int]]:
         """The states of each text, special tokens included: (T, d) float32, in order.
 
         Also the length in tokens of each text before it was cut to what the encoder can see.
