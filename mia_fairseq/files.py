@@ -73,8 +73,9 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def only_writer(path: Path) -> Iterator[None]:
-    """Holds a file or folder that is written for this process alone; the system frees it at the
-    process's end, however it ends.
+    """Holds a file or folder that is written for this process alone.
+
+    The system frees it at the process's end, however it ends.
 
     Raises:
         InputError: another process holds it.

@@ -31,8 +31,11 @@ RESULTS_FORMAT = 1
 
 @dataclass(frozen=True)
 class BatchRows:
-    """What one batch contributes: row numbers (b,), outputs (b,) scores or (b, k) logits, and
-    (b, k) of each further label; and the fusion's parts (b, ...), such as its gates."""
+    """What one batch contributes.
+
+    Row numbers (b,), outputs (b,) scores or (b, k) logits, and (b, k) of each further label; and
+    the fusion's parts (b, ...), such as its gates.
+    """
 
     split: str
     rows: NDArray[np.int64]
@@ -101,8 +104,9 @@ class WholeSplitMeter:
         )
 
     def metrics(self) -> dict[str, Any]:
-        """The metrics of the kind of label, such as `regression_metrics`; and under ``further``
-        those of each further label, over the rows that have it.
+        """The metrics of the kind of label, such as `regression_metrics`.
+
+        Under ``further`` are those of each further label, over the rows that have it.
 
         Raises:
             InputError: a row is lost, seen twice, or its output is NaN or Inf.
@@ -176,8 +180,7 @@ class WholeSplitMeter:
         write_whole(Path(path), json.dumps(results, indent=2, allow_nan=False) + "\n")
 
     def write_predictions(self, path: str | Path) -> None:
-        """Writes one row an utterance: id, label, prediction, and each class's or label's
-        probability."""
+        """Writes one row an utterance: id, label, prediction, and probabilities by name."""
         lines = ["\t".join(["id", "label", "prediction", *(f"p_{n}" for n in self.label.names)])]
         if self.label.kind == "multilabel":
             shares = each_share(self.outputs)

@@ -16,7 +16,8 @@ def regression_metrics(prediction: ArrayLike, truth: ArrayLike) -> dict[str, flo
     """All metrics of sentiment scores, over a whole split.
 
     Args:
-        prediction, truth: (n,) scores.
+        prediction: (n,) scores.
+        truth: (n,) scores.
 
     Returns:
         ``n``, ``mae``, ``corr``, ``acc7``, ``acc5``, ``acc2_has0``, ``f1_has0``, ``acc2_non0``,
@@ -52,7 +53,8 @@ def sims_metrics(prediction: ArrayLike, truth: ArrayLike) -> dict[str, float]:
     support.
 
     Args:
-        prediction, truth: (n,) scores.
+        prediction: (n,) scores.
+        truth: (n,) scores.
     """
     z, y = (np.clip(values, -1, 1) for values in _pair(prediction, truth))
     cuts = {"sims_acc2": (0.0,), "sims_acc3": (-0.1, 0.1), "sims_acc5": (-0.7, -0.1, 0.1, 0.7)}
@@ -69,7 +71,8 @@ def classification_metrics(
     """All metrics of classes, over a whole split.
 
     Args:
-        prediction, truth: (n,) class indices below ``len(names)``.
+        prediction: (n,) class indices below ``len(names)``.
+        truth: (n,) class indices below ``len(names)``.
         names: the k classes, in order.
 
     Returns:
@@ -106,13 +109,28 @@ def pearson(prediction: Vector, truth: Vector) -> float:
 
 
 def rounded_accuracy(prediction: Vector, truth: Vector, *, limit: int) -> float:
-    """Share of rows whose scores, clipped to ±limit and rounded half to even, are equal."""
+    """Share of rows whose scores, clipped to ±limit and rounded half to even, are equal.
+
+    Args:
+        prediction: (n,) scores.
+        truth: (n,) scores.
+        limit: 3 gives seven classes, 2 gives five.
+    """
     z, y = (np.round(np.clip(values, -limit, limit)) for values in (prediction, truth))
     return _accuracy(z, y)
 
 
 def confusion(prediction: NDArray[np.int64], truth: NDArray[np.int64], k: int) -> NDArray[np.int64]:
-    """(k, k) counts: rows truth, columns prediction."""
+    """The confusion table.
+
+    Args:
+        prediction: (n,) class indices.
+        truth: (n,) class indices.
+        k: how many classes there are.
+
+    Returns:
+        (k, k) counts: rows truth, columns prediction.
+    """
     if min(prediction.min(), truth.min()) < 0 or max(prediction.max(), truth.max()) >= k:
         raise ValueError(f"a class index lies outside 0..{k - 1}")
     return np.bincount(truth * k + prediction, minlength=k * k).reshape(k, k)

@@ -85,7 +85,9 @@ def choose_thresholds(
     nearest to 0.5 is taken. A label that all rows or none have keeps 0.5.
 
     Args:
-        probabilities, truth, names: as in `multilabel_metrics`.
+        probabilities: as in `multilabel_metrics`.
+        truth: as in `multilabel_metrics`.
+        names: the k labels, in order.
     """
     shares, true = np.asarray(probabilities, np.float64), np.asarray(truth, np.float64) == 1
     return {name: _best(shares[:, place], true[:, place]) for place, name in enumerate(names)}
@@ -117,7 +119,16 @@ def each_share(logits: NDArray[np.float32]) -> NDArray[np.float64]:
 def several(
     shares: NDArray[np.floating[Any]], names: Sequence[str], thresholds: Mapping[str, float]
 ) -> NDArray[np.float64]:
-    """(n,) labels as numbers, of probabilities (n, k) and the thresholds that they are to reach."""
+    """Labels as numbers, of probabilities and the thresholds that they are to reach.
+
+    Args:
+        shares: (n, k) probabilities.
+        names: the k labels, in order.
+        thresholds: of each label.
+
+    Returns:
+        (n,), as `LabelSpec` numbers sets of labels.
+    """
     reached = shares >= np.array([thresholds.get(name, UNCHOSEN) for name in names])
     found: NDArray[np.float64] = reached @ 2.0 ** np.arange(len(names))
     return found

@@ -46,6 +46,7 @@ logger = logging.getLogger(__name__)
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(prog="python -m preprocess.binarize", description=__doc__)
     parser.add_argument("manifest", type=Path)
     parser.add_argument("--features", required=True, type=Path, metavar="FOLDER")
@@ -122,7 +123,16 @@ def tell_left_out(manifest: Manifest) -> None:
 
 
 def refuse_missing(folder: Path, names: Sequence[str], ids: Sequence[str]) -> None:
-    """Raises `InputError` where an utterance has no file in a modality and no reason on record."""
+    """Checks that each utterance has a file in each modality, or a reason on record.
+
+    Args:
+        folder: of features.
+        names: of the modalities.
+        ids: of the utterances.
+
+    Raises:
+        InputError: one has neither.
+    """
     for name in names:
         recorded = read_records(folder, name, "failures")
         absent = [i for i in ids if i not in recorded and not array_path(folder, name, i).is_file()]
@@ -134,8 +144,13 @@ def refuse_missing(folder: Path, names: Sequence[str], ids: Sequence[str]) -> No
 
 
 def read_spec(folder: Path, name: str, ids: Sequence[str]) -> ModalitySpec:
-    """The modality's kind, dim, and who made it, from extractor.json; dim of features, from the
-    first file."""
+    """The modality's kind, dim, and who made it.
+
+    Args:
+        folder: of features; its ``extractor.json`` says most, the first file the dim.
+        name: of the modality.
+        ids: of the utterances.
+    """
     about: dict[str, Any] = dict(read_description(folder, name) or {})
     if about.get("kind", "features") != "features":
         return ModalitySpec.from_json(about, str(folder / name / "extractor.json"))

@@ -39,6 +39,7 @@ logger = logging.getLogger(__name__)
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(prog="python -m preprocess.import_arrays", description=__doc__)
     parser.add_argument("file", type=Path, metavar="FILE.npz")
     parser.add_argument("--modalities", nargs="+", required=True, metavar="NAME")

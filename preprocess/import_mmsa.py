@@ -42,6 +42,7 @@ OWN_LABELS = {name: f"regression_labels_{name[0].upper()}" for name in FIELDS}  
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(prog="python -m preprocess.import_mmsa", description=__doc__)
     parser.add_argument("file", type=Path, metavar="FILE.pkl")
     parser.add_argument("--modalities", nargs="+", choices=list(FIELDS), default=list(FIELDS))
@@ -109,8 +110,11 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 @dataclass(frozen=True)
 class _Table:
-    """One split of the file: ids, labels and words a row, labels of each modality where the file
-    has them, and (T, dim) vectors of each modality."""
+    """One split of the file.
+
+    Ids, labels and words a row, labels of each modality where the file has them, and (T, dim)
+    vectors of each modality.
+    """
 
     split: str
     ids: list[str]

@@ -35,6 +35,7 @@ logger = logging.getLogger(__name__)
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(
         prog="python -m preprocess.unite",
         description=__doc__,
@@ -192,7 +193,14 @@ def united_dictionary(stores: Sequence[Store], name: str) -> str:
 def add_rows(
     writer: StoreWriter, store: Store, label: LabelSpec, classes: Mapping[str, str]
 ) -> None:
-    """Adds all rows of one folder, their labels as the whole has them."""
+    """Adds all rows of one folder, their labels as the whole has them.
+
+    Args:
+        writer: of the whole.
+        store: the folder.
+        label: of the whole.
+        classes: name in the folder -> name in the whole.
+    """
     for name in store.splits:
         split = store.split(name)
         for number, row in enumerate(tqdm(split.rows, desc=f"{store.corpus} {name}", unit="row")):

@@ -61,6 +61,7 @@ def seconds(inputs: list[Tensor], repeats: int) -> dict[str, float]:
 
 
 def worst_error(method: str, inputs: list[Tensor]) -> float:
+    """The largest error of output and gradients beside float64, as a share of the largest entry."""
     exact = step("written out", [tensor.double() for tensor in inputs])[:3]
     found = step(method, inputs)[:3]
     pairs = zip(found, exact, strict=True)
@@ -68,6 +69,7 @@ def worst_error(method: str, inputs: list[Tensor]) -> float:
 
 
 def resident_kib(field: str) -> int:
+    """KiB of a field of this process's status."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(field + ":"))
 
@@ -93,6 +95,7 @@ def mebibytes(args: argparse.Namespace, method: str, aux_dim: int, scale: float)
 
 
 def parse() -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--batch-size", type=int, default=18, help="samples (Sec. 4.3)")
     parser.add_argument("--main-dim", type=int, default=1024, help="d_m")
@@ -107,6 +110,7 @@ def parse() -> argparse.Namespace:
 
 
 def main() -> None:
+    """The command."""
     args = parse()
     torch.set_num_threads(1)
     if args.probe:

@@ -83,7 +83,7 @@ def r_squared(x: Sequence[float], y: Sequence[float]) -> float:
 
 
 def resident(field_name: str) -> float:
-    """MiB of a field of this process's status, as Linux counts them: VmHWM, RssAnon, …"""
+    """MiB of a field of this process's status, as Linux counts them: VmHWM, RssAnon and others."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith(field_name + ":"):
             return int(line.split()[1]) / 1024

@@ -32,7 +32,7 @@ TABLE_10_DIMS = ("text=1024", "audio=768", "video=256")
 
 
 def read_dims(words: Sequence[str], option: str) -> dict[str, int]:
-    """{"text": 1024, …} from ``text=1024`` …"""
+    """{"text": 1024, …} from ``text=1024`` and so on."""
     form = "MODALITY=DIM with a dim of 1 or more, such as audio=768"
     return name_values(words, option, _dim, form)
 

@@ -80,6 +80,11 @@ def architectures() -> list[str]:
 def build(arch: str, setup: SetUp, seed: int = 0) -> AffectModel:
     """A model of untrained weights, in evaluation.
 
+    Args:
+        arch: its registered name.
+        setup: dims, channels and settings.
+        seed: of the weights.
+
     Raises:
         InputError: the fusion refuses the set-up.
     """
@@ -117,6 +122,11 @@ def measure(arch: str, setup: SetUp) -> Cost:
 
 def grow(arch: str, setup: SetUp, most: int) -> dict[str, Any]:
     """Operations of fusion + FFN + head over 2 to `most` modalities, auxiliaries in turn.
+
+    Args:
+        arch: the fusion's registered name.
+        setup: its dims say which modalities there are to take.
+        most: how many there are at the end, the main one included.
 
     Returns:
         ``modalities``, ``operations``, ``parameters`` as lists; ``r_squared`` of a straight line

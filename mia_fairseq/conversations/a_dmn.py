@@ -1,5 +1,6 @@
-"""A-DMN: Xing, Mai and Hu, "Adapted Dynamic Memory Network for Emotion Recognition in
-Conversation" (2022).
+"""A-DMN, which reads the facts of a dialogue several times.
+
+Xing, Mai and Hu, "Adapted Dynamic Memory Network for Emotion Recognition in Conversation" (2022).
 
 Two kinds of facts, the dialogue's and each speaker's own, are read several times by an attention
 GRU, with the utterance as the question; the memory is renewed after each reading.

@@ -82,6 +82,13 @@ def build_conversation(
 ) -> Conversation:
     """The model of dialogues of a name.
 
+    Args:
+        name: as registered.
+        dim: of an utterance's vector.
+        hidden: width of its states.
+        dropout: share of what it drops in training.
+        past: whether an utterance sees only those before it.
+
     Raises:
         InputError: there is none.
     """
@@ -123,9 +130,15 @@ class DialogueRows:
 
 
 def packed(network: nn.RNNBase, sequences: Tensor, lengths: Tensor) -> Tensor:
-    """What a recurrent network makes of (N, U, d) sequences, zeros behind each length (N,).
+    """What a recurrent network makes of sequences; one of length 0 gives zeros.
 
-    A sequence of length 0 gives zeros.
+    Args:
+        network: with the batch first.
+        sequences: (N, U, d), padded behind their lengths.
+        lengths: (N,) whole numbers from 0 to U.
+
+    Returns:
+        (N, U, e), zeros behind each length.
     """
     there = lengths > 0
     given = nn.utils.rnn.pack_padded_sequence(
@@ -140,7 +153,17 @@ def packed(network: nn.RNNBase, sequences: Tensor, lengths: Tensor) -> Tensor:
 
 
 def own_turns(network: nn.RNNBase, utterances: Tensor, mask: Tensor, speakers: Tensor) -> Tensor:
-    """A recurrent network over each speaker's own turns, put back in their places: (D, U, e)."""
+    """A recurrent network over each speaker's own turns, put back in their places.
+
+    Args:
+        network: with the batch first.
+        utterances: (D, U, d).
+        mask: (D, U), true where there is an utterance.
+        speakers: (D, U) numbers of who speaks.
+
+    Returns:
+        (D, U, e).
+    """
     count = int(speakers.max()) + 1
     spoken = mask[:, None] & (speakers[:, None] == torch.arange(count, device=mask.device)[:, None])
     spoken = spoken.flatten(0, 1)  # (D·S, U)

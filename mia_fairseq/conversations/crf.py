@@ -1,6 +1,6 @@
-"""A linear chain over a dialogue's labels: Lafferty, McCallum and Pereira, "Conditional Random
-Fields" (2001), on top of any model's logits (``--crf``).
+"""A linear chain over a dialogue's labels, on top of any model's logits (``--crf``).
 
+Lafferty, McCallum and Pereira, "Conditional Random Fields" (2001).
 It gives each utterance's logarithmic marginals, so that they are read like logits everywhere: the
 cross-entropy of them is the objective of Kakade, Teh and Roweis, "An Alternate Objective Function
 for Markovian Fields" (2002), and the most probable class of each utterance is its decoding.

@@ -1,5 +1,6 @@
-"""CTNet's dialogue part: Lian, Liu and Tao, "CTNet: Conversational Transformer Network for Emotion
-Recognition" (2021).
+"""CTNet's dialogue part.
+
+Lian, Liu and Tao, "CTNet: Conversational Transformer Network for Emotion Recognition" (2021).
 
 A bidirectional GRU over the dialogue with speaker embeddings, then attention of several heads over
 its states. Differs: its cross-modal transformer is left to the fusion before it, and speakers are

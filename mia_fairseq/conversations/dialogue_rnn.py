@@ -1,5 +1,6 @@
-"""DialogueRNN: Majumder et al., "DialogueRNN: An Attentive RNN for Emotion Detection in
-Conversations" (2019), with the attention over emotion states that its BiDialogueRNN+Att has.
+"""DialogueRNN, with the attention over emotion states that its BiDialogueRNN+Att has.
+
+Majumder et al., "DialogueRNN: An Attentive RNN for Emotion Detection in Conversations" (2019).
 
 D dialogues, U utterances, S speakers, d an utterance's dim, e the width of all states.
 Differs: listeners keep their state (the paper's simpler variant), and all states have one width.

@@ -1,5 +1,7 @@
-"""MM-DFN: Hu et al., "MM-DFN: Multimodal Dynamic Fusion Network for Emotion Recognition in
-Conversations" (2022).
+"""MM-DFN, gated layers of a graph over the dialogue.
+
+Hu et al., "MM-DFN: Multimodal Dynamic Fusion Network for Emotion Recognition in Conversations"
+(2022).
 
 A graph over the dialogue's utterances, weighted by the angles between them; at each layer a gated
 memory carries over what was found, as an LSTM's cell does. N layers, H⁰ the states of a GRU with

@@ -92,7 +92,15 @@ class CeDistilledCriterion(CeKrlCriterion):
 
 
 def read_probabilities(file: Path, ids: Sequence[str], names: Sequence[str]) -> Tensor:
-    """(rows, k) probabilities of rows by their ids, from a table of predictions.
+    """Probabilities of rows by their ids, from a table of predictions.
+
+    Args:
+        file: with columns ``id`` and ``p_NAME`` of each class.
+        ids: of the wanted rows, in order.
+        names: the k classes, in order.
+
+    Returns:
+        (rows, k), from 0 to 1.
 
     Raises:
         InputError: the table cannot be read, is of other classes, or lacks a row.

@@ -130,8 +130,10 @@ class JointLossCriterion(FairseqCriterion):
 
 
 def disagreement(one: Tensor, other: Tensor) -> Tensor:
-    """R-Drop: half the sum of both Kullback-Leibler divergences of two (B, k) logits, over all
-    rows (Liang et al., "R-Drop: Regularized Dropout for Neural Networks", 2021)."""
+    """R-Drop: half the sum of both Kullback-Leibler divergences of two (B, k) logits.
+
+    Liang et al., "R-Drop: Regularized Dropout for Neural Networks" (2021). Summed over all rows.
+    """
     logs = [logits.float().log_softmax(dim=1) for logits in (one, other)]
     there = torch.nn.functional.kl_div(logs[0], logs[1], reduction="sum", log_target=True)
     back = torch.nn.functional.kl_div(logs[1], logs[0], reduction="sum", log_target=True)

@@ -81,8 +81,10 @@ class DialogueDataset(AffectDataset):
         max_sentences: int | None = None,
         required_batch_size_multiple: int = 1,
     ) -> list[NDArray[np.int64]]:
-        """Batches of whole dialogues with at most as many rows (``--batch-size``) and tokens as
-        are asked for; a dialogue that has more is a batch by itself."""
+        """Batches of whole dialogues, of at most so many rows (``--batch-size``) and tokens.
+
+        A dialogue that has more is a batch by itself.
+        """
         number = self.dialogues.number[indices]
         batches: list[list[NDArray[np.int64]]] = []
         rows, tokens = 0, 0
@@ -151,6 +153,13 @@ def dataset_of(
     by_corpus: bool = False,
 ) -> AffectDataset:
     """A split as a schema's model reads it: row by row, or dialogue by dialogue.
+
+    Args:
+        split: the rows.
+        schema: whether dialogues are read, and what of a row.
+        shuffle: whether each epoch has another order.
+        by_length: whether rows of like length share a batch.
+        by_corpus: whether each corpus is drawn equally often.
 
     Raises:
         InputError: corpora are to be balanced, and dialogues are read whole or rows have none.

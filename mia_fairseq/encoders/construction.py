@@ -86,8 +86,10 @@ def _new(name: str, settings: EncoderSettings) -> tuple[Encoder, dict[str, Any]]
 def _from_checkpoint(
     name: str, settings: EncoderSettings, saved: Mapping[str, Any] | None
 ) -> tuple[Encoder, dict[str, Any]] | None:
-    """The encoder that a checkpoint tells of; its weights come from the checkpoint, or, where it
-    leaves them out, from where it says."""
+    """The encoder that a checkpoint describes.
+
+    Its weights come from the checkpoint, or, where it leaves them out, from where it says.
+    """
     if saved is None:
         return None
     if settings.lora and "lora" not in saved:

@@ -76,7 +76,8 @@ class Encoder(nn.Module):
         """As `encode`, where an item sees those of its own turn and of earlier ones only.
 
         Args:
-            inputs, lengths: as `encode` has them.
+            inputs: as `encode` has them.
+            lengths: as `encode` has them.
             turns: (P, T) numbers of turns, never falling along a row.
         """
         raise NotImplementedError(f"{type(self).__name__} must implement encode_past")
@@ -204,6 +205,8 @@ class Encoder(nn.Module):
             self.lora = None
 
     def is_pretrained(self, name: str) -> bool:
-        """Whether training leaves a weight of this name as the pretrained file has it, if the
-        encoder is frozen or has maps beside its layers."""
+        """Whether training leaves a weight of this name as the pretrained file has it.
+
+        Asked where the encoder is frozen or has maps beside its layers.
+        """
         return self.lora is None or not is_lora(name)

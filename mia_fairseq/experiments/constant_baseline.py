@@ -1,5 +1,7 @@
-"""What a model must beat: the training labels' mean, their commonest class, or of several labels
-each one's commoner answer."""
+"""What a model must beat: the training labels' mean, or their commonest class.
+
+Of several labels at once it is each one's commoner answer.
+"""
 
 from typing import Any
 

@@ -19,6 +19,12 @@ def write_index(
 ) -> Path:
     """Writes or updates ``out/EXPERIMENT/index.json``; rows on other DATA folders stay.
 
+    Args:
+        experiment: what is run.
+        source: its name or file, as it was given.
+        planned: its rows.
+        out: the folder of all experiments.
+
     Returns:
         The index's folder.
     """
@@ -37,8 +43,16 @@ def write_index(
 def write_results(
     experiment: Experiment, planned: Sequence[PlannedRow], folder: Path
 ) -> list[Path]:
-    """Writes the finished rows of each DATA folder as JSON, row -> one dictionary of metrics a
-    seed, and all of them as tables, ``results.md``."""
+    """Writes the finished rows of each DATA folder as JSON, and all of them as tables.
+
+    Args:
+        experiment: what is run.
+        planned: its rows.
+        folder: gets ``DATA.json``, row -> one dictionary of metrics a seed, and ``results.md``.
+
+    Returns:
+        The JSON files.
+    """
     tables: dict[str, dict[str, list[Any]]] = {}
     wanted = "valid" if experiment.only_validation else "test"
     for entry in planned:

@@ -109,8 +109,10 @@ def plan(
 
 
 def _start(row: RunRow, store: Store, entries: Sequence[PlannedRow]) -> RunRow:
-    """A row whose ``{data}`` is filled in, and whose ``{checkpoint}`` is that of the row it starts
-    from, of the same seed."""
+    """A row whose ``{data}`` and ``{checkpoint}`` are filled in.
+
+    The checkpoint is that of the row it starts from, of the same seed.
+    """
     places = {"data": str(store.path)}
     if row.after is None:
         return replace(row, flags=fill(dict(row.flags), places))
@@ -127,7 +129,13 @@ def _start(row: RunRow, store: Store, entries: Sequence[PlannedRow]) -> RunRow:
 
 
 def run_name(row: RunRow, data: Path, flags: Sequence[str]) -> str:
-    """A folder's name: readable, and different for different flags or data."""
+    """A folder's name: readable, and different for different flags or data.
+
+    Args:
+        row: names the architecture.
+        data: the DATA folder.
+        flags: of the training.
+    """
     what = json.dumps([str(data), list(flags)])
     digest = hashlib.sha256(what.encode()).hexdigest()[:10]
     arch = {**row.shared.flags, **row.flags}.get("arch", "mia_net")
@@ -147,7 +155,16 @@ def runs_of(
     root: Path,
     evaluations: tuple[Evaluation, ...],
 ) -> tuple[Run, ...]:
-    """A run a seed; ``{seed}`` in a flag stands for it."""
+    """A run a seed; ``{seed}`` in a flag stands for it.
+
+    Args:
+        row: of the experiment.
+        store: what it is trained on.
+        flags: of its training.
+        seeds: how many; they count from 1.
+        root: the folder of all runs.
+        evaluations: that each run has.
+    """
     folds = store.folds if isinstance(store, FoldedStore) else ()
     name = run_name(row, store.path, (*flags, *map(str, folds)))
     return tuple(

@@ -120,8 +120,10 @@ class Run:
         return not about.is_file() or holds(about, self.describe_evaluation(evaluation))
 
     def describe(self) -> dict[str, Any]:
-        """What makes this run: with other flags, data, or contents of the files that its flags
-        name (a checkpoint, a teacher's table), it is another run."""
+        """What makes this run: with other flags, data or named files it is another run.
+
+        Of files that its flags name (a checkpoint, a teacher's table) the content counts.
+        """
         folds = {"folds": list(self.folds)} if self.folds else {}
         return {**described(self.data, self.flags), "seed": self.seed, **folds}
 
@@ -137,8 +139,7 @@ class Run:
 
 
 def with_seed(flags: Sequence[str], seed: int) -> tuple[str, ...]:
-    """Flags in which ``{seed}`` stands for a run's seed, such as those that begin from a
-    checkpoint of another run."""
+    """Flags with a run's seed for ``{seed}``, as in the checkpoint of another run."""
     return tuple(flag.replace("{seed}", str(seed)) for flag in flags)
 
 

@@ -81,7 +81,16 @@ def tune(
 
 
 def write_tuned(experiment: Experiment, found: Trials, file: Path) -> Path:
-    """The best settings as an experiment of their own."""
+    """Writes the best settings as an experiment of their own.
+
+    Args:
+        experiment: what was tuned.
+        found: the trials of each row.
+        file: the YAML to write.
+
+    Returns:
+        The file.
+    """
     shared = experiment.rows[0].shared
     content = {
         "inherits": "nothing",

@@ -10,7 +10,14 @@ from mia_fairseq.files import write_whole
 
 
 def write_card(folder: Path, name: str, blueprint: Blueprint, about: Mapping[str, Any]) -> None:
-    """Writes ``README.md`` into a model's folder."""
+    """Writes ``README.md`` into a model's folder.
+
+    Args:
+        folder: of the exported model.
+        name: of the model.
+        blueprint: schema and encoders.
+        about: what else is known of it.
+    """
     write_whole(folder / CARD, "\n".join(card(name, blueprint, about)) + "\n")
 
 

@@ -240,6 +240,11 @@ def dialogue_parts(
 ) -> tuple[DialoguePart | None, ChainPart | None]:
     """What ``--conversation`` and ``--crf`` add to a model; None where they are not given.
 
+    Args:
+        shape: of the fusion's output.
+        outputs: k.
+        cfg: the model's settings.
+
     Raises:
         InputError: there is no such model of dialogues, or a chain of scores is asked for.
     """

@@ -41,8 +41,7 @@ class Ensemble(BaseFairseqModel):
         }
 
     def forward(self, **inputs: Any) -> AffectOutput:
-        """The mean score, or the logarithm (of classes) or the logit (of several labels at once)
-        of the mean probability."""
+        """The mean score, or of the mean probability the logarithm or, of several labels, logit."""
         outputs = [model(**inputs).prediction.float() for model in self.models]
         return AffectOutput(mean_answer(torch.stack(outputs), self.kind))
 

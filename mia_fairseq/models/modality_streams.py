@@ -31,7 +31,16 @@ def summary_streams(
 def aligned_streams(
     streams: Mapping[str, Stream], main: str, channels: int
 ) -> tuple[dict[str, Tensor], Tensor]:
-    """All streams at the main modality's steps (B, c + T, p), by position, and its mask."""
+    """All streams at the main modality's steps, by position.
+
+    Args:
+        streams: of each modality.
+        main: the modality whose steps the others take.
+        channels: c, how many summaries stand in front of each stream.
+
+    Returns:
+        Of each modality (B, c + T, p), and their mask (B, c + T).
+    """
     mask, tokens = streams[main][1], {main: streams[main][0]}
     for name, (vectors, inside) in streams.items():
         if name != main:

@@ -16,6 +16,7 @@ def segment_means(sequence: Tensor, lengths: Tensor, segments: int) -> Tensor:
     Args:
         sequence: (B, T, d), padded behind each length.
         lengths: (B,) whole numbers from 0 to T.
+        segments: how many parts there are.
 
     Returns:
         (B, segments, d); zeros where the length is 0.

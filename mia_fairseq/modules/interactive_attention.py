@@ -26,13 +26,31 @@ Method = Literal["auto", "exact", "chebyshev"]
 
 
 def attention_weights(main: Tensor, aux: Tensor, kernel: Tensor) -> Tensor:
-    """P of Eq. 1-3, (B, d_a, d_m): how much main column j takes from each auxiliary column i."""
+    """P of Eq. 1-3: how much main column j takes from each auxiliary column i.
+
+    Args:
+        main: (B, c, d_m).
+        aux: (B, c, d_a).
+        kernel: W, (c, c).
+
+    Returns:
+        (B, d_a, d_m); each column sums to 1.
+    """
     affinity = torch.einsum("bci,ck,bkj->bij", aux, kernel, main)  # S_ij = A_i^T W M_j, Eq. 1-2
     return affinity.softmax(dim=1)  # P_ji, Eq. 3: over the auxiliary's columns i
 
 
 def written_out_attention(main: Tensor, aux: Tensor, kernel: Tensor) -> Tensor:
-    """M-hat of Eq. 1-5, (B, c, d_m): each main column becomes a mean of the auxiliary's columns."""
+    """M-hat of Eq. 1-5: each main column becomes a mean of the auxiliary's columns.
+
+    Args:
+        main: (B, c, d_m).
+        aux: (B, c, d_a).
+        kernel: W, (c, c).
+
+    Returns:
+        (B, c, d_m).
+    """
     weights = attention_weights(main, aux, kernel)  # P, Eq. 3: (B, d_a, d_m)
     return torch.einsum("bci,bij->bcj", aux, weights)  # M-hat_j = sum_i A_i P_ji, Eq. 4-5
 

@@ -11,7 +11,13 @@ from torch.nn import functional as F
 
 
 def known_losses(kind: str, output: Tensor, target: Tensor) -> Tensor:
-    """`label_losses` of the rows whose label is known: those without NaN."""
+    """`label_losses` of the rows whose label is known: those without NaN.
+
+    Args:
+        kind: of the label.
+        output: as `label_losses` has it.
+        target: as `label_losses` has it, NaN where it is unknown.
+    """
     known = ~torch.isnan(target.reshape(len(target), -1)).any(dim=1)
     kept = target[known]
     return label_losses(kind, output[known], kept.long() if kind == "classes" else kept)

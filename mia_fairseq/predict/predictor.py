@@ -182,8 +182,7 @@ class Predictor:
         return [found[place] for place in range(len(clips))]
 
     def _batches(self, clips: Sequence["Clip"]) -> Iterator[list[list[int]]]:
-        """The places of clips, some dialogues at a time; rows that are read alone are dialogues of
-        one."""
+        """The places of clips, some dialogues at a time; a row read alone is one by itself."""
         whole = self.schema.reading.whole_dialogues
         parts = dialogues_of(clips) if whole else [[place] for place in range(len(clips))]
         batch: list[list[int]] = []

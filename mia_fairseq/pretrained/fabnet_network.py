@@ -46,7 +46,10 @@ class FabNetNetwork(nn.Sequential):
 def load_fabnet(path: Path) -> FabNetNetwork:
     """Load the encoder from the authors' zip or the checkpoint file in it.
 
-    Only tensors and plain containers are unpickled. Raises InputError for anything else.
+    Only tensors and plain containers are unpickled.
+
+    Raises:
+        InputError: for anything else.
     """
     encoder = FabNetNetwork()
     try:
@@ -98,8 +101,14 @@ def _encoder_state(checkpoint: object, path: Path) -> dict[str, Tensor]:
 
 
 def find_fabnet(weights: str) -> Path:
-    """The file that `weights` means: the zip, the checkpoint, the one in an unpacked folder, or,
-    when empty, the downloaded zip. Raises InputError where there is none."""
+    """The file that `weights` means.
+
+    It is the zip, the checkpoint, the one in an unpacked folder, or, when empty, the downloaded
+    zip.
+
+    Raises:
+        InputError: there is none.
+    """
     if not weights:
         # The authors publish no hash, so that of the first download is kept for later checks.
         return fetch_url(URL)

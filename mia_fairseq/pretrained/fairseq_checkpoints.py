@@ -80,7 +80,8 @@ def released_folder(
         urls: what to fetch; tar archives are unpacked, other files linked beside them.
         needed: file names, which all must be in one folder in the end.
 
-    Raises InputError naming the file that is missing and where it goes.
+    Raises:
+        InputError: naming the file that is missing and where it goes.
     """
     root = Path(folder) if folder is not None else cache_folder() / "releases" / name
     found = _holding(root, needed)
@@ -120,7 +121,8 @@ def _fetch_release(urls: Sequence[str], root: Path) -> None:
 def load_dictionary(path: Path) -> Any:
     """fairseq's `Dictionary` out of a dict.txt, its special symbols in front.
 
-    Raises InputError where there is none, or it has not the format.
+    Raises:
+        InputError: there is none, or it has not the format.
     """
     from fairseq.data import Dictionary
 

@@ -11,7 +11,16 @@ logger = logging.getLogger(__name__)
 
 
 def require(module: str, package: str, user: str) -> ModuleType:
-    """Import ``module``, or raise InputError: ``user`` needs ``pip install package``."""
+    """Imports a library that not every installation has.
+
+    Args:
+        module: to import.
+        package: that pip installs it from.
+        user: what needs it, for the error.
+
+    Raises:
+        InputError: it is not installed.
+    """
     try:
         return importlib.import_module(module)
     except ImportError as error:

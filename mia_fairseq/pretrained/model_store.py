@@ -37,8 +37,10 @@ def cache_folder() -> Path:
 def fetch_model(name: str) -> Path:
     """The folder that holds the files of a model of `MODELS`, fetched where they are not there yet.
 
-    Every file is checked against its sha256 at each call. Raises InputError, naming the missing
-    file and where to put it, when it cannot be had.
+    Every file is checked against its sha256 at each call.
+
+    Raises:
+        InputError: naming the missing file and where to put it, when it cannot be had.
     """
     if name not in MODELS:
         raise InputError(f"no stored model is called {name!r}; there are {', '.join(MODELS)}")
@@ -139,7 +141,8 @@ def fetch_url(url: str, sha256: str | None = None, folder: str | Path | None = N
             download is written beside it and every later use is checked against that.
         folder: where the file lies or is to be kept; default: ``downloads`` in the cache.
 
-    Raises InputError with one sentence when it cannot be had or is not what it should be.
+    Raises:
+        InputError: with one sentence when it cannot be had or is not what it should be.
     """
     from torch import hub
 

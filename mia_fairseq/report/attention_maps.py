@@ -167,7 +167,13 @@ def channel_names(length: int, channels: int, text: str | None) -> tuple[str, ..
 
 
 def reduced(values: Tensor, rows: int, columns: int) -> NDArray[np.float64]:
-    """Means over blocks, so that at most ``rows`` by ``columns`` are left."""
+    """Means over blocks.
+
+    Args:
+        values: (R, C).
+        rows: how many are left at most.
+        columns: how many are left at most.
+    """
     found = values.detach().double().cpu().numpy()
     for axis, most in ((0, rows), (1, columns)):
         parts = np.array_split(found, min(most, found.shape[axis]), axis=axis)

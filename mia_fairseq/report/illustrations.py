@@ -27,7 +27,13 @@ class Illustration:
 
 
 def illustrate(section: Section, table: Table, shown: ShownTable) -> list[Illustration]:
-    """The pictures of one table; none where there are no figures."""
+    """The pictures of one table; none where there are no figures.
+
+    Args:
+        section: the experiment.
+        table: its runs' results on one DATA folder.
+        shown: the table as it is written.
+    """
     plot = section.experiment.plot if section.experiment else ""
     if not shown.points:
         return _curves(table)
@@ -116,8 +122,7 @@ def _curves(table: Table) -> list[Illustration]:
 
 
 def _errors(row: TableRow) -> list[Illustration]:
-    """Predicted against true of one row: a confusion of all seeds, and of scores a scatter of one
-    besides."""
+    """Predicted against true of one row: a confusion of all seeds; of scores a scatter of one."""
     if not row.predictions:
         return []
     first = row.predictions[0]

@@ -91,7 +91,13 @@ def resampled(metric: str, predictions: Predictions, weights: Vector) -> Vector:
 
 
 def interval(metric: str, runs: Sequence[Predictions], weights: Vector) -> tuple[float, float]:
-    """The 95 % percentile interval, over utterances, of the metric's mean over seeds."""
+    """The 95 % percentile interval, over utterances, of the metric's mean over seeds.
+
+    Args:
+        metric: its name.
+        runs: predictions of each seed.
+        weights: (B, n) of `draws`.
+    """
     means = np.mean([resampled(metric, run, weights) for run in runs], axis=0)
     return _percentiles(means)
 
@@ -104,6 +110,12 @@ def compare(
     Each resample draws utterances, the same for both, and seeds, by itself for each, so that the
     interval covers both sources of chance. p is twice the smaller share of differences beyond 0,
     at least 1 / B; it is not corrected for the number of comparisons.
+
+    Args:
+        metric: its name.
+        runs: predictions of each seed.
+        reference: those of the row that is compared with.
+        weights: (B, n) of `draws`.
     """
     rng = np.random.default_rng(1)
     ones = np.ones((1, weights.shape[1]))

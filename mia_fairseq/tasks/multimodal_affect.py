@@ -254,8 +254,7 @@ class MultimodalAffectTask(WholeSplitTask):
     def train_step(
         self, sample: Any, model: Any, criterion: Any, optimizer: Any, *args: Any, **kwargs: Any
     ) -> Any:
-        """As fairseq has it; at the first step, checks what is trained on, and that the optimizer
-        heeds all rates."""
+        """As fairseq has it; the first step checks the split, and that all rates are heeded."""
         if not self._checked_optimizer:
             if sample["split"] != "train":
                 raise InputError(

@@ -1,0 +1,1 @@
+"""A corpus's own files and labels as a manifest: a command for each corpus."""

@@ -80,6 +80,7 @@ def read_cmu(
         folds: the official folds; None: looked for.
         target: which labels rows get: ``sentiment``; ``emotions``, any of CMU-MOSEI's six at once;
             or ``both``, the emotions as a further label.
+        leave_out_bad_labels: whether such rows are listed and left out.
 
     Raises:
         InputError: labels or folds cannot be had.
@@ -223,8 +224,11 @@ def _emotions(scores: Any) -> str | None:
 
 
 def _clips(spoken: Mapping[str, Segment], starts: Sequence[float]) -> list[str]:
-    """The clip of each label of a video, no two alike: that which the transcript has nearest to
-    its start, or else the label's number, or the first after it that no other clip has."""
+    """The clip of each label of a video, no two alike.
+
+    It is the one that the transcript has nearest to the label's start, or else the label's number,
+    or the first after it that no other clip has.
+    """
     timed = {clip: said.start for clip, said in spoken.items() if said.start is not None}
     distances = sorted(
         (abs(begin - start), row, clip)
@@ -323,7 +327,15 @@ def run(
     *,
     emotions: bool = False,
 ) -> None:
-    """The command line of both corpora; ``emotions``: whether the corpus has any."""
+    """The command line of both corpora.
+
+    Args:
+        name: of the corpus.
+        program: the module's name.
+        known: official rows of each split.
+        argv: None: the process's own.
+        emotions: whether the corpus has any.
+    """
     parser = argparse.ArgumentParser(
         prog=f"python -m {program}",
         description=f"{name}: {__doc__}",

@@ -35,7 +35,11 @@ class Media:
     """
 
     def __init__(self, folder: Path) -> None:
-        """Raises InputError where there is no such folder."""
+        """Lists the folder's files.
+
+        Raises:
+            InputError: there is no such folder.
+        """
         self.folder = folder
         self.files = find_media(folder)
         self._found: dict[str, list[Path]] = {}
@@ -92,8 +96,10 @@ def media_fault(path: Path | None) -> str | None:
 
 
 def leave_out_unreadable(corpus: Corpus) -> None:
-    """Leave out each row that a manifest cannot hold: no label, a start that is no time, an id that
-    names no file, or that an earlier row has; each is listed as a fault."""
+    """Leaves out each row that a manifest cannot hold, and lists it as a fault.
+
+    It has no label, a start that is no time, or an id that names no file or is an earlier row's.
+    """
     kept: dict[str, Row] = {}
     for row in corpus.rows:
         row_id = one_line(row.id)
@@ -122,9 +128,15 @@ def times_in_file(
 
 
 def check_counts(corpus: Corpus, known: Mapping[str, int], partial: bool) -> None:
-    """Compare the rows of each split with the official numbers.
+    """Compares the rows of each split with the official numbers.
 
-    Raises InputError where they differ, unless a part of the corpus is what is wanted.
+    Args:
+        corpus: as read.
+        known: official rows of each split.
+        partial: whether a part of the corpus is what is wanted.
+
+    Raises:
+        InputError: they differ, and not a part is wanted.
     """
     counts = Counter(row.split for row in corpus.rows)
     wrong = [name for name in SPLITS if counts[name] != known[name]]
@@ -139,10 +151,16 @@ def check_counts(corpus: Corpus, known: Mapping[str, int], partial: bool) -> Non
 
 
 def finish(corpus: Corpus, out: Path, known: Mapping[str, int] | None, partial: bool) -> None:
-    """Check, write the manifest, the faults and the files left out beside it, and tell all three.
+    """Checks, writes the manifest, faults and left-out files beside it, and logs all three.
 
     Rows whose media are missing stay in the manifest: their text is there, and extraction counts
     them.
+
+    Args:
+        corpus: as read.
+        out: the manifest to write.
+        known: official rows of each split; None: there are none.
+        partial: whether a part of the corpus is what is wanted.
     """
     if not corpus.rows:
         raise InputError(f"{corpus.name}: no utterance was found")
@@ -188,7 +206,14 @@ def _order(split: str) -> tuple[int, str]:
 
 
 def number(text: str, low: float, high: float, where: str) -> str:
-    """A score's own spelling, with a decimal point, checked to be a number within its range."""
+    """A score's own spelling, checked to be a number within its range.
+
+    Args:
+        text: of the cell.
+        low: the least score.
+        high: the largest score.
+        where: the cell, for errors.
+    """
     spelt = with_point(text).strip()
     try:
         inside = low <= float(spelt) <= high

@@ -36,7 +36,8 @@ LABELS = {"emotion": "Emotion", "sentiment": "Sentiment"}
 def read_meld(raw: Path, label: str = "emotion") -> Corpus:
     """The corpus in a folder; ids are ``<split>_dia<D>_utt<U>``, groups are the dialogues.
 
-    Raises InputError where a table is missing or lacks a column.
+    Raises:
+        InputError: a table is missing or lacks a column.
     """
     if not raw.is_dir():
         raise InputError(f"{raw} is no folder; give the folder of the unpacked release")

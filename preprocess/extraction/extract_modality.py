@@ -77,7 +77,8 @@ class Summary:
 def settle(job: Job, manifest: Manifest) -> Job:
     """The job with options that depend on the whole corpus filled in, the same in every shard.
 
-    Raises InputError where there is no such extractor, or its output cannot be pooled.
+    Raises:
+        InputError: there is no such extractor, or its output cannot be pooled.
     """
     kind = find_extractor(job.extractor)
     options = kind.settle_options(dict(job.options), (row.clip() for row in manifest.rows))
@@ -104,7 +105,8 @@ def extract_modality(
         jobs: worker processes; 1 works in this one.
         batch_size: clips handed to the extractor at a time.
 
-    Raises InputError where the extractor cannot work at all, or the folder holds another make.
+    Raises:
+        InputError: the extractor cannot work at all, or the folder holds another make.
     """
     kind = find_extractor(job.extractor)
     if job.modality in MODALITIES and kind.modality != job.modality:

@@ -31,7 +31,13 @@ Record = tuple[str, str]  # clip id, remark
 
 
 def array_path(features: Path, modality: str, clip_id: str) -> Path:
-    """Where a clip's array lies."""
+    """Where a clip's array lies.
+
+    Args:
+        features: the folder of all modalities.
+        modality: its name.
+        clip_id: of the manifest.
+    """
     return features / modality / f"{clip_id}.npy"
 
 
@@ -116,7 +122,15 @@ def write_description(
 def append_records(
     features: Path, modality: str, kind: str, shard: str, lines: list[Record]
 ) -> None:
-    """Append to a shard's records; a line that a killed process left half is ended first."""
+    """Appends to a shard's records; a line that a killed process left half is ended first.
+
+    Args:
+        features: the folder of all modalities.
+        modality: its name.
+        kind: failures or notes.
+        shard: its name.
+        lines: clip ids and remarks.
+    """
     if not lines:
         return
     path = features / modality / f"{kind}.{shard}.tsv"
@@ -131,7 +145,16 @@ def append_records(
 
 
 def read_records(features: Path, modality: str, kind: str) -> dict[str, list[str]]:
-    """{clip id: its remarks, sorted}, of the merged file and every shard's; half lines are left."""
+    """The records of the merged file and of every shard; half lines are left out.
+
+    Args:
+        features: the folder of all modalities.
+        modality: its name.
+        kind: failures or notes.
+
+    Returns:
+        {clip id: its remarks, sorted}.
+    """
     found: dict[str, set[str]] = {}
     for path in sorted((features / modality).glob(f"{kind}*.tsv")):
         for line in path.read_bytes().decode(errors="replace").split("\n")[:-1]:

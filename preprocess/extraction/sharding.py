@@ -32,8 +32,10 @@ class Shard:
 def find_shard(named: str | None = None, environment: Mapping[str, str] | None = None) -> Shard:
     """The shard ``named`` as I/N, or that of RANK/WORLD_SIZE, or of a Slurm array, or the whole.
 
-    A Slurm array may start anywhere and have a step. Raises InputError for what is no number or
-    only half set.
+    A Slurm array may start anywhere and have a step.
+
+    Raises:
+        InputError: for what is no number or only half set.
     """
     environment = os.environ if environment is None else environment
     if named is not None:

@@ -115,7 +115,8 @@ def dictionary(job: Job) -> str | None:
 def work(job: Job, clips: Sequence[Clip]) -> Report:
     """Extract a few clips and write their arrays under temporary names.
 
-    Raises InputError where going on is pointless: no extractor, no space on the disk.
+    Raises:
+        InputError: going on is pointless: no extractor, no space on the disk.
     """
     computed = compute(job, clips)
     report = Report(notes=computed.notes, stages=computed.stages)

@@ -150,7 +150,8 @@ def discover() -> dict[str, type[Extractor]]:
 def build_extractor(name: str, options: Mapping[str, str] | None = None) -> Extractor:
     """The extractor called ``name``: a registered one, ``module:Class``, or an entry point.
 
-    Raises InputError where there is none of that name, or it does not know an option.
+    Raises:
+        InputError: there is none of that name, or it does not know an option.
     """
     kind = find_extractor(name)
     options = dict(options or {})

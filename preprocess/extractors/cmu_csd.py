@@ -30,7 +30,14 @@ class CmuCsd(Extractor):
     columns = ("start", "end")
 
     def __init__(self, *, path: str = "") -> None:
-        """``path``: the .csd file. Raises InputError where it is none."""
+        """Opens the file.
+
+        Args:
+            path: of the .csd file.
+
+        Raises:
+            InputError: it is none.
+        """
         if not path:
             raise InputError(f"{self.name}: name the file, --option {self.name}.path=FILE.csd")
         self.path = Path(path)

@@ -33,10 +33,21 @@ class FabNetFeatures(FaceSequenceExtractor):
         align: str = "no",
         device: str = "cpu",
     ) -> None:
-        """`weights`: the authors' zip, its unpacked folder or the .pth file; by default the zip is
-        downloaded. `device`: where the encoder runs, such as `cuda`. `margin`: the encoder was
-        trained on loosely cut heads; the paper gives no figure. Raises InputError when something
-        cannot be had."""
+        """Loads the encoder and the detector.
+
+        Args:
+            weights: the authors' zip, its unpacked folder or the .pth file; by default the zip is
+                downloaded.
+            keyframes: a rule as `KeyframeRule.parse` reads it.
+            detector: of faces, by its name.
+            margin: around the face, as a share of it; the encoder was trained on loosely cut
+                heads, and the paper gives no figure.
+            align: yes turns the eyes level.
+            device: where the encoder runs, such as ``cuda``.
+
+        Raises:
+            InputError: something of it cannot be had.
+        """
         super().__init__(keyframes, detector, margin, align)
         self.dim = DIM
         self.weights = find_fabnet(weights)

@@ -24,8 +24,18 @@ class FaceCrops(FaceSequenceExtractor):
         margin: str = "0.3",
         align: str = "no",
     ) -> None:
-        """``side``: pixels of a crop's side, 256 for FAb-Net; the others as of ``fabnet``. Raises
-        InputError when something cannot be had."""
+        """Loads the detector.
+
+        Args:
+            side: pixels of a crop's side, 256 for FAb-Net.
+            keyframes: as of ``fabnet``.
+            detector: as of ``fabnet``.
+            margin: as of ``fabnet``.
+            align: as of ``fabnet``.
+
+        Raises:
+            InputError: something of it cannot be had.
+        """
         if not side.isdigit() or not 1 <= int(side) <= 1024:
             raise InputError(f"face_crops: side is {side!r}, expected pixels from 1 to 1024")
         super().__init__(keyframes, detector, margin, align)

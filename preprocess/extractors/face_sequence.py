@@ -70,7 +70,11 @@ class FaceSequenceExtractor(Extractor):
         return {**options, "keyframes": str(rule.with_average(map(_frame_count, clips)))}
 
     def faces(self, clip: Clip) -> ClipFaces:
-        """The faces that `extract` encodes, to be looked at. Raises InputError as it fails."""
+        """The faces that `extract` encodes, to be looked at.
+
+        Raises:
+            InputError: the clip cannot be read, or has no face.
+        """
         if clip.path is None:
             raise InputError(f"clip {clip.id} has no media file, which video needs; give its path")
         return clip_faces(

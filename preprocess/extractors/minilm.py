@@ -48,7 +48,16 @@ class StoredTextEncoder(Extractor):
 def encode_clips(
     extractor: Extractor, encoder: TextEncoder, clips: Sequence[Clip]
 ) -> list[NDArray[np.float32] | Failure]:
-    """Run the clips' texts through an encoder, noting on the extractor what was cut or empty."""
+    """Runs the clips' texts through an encoder, noting on the extractor what was cut or empty.
+
+    Args:
+        extractor: gets the notes.
+        encoder: of texts.
+        clips: whose texts are encoded.
+
+    Returns:
+        Of each clip (1, dim), or why there is none.
+    """
     states: list[NDArray[np.float32] | Failure] = [
         np.zeros((0, encoder.dim), dtype=np.float32) for _ in clips
     ]

@@ -118,14 +118,21 @@ class HfTokens(TransformersTokens):
 
 @register_extractor("roberta_tokens")
 class RobertaTokens(TextTokens):
-    """GPT-2's byte pairs by the numbers of a fairseq RoBERTa, as the paper's text encoder reads
-    them; MOSI's transcripts are upper case, which these cut into many pieces: ``lower=yes``."""
+    """GPT-2's byte pairs by the numbers of a fairseq RoBERTa, for the paper's text encoder.
+
+    MOSI's transcripts are upper case, which these cut into many pieces: ``lower=yes``.
+    """
 
     licence = "MIT"
 
     def __init__(self, *, folder: str | None = None, lower: str = "no") -> None:
-        """``folder``: has the RoBERTa's dict.txt, and encoder.json with vocab.bpe if it has them;
-        by default RoBERTa-large is fetched. ``lower``: yes puts the words into lower case."""
+        """Loads the byte pairs.
+
+        Args:
+            folder: has the RoBERTa's dict.txt, and encoder.json with vocab.bpe if it has them; by
+                default RoBERTa-large is fetched.
+            lower: yes puts the words into lower case.
+        """
         super().__init__(lower)
         self.tokenizer = RobertaTokenizer(find_roberta(folder, "dict.txt"))
         self.dim = len(self.tokenizer.dictionary)

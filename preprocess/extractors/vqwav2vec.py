@@ -125,8 +125,10 @@ class VqWav2vec(SpeechCodes):
 
 @register_extractor("vqwav2vec_codes")
 class VqWav2vecCodes(SpeechCodes):
-    """The codes themselves, for a speech RoBERTa that learns together with the fusion: 100 a
-    second between ``<s>`` and ``</s>``, never cut here."""
+    """The codes themselves, for a speech RoBERTa that learns together with the fusion.
+
+    They are 100 a second between ``<s>`` and ``</s>``, never cut here.
+    """
 
     kind = "tokens"
     rate = 100.0

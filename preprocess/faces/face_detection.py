@@ -103,10 +103,21 @@ def clip_faces(
     end: float | None = None,
     stage: Callable[[str], AbstractContextManager[Any]] = nullcontext,
 ) -> ClipFaces:
-    """Detect and cut out the face of each keyframe of a clip.
+    """Detects and cuts out the face of each keyframe of a clip.
 
-    `stage` is entered with the name of each stage of the work, to time it.
-    Raises InputError for a clip that cannot be read or has no pictures (see media/streams.py).
+    Args:
+        path: of the clip.
+        rule: which frames are keyframes.
+        detector: of faces.
+        size: pixels of a crop's side.
+        margin: added around the box, as a share of it.
+        align: whether eyes are turned level.
+        start: seconds; None: the clip's beginning.
+        end: seconds; None: the clip's end.
+        stage: entered with the name of each stage of the work, to time it.
+
+    Raises:
+        InputError: the clip cannot be read or has no pictures.
     """
     with stage("decode video"):
         chosen = rule.choose(frame_times(path, start, end))

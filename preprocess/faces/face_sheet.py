@@ -29,7 +29,8 @@ def draw_face_sheet(
     Args:
         clip: the media file.
         faces: what the extractor found in it.
-        truth, predicted: (n,) scores of a split.
+        truth: (n,) scores of a split.
+        predicted: (n,) scores of the same rows.
         picture: the file to write.
         title: of the row of keyframes; says what clip it is.
     """

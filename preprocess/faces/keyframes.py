@@ -36,7 +36,8 @@ def keyframe_indices(frames: int, keyframes: int) -> NDArray[np.int64]:
 def average_frame_count(frame_counts: Iterable[int]) -> int:
     """The number of keyframes for a corpus whose clips have these many frames.
 
-    Raises InputError when no clip has any.
+    Raises:
+        InputError: no clip has any.
     """
     counts = [count for count in frame_counts if count > 0]
     if not counts:
@@ -49,8 +50,10 @@ def average_frame_count(frame_counts: Iterable[int]) -> int:
 
 @dataclass(frozen=True)
 class KeyframeRule:
-    """How many keyframes a clip has: a fixed `count`, or `per_second`, or (both None) the
-    corpus's average number of frames, which has to be filled in before use."""
+    """How many keyframes a clip has: a fixed `count`, or `per_second`.
+
+    Where both are None it is the corpus's average number of frames, to be filled in before use.
+    """
 
     count: int | None = None
     per_second: float | None = None
@@ -59,7 +62,8 @@ class KeyframeRule:
     def parse(cls, text: str) -> "KeyframeRule":
         """Read `average`, a count such as `16`, or a rate such as `2/s`.
 
-        Raises InputError for anything else.
+        Raises:
+            InputError: for anything else.
         """
         text = text.strip()
         if text == AVERAGE:

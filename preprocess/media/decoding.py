@@ -51,7 +51,16 @@ def first_track(tracks: Sequence[Track]) -> Track | None:
 
 
 def ready_track(stream: Track | None, kind: str, path: Path) -> Track:
-    """The track set up for decoding, or one sentence on why there is none."""
+    """The track set up for decoding.
+
+    Args:
+        stream: of the container; None where it has none.
+        kind: sound or video, for errors.
+        path: of the file, for errors.
+
+    Raises:
+        InputError: there is none, or no decoder for it.
+    """
     if stream is None:
         raise InputError(
             f"{path}: has no {kind} track, which is asked for here; replace the file or leave its "
@@ -82,8 +91,18 @@ def promised_end(container: InputContainer, stream: AudioStream | VideoStream) -
 def check_whole(
     path: Path, kind: str, reached: float, promised: float | None, end: float | None
 ) -> None:
-    """Raise InputError where a track read up to `end` seconds (None: to its end) `reached` much
-    less than its header promised; half a second or a twentieth less is no matter."""
+    """Checks that a track holds what its header promises, but for half a second or a twentieth.
+
+    Args:
+        path: of the file.
+        kind: sound or video.
+        reached: seconds up to which it could be read.
+        promised: seconds of its end by the header; None: it says nothing.
+        end: seconds up to which it was read; None: to its end.
+
+    Raises:
+        InputError: it ends well before.
+    """
     if promised is None:
         return
     due = promised if end is None else min(end, promised)
@@ -95,7 +114,16 @@ def check_whole(
 
 
 def check_range(path: Path, start: float | None, end: float | None) -> None:
-    """Raise InputError unless 0 <= start < end, in seconds; None is the beginning or the end."""
+    """Checks a range of seconds.
+
+    Args:
+        path: of the file, for errors.
+        start: None: the beginning.
+        end: None: the end.
+
+    Raises:
+        InputError: not 0 <= start < end.
+    """
     if start is not None and not 0 <= start < float("inf"):
         raise InputError(f"{path}: the start {start} is not a time in seconds from 0 on; mend it")
     if end is not None and not (start or 0.0) < end:
@@ -111,9 +139,15 @@ def range_text(start: float | None, end: float | None) -> str:
 
 
 def seek(container: InputContainer, stream: AudioStream | VideoStream, start: float | None) -> bool:
-    """Go to the last place to decode from that lies SEEK_MARGIN before `start` seconds.
+    """Goes to the last place to decode from that lies SEEK_MARGIN before `start` seconds.
 
-    Returns False where that is the beginning of the file and nothing was done.
+    Args:
+        container: the opened file.
+        stream: of it.
+        start: None: the beginning.
+
+    Returns:
+        False where that is the beginning of the file and nothing was done.
     """
     target = (start or 0.0) - SEEK_MARGIN
     if target <= 0 or stream.time_base is None:
@@ -126,7 +160,13 @@ def seek(container: InputContainer, stream: AudioStream | VideoStream, start: fl
 def packets(
     container: InputContainer, stream: AudioStream | VideoStream, path: Path
 ) -> Iterator[av.packet.Packet]:
-    """Packets of a track up to the end of the file or to where it cannot be read any further."""
+    """Packets of a track up to the end of the file or to where it cannot be read any further.
+
+    Args:
+        container: the opened file.
+        stream: of it.
+        path: for the log.
+    """
     try:
         yield from container.demux(stream)
     except av.FFmpegError as error:
@@ -142,7 +182,12 @@ def decode(
 ) -> Iterator[Any]:
     """Decoded frames of a track, from at or before `start` seconds on.
 
-    With `wanted` ticks, frames at others are left out where no other frame is built on them.
+    Args:
+        container: the opened file.
+        stream: of it.
+        path: for the log.
+        start: seconds; None: the beginning.
+        wanted: ticks; frames at others are left out where no other frame is built on them.
     """
     if seek(container, stream, start):
         frames = _decode_on(container, stream, path, wanted)

@@ -24,7 +24,8 @@ def read_plain(
     Args:
         path: of the file.
         rate: samples a second of what is returned.
-        start, end: seconds; None: the file's beginning or end.
+        start: seconds; None: the file's beginning.
+        end: seconds; None: the file's end.
 
     Returns:
         (samples,) in [-1, 1].

@@ -68,8 +68,13 @@ class MediaInfo:
 
 @dataclass(frozen=True)
 class Frame:
-    """One picture: its index among the frames of the range, its time in seconds, and its pixels
-    as RGB uint8 (height, width, 3)."""
+    """One picture.
+
+    Attributes:
+        index: among the frames of the range.
+        time: seconds.
+        image: RGB (height, width, 3).
+    """
 
     index: int
     time: float
@@ -77,9 +82,15 @@ class Frame:
 
 
 def probe(path: Path, start: float | None = None, end: float | None = None) -> MediaInfo:
-    """Tell what is in `path` between `start` and `end` seconds.
+    """What is in a file between two times.
 
-    Raises InputError for a file that cannot be read or holds neither sound nor pictures.
+    Args:
+        path: of the file.
+        start: seconds; None: its beginning.
+        end: seconds; None: its end.
+
+    Raises:
+        InputError: the file cannot be read or holds neither sound nor pictures.
     """
     with open_media(path) as container:
         audio, video = first_track(container.streams.audio), first_track(container.streams.video)
@@ -112,11 +123,21 @@ def probe(path: Path, start: float | None = None, end: float | None = None) -> M
 def read_audio(
     path: Path, rate: int = SPEECH_RATE, start: float | None = None, end: float | None = None
 ) -> NDArray[np.float32]:
-    """Decode the first sound track to mono at `rate` Hz; plain audio files by soundfile.
+    """Decodes the first sound track to mono; plain audio files by soundfile.
 
-    Returns float32 (samples,) in [-1, 1): 16-bit samples over 32768, channels mixed with FFmpeg's
-    weights, scaled to sum to 1. With `start`, silence fills what comes before the track begins.
-    Raises InputError without a sound track, for an unreadable file or an empty range.
+    16-bit samples are divided by 32768, channels mixed with FFmpeg's weights, scaled to sum to 1.
+
+    Args:
+        path: of the file.
+        rate: Hz of what is returned.
+        start: seconds; None: the beginning. Silence fills what comes before the track begins.
+        end: seconds; None: the end.
+
+    Returns:
+        (samples,) in [-1, 1).
+
+    Raises:
+        InputError: there is no sound track, the file cannot be read, or the range is empty.
     """
     check_range(path, start, end)
     plain = read_plain(path, rate, start, end) if path.is_file() else None
@@ -161,9 +182,20 @@ def read_audio(
 def frame_times(
     path: Path, start: float | None = None, end: float | None = None
 ) -> NDArray[np.float64]:
-    """Times of the frames shown in the range, in order: float64 (frames,), seconds.
+    """Times of the frames shown in the range, in order.
 
-    Reads packets only, so it costs a fraction of decoding. Raises InputError as `read_audio`.
+    Reads packets only, so it costs a fraction of decoding.
+
+    Args:
+        path: of the file.
+        start: seconds; None: the beginning.
+        end: seconds; None: the end.
+
+    Returns:
+        (frames,) seconds.
+
+    Raises:
+        InputError: as `read_audio`, of pictures.
     """
     ticks, base, origin = _frame_ticks(path, start, end)
     return np.array([float(tick * base) - origin for tick in ticks], dtype=np.float64)
@@ -176,13 +208,20 @@ def iter_frames(
     end: float | None = None,
     max_side: int | None = None,
 ) -> Iterator[Frame]:
-    """Yield the frames of the range with the given indices, in one pass.
+    """Yields the frames of the range with the given indices, in one pass.
 
-    `indices` count the frames of the range from 0 and must not decrease; None means all. Frames
-    that are not asked for are decoded only where others are built on them, and never converted.
-    `max_side` shrinks larger pictures so that their longer side is that many pixels. Where a
-    damaged packet gave no frame, the one on display at that time stands in.
-    Raises InputError without a video track, for an unreadable file or an index out of range.
+    Frames that are not asked for are decoded only where others are built on them, and never
+    converted. Where a damaged packet gave no frame, the one on display at that time stands in.
+
+    Args:
+        path: of the file.
+        indices: count the frames of the range from 0 and never decrease; None: all.
+        start: seconds; None: the beginning.
+        end: seconds; None: the end.
+        max_side: larger pictures are shrunk so that their longer side is that many pixels.
+
+    Raises:
+        InputError: there is no video track, the file cannot be read, or an index is out of range.
     """
     ticks, base, origin = _frame_ticks(path, start, end)
     chosen = list(range(len(ticks))) if indices is None else [int(i) for i in indices]
@@ -224,7 +263,18 @@ def read_frames(
     end: float | None = None,
     max_side: int | None = None,
 ) -> list[NDArray[np.uint8]]:
-    """The pictures of `iter_frames` as a list of RGB uint8 (height, width, 3)."""
+    """The pictures of `iter_frames` as a list.
+
+    Args:
+        path: as `iter_frames` has it.
+        indices: as `iter_frames` has them.
+        start: as `iter_frames` has it.
+        end: as `iter_frames` has it.
+        max_side: as `iter_frames` has it.
+
+    Returns:
+        RGB uint8 (height, width, 3) each.
+    """
     return [frame.image for frame in iter_frames(path, indices, start, end, max_side)]
 
 

@@ -16,8 +16,11 @@ Detector = TypeVar("Detector", bound=type)
 
 @dataclass(frozen=True)
 class Face:
-    """One found face: its box (left, top, right, bottom) and five landmarks (eyes, nose, corners
-    of the mouth; (5, 2)) in pixels of the picture, and the detector's score in [0, 1]."""
+    """One found face, in pixels of the picture.
+
+    Its box (left, top, right, bottom), five landmarks (eyes, nose, corners of the mouth; (5, 2)),
+    and the detector's score in [0, 1].
+    """
 
     box: tuple[float, float, float, float]
     score: float
@@ -53,7 +56,8 @@ def register_detector(name: str) -> Callable[[Detector], Detector]:
 def build_detector(name: str) -> FaceDetector:
     """The face detector of that name, ready to use.
 
-    Raises InputError for an unknown name, or when what the detector needs is not there.
+    Raises:
+        InputError: for an unknown name, or when what the detector needs is not there.
     """
     for module in _HOMES:
         import_module(module)

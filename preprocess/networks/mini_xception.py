@@ -94,7 +94,8 @@ class MiniXception(nn.Module):
 def load_mini_xception(path: Path) -> MiniXception:
     """Read the network's weights from a Keras HDF5 file; nothing in the file is executed.
 
-    Raises InputError for a file that is not this network.
+    Raises:
+        InputError: for a file that is not this network.
     """
     network = MiniXception()
     weights = _read_keras(path)

@@ -62,7 +62,16 @@ def decode_landmarks(
 
 
 def suppress(boxes: NDArray[np.float32], scores: NDArray[np.float32], overlap: float) -> list[int]:
-    """Non-maximum suppression: indices of the boxes (P, 4) to keep, the surest first."""
+    """Non-maximum suppression.
+
+    Args:
+        boxes: (P, 4) in pixels.
+        scores: (P,).
+        overlap: intersection over union from which the weaker box goes.
+
+    Returns:
+        Indices of the boxes to keep, the surest first.
+    """
     areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
     left = np.argsort(-scores, kind="stable")
     kept = []

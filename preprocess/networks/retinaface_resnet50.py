@@ -31,7 +31,11 @@ class RetinaFacePackage:
     licence: ClassVar[str] = "MIT (retina-face)"
 
     def __init__(self) -> None:
-        """Raises InputError when the package or its weights are not there."""
+        """Loads the package.
+
+        Raises:
+            InputError: it or its weights are not there.
+        """
         os.environ.setdefault(ENGINE, "onnx")
         self._package = _import(
             "retinaface.RetinaFace", "retina-face", "run pip install retina-face"
@@ -65,7 +69,11 @@ class RetinaFacePytorch:
     licence: ClassVar[str] = "MIT (retinaface-pytorch)"
 
     def __init__(self) -> None:
-        """Raises InputError when the package or its weights are not there."""
+        """Loads the package.
+
+        Raises:
+            InputError: it or its weights are not there.
+        """
         package = _import(
             "retinaface.pre_trained_models",
             "retinaface-pytorch",

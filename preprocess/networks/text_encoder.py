@@ -21,7 +21,16 @@ class TextEncoder:
     """The last hidden states of a transformers encoder, from a local folder or a hub name."""
 
     def __init__(self, source: str | Path, device: str = "cpu", batch_size: int = 32) -> None:
-        """Raises InputError where the folder or hub name holds no model that can be read."""
+        """Loads tokenizer and network.
+
+        Args:
+            source: a folder or a name of the hub.
+            device: where the network runs.
+            batch_size: texts that are encoded at a time.
+
+        Raises:
+            InputError: the folder or hub name holds no model that can be read.
+        """
         import torch
 
         transformers = require_transformers("a transformer text encoder")

@@ -24,7 +24,14 @@ class TextTokenizer:
     """
 
     def __init__(self, source: str | Path) -> None:
-        """Raises InputError where the folder or hub name holds no tokenizer that can be used."""
+        """Loads the tokenizer.
+
+        Args:
+            source: a folder or a name of the hub.
+
+        Raises:
+            InputError: the folder or hub name holds no tokenizer that can be used.
+        """
         transformers = require_transformers("a transformer tokenizer")
         self.source = source
         try:
@@ -71,8 +78,10 @@ class TextTokenizer:
 
 
 class RobertaTokenizer:
-    """Words to ids as fairseq's `RobertaHubInterface.encode` has them: GPT-2's byte pairs by the
-    numbers of the RoBERTa's own dictionary, between ``<s>`` and ``</s>``.
+    """Words to ids as fairseq's `RobertaHubInterface.encode` has them.
+
+    They are GPT-2's byte pairs by the numbers of the RoBERTa's own dictionary, between ``<s>`` and
+    ``</s>``.
 
     Attributes:
         dictionary: of fairseq, without ``<mask>``, which stands in no text.
@@ -82,7 +91,8 @@ class RobertaTokenizer:
     def __init__(self, folder: Path) -> None:
         """``folder``: has dict.txt, and encoder.json with vocab.bpe if they are not GPT-2's own.
 
-        Raises InputError where they cannot be read.
+        Raises:
+            InputError: they cannot be read.
         """
         from fairseq.data.encoders.gpt2_bpe import GPT2BPE, GPT2BPEConfig
 

@@ -133,8 +133,10 @@ def several_told(word: str) -> str:
 def further_kind(
     words: Sequence[str], chosen: str | None, score_range: Sequence[float], where: str
 ) -> LabelSpec:
-    """As `kind_of`, of a further label: several labels too, where a cell has a ``+`` or is ``-``:
-    CMU-MOSEI's six where they are among them, else in alphabetical order."""
+    """As `kind_of`, of a further label: several labels too, where a cell has a ``+`` or is ``-``.
+
+    They are CMU-MOSEI's six where they are among them, else in alphabetical order.
+    """
     joined = any(SEPARATOR in word or word == NO_LABEL for word in words)
     if chosen is not None or any(map(is_number, words)) or not joined:
         return kind_of(words, chosen, score_range, where)

@@ -152,8 +152,10 @@ def read_further_labels(
 
     Args:
         raw: of each row the labels that are known, by name.
-        ids, args, where: as in `read_labels`. Where bad labels are left out, such a further one is
-            taken as not known, listed and counted.
+        ids: as in `read_labels`.
+        args: as in `read_labels`. Where bad labels are left out, such a further one is taken as not
+            known, listed and counted.
+        where: as in `read_labels`.
     """
     specs: dict[str, LabelSpec] = {}
     values: list[dict[str, float]] = [{} for _ in ids]
@@ -262,7 +264,9 @@ def _chosen(args: argparse.Namespace, further: str = "") -> str | None:
 
 
 def split_name(raw: object) -> str:
-    """The name of a split as ``DATA/`` has it: Train becomes train, and val, dev and validation
-    valid; what is none of these stays as it is."""
+    """The name of a split as ``DATA/`` has it.
+
+    Train becomes train, and val, dev and validation valid; what is none of these stays as it is.
+    """
     word = str(raw).strip()
     return SPLIT_NAMES.get(word.lower(), word)

@@ -73,7 +73,10 @@ def read_manifest(path: str | Path) -> Manifest:
     """Read and check a manifest.
 
     A row at fault (an id twice, no label, a number that is none) is left out and told in
-    ``faults``. Raises InputError where the table as a whole cannot be read.
+    ``faults``.
+
+    Raises:
+        InputError: the table as a whole cannot be read.
     """
     path = Path(path)
     lines = decode_file(path, logger.warning).replace("\r\n", "\n").split("\n")
@@ -114,8 +117,11 @@ def read_manifest(path: str | Path) -> Manifest:
 def write_manifest(path: Path, rows: Sequence[Row]) -> None:
     """Write the table, with the columns that any row uses.
 
-    Whitespace becomes single spaces, but a path stays as it is. Raises InputError where a row could
-    not be read again: see `why_unreadable`; an id stands twice; or a path has a tab or a line end.
+    Whitespace becomes single spaces, but a path stays as it is.
+
+    Raises:
+        InputError: a row could not be read again: see `why_unreadable`; an id stands twice; or a
+            path has a tab or a line end.
     """
     write_whole(path, "\n".join(_checked_lines(path, rows)) + "\n")
 

@@ -18,6 +18,7 @@ class PickleError(ValueError):
 
 
 def refused(what: str) -> str:
+    """The sentence on an object that is not admitted."""
     return (
         f"the pickle asks for {what[:200]}, but only NumPy arrays and plain containers are "
         "admitted, since a pickle can run any code; save it again without that object"
@@ -70,6 +71,7 @@ class PickledArray:
 
 
 def pickled_type(text: str) -> PickledType:
+    """The dtype of a pickle's text; `PickleError` for what is neither number nor string."""
     found = _TYPES.fullmatch(text.lstrip("<>=|"))
     if found is None:
         raise PickleError(f"an array is of type {text[:40]!r}, expected numbers or strings")
@@ -77,6 +79,7 @@ def pickled_type(text: str) -> PickledType:
 
 
 def shape_of(shape: Any) -> tuple[int, ...]:
+    """A shape of a pickle, checked to be one."""
     whole = isinstance(shape, tuple) and all(type(size) is int and size >= 0 for size in shape)
     if not whole or len(shape) > MOST_DIMENSIONS:
         raise PickleError(f"an array has the shape {str(shape)[:80]}, expected counts")
@@ -86,7 +89,17 @@ def shape_of(shape: Any) -> tuple[int, ...]:
 def array_of(
     data: Any, kind: np.dtype[Any], shape: tuple[int, ...], *, fortran: bool = False
 ) -> NDArray[Any]:
-    """The array of these bytes, which must be as many as shape and type say."""
+    """The array of these bytes.
+
+    Args:
+        data: bytes, or Latin-1 text that stands for them.
+        kind: its dtype.
+        shape: its shape.
+        fortran: whether its first index runs fastest.
+
+    Raises:
+        PickleError: they are not as many as shape and type say, or hold what is no character.
+    """
     if isinstance(data, str):
         data = data.encode("latin1")
     if not isinstance(data, bytes):

@@ -27,6 +27,11 @@ def format_dictionary(symbols: Sequence[str]) -> str:
 def check_dictionary(path: Path, dictionary: str, dim: int) -> None:
     """Checks that there is a dictionary and that it has ``dim`` ids.
 
+    Args:
+        path: of the DATA folder's dictionary, for errors.
+        dictionary: which library's numbers it has.
+        dim: of the modality.
+
     Raises:
         InputError: it is missing, or of another size.
     """

@@ -34,8 +34,7 @@ MOST_LABELS = 52  # 2^52 is exact as a float
 
 
 def one_line(value: object) -> str:
-    """A value as the cells of tables hold it: every run of whitespace is one space, none at the
-    ends."""
+    """A value as tables hold it: every run of whitespace is one space, none at the ends."""
     return " ".join(str(value).split())
 
 
@@ -67,8 +66,10 @@ class LabelSpec:
         return max(len(self.names), 1)
 
     def targets(self, values: ArrayLike) -> NDArray[Any]:
-        """What losses and metrics compare with, of labels (n,): float32 scores (n,), int64 classes
-        (n,), or float32 zeros and ones (n, k)."""
+        """What losses and metrics compare with, of labels (n,).
+
+        Float32 scores (n,), int64 classes (n,), or float32 zeros and ones (n, k).
+        """
         if self.kind == "regression":
             return np.asarray(values, np.float32)
         numbers = np.asarray(values, np.float64).astype(np.int64)

@@ -112,7 +112,17 @@ class SplitWriter:
 def checked_row(
     name: str, spec: ModalitySpec, array: NDArray[Any] | None, dtype: np.dtype[Any], where: str
 ) -> NDArray[Any]:
-    """(T, *item_shape) of one row as it is stored; T = 0 for None.
+    """One row as it is stored.
+
+    Args:
+        name: of the modality.
+        spec: its kind and dim.
+        array: (T, *item_shape); None is a row of length 0.
+        dtype: of what is stored.
+        where: the row, for errors.
+
+    Returns:
+        (T, *item_shape) in ``dtype``; T = 0 for None.
 
     Raises:
         InputError: a wrong shape, numbers that are not finite in ``dtype``, or tokens that the

@@ -103,7 +103,14 @@ def cut_row(items: NDArray[Any], limit: int) -> NDArray[Any]:
 
 
 def log_cut(split: str, modality: str, lengths: NDArray[np.int64], limit: int | None) -> None:
-    """Logs how many rows of a modality are longer than an encoder's limit, and the longest."""
+    """Logs how many rows of a modality are longer than an encoder's limit, and the longest.
+
+    Args:
+        split: its name.
+        modality: its name.
+        lengths: (rows,) before cutting.
+        limit: items that the encoder reads at most; None: any number.
+    """
     if limit is None or not (lengths > limit).any():
         return
     logger.warning(

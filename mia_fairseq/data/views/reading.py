@@ -31,7 +31,8 @@ class Reading:
         """Reads the flags.
 
         Args:
-            read, speakers: of ``--read`` and ``--speakers``.
+            read: of ``--read``.
+            speakers: of ``--speakers``.
             talks: whether ``--conversation`` or ``--crf`` is given.
             past: ``--conversation-past``.
 

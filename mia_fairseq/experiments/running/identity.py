@@ -29,8 +29,10 @@ def described(data: Path, flags: Sequence[str]) -> dict[str, Any]:
 
 
 def _files_named(flags: Sequence[str]) -> dict[str, str]:
-    """The sha256 of each file that a flag names alone, or in a list, or behind a kind:
-    ``text=trained:FILE,audio=roberta:FILE``. Folders are not read."""
+    """The sha256 of each file that a flag names; folders are not read.
+
+    It may be named alone, in a list, or behind a kind: ``text=trained:FILE,audio=roberta:FILE``.
+    """
     words = [word.rpartition(":")[2] for flag in flags for word in {flag, *flag.split(",")}]
     files = {word: ROOT / word for word in words if word and (ROOT / word).is_file()}
     return {word: _sha256(file, file.stat().st_mtime_ns) for word, file in files.items()}

@@ -81,8 +81,10 @@ def ancestry(path: Path) -> list[str]:
 
 
 def fill(content: Any, values: Mapping[str, Any]) -> Any:
-    """``{name}`` replaced by its value in every text; a text that is nothing else takes the value
-    as it is. Other braces stay."""
+    """``{name}`` replaced by its value in every text; other braces stay.
+
+    A text that is nothing else takes the value as it is.
+    """
     if isinstance(content, dict):
         return {fill(key, values): fill(value, values) for key, value in content.items()}
     if isinstance(content, list):

@@ -45,12 +45,24 @@ class RunRow:
 
 
 def train_flags(row: RunRow, label_kind: str, more: Flags | None = None) -> tuple[str, ...]:
-    """The flags of fairseq-train: the file's, then the label's kind, the row, and ``more``."""
+    """The flags of fairseq-train: the file's, then the label's kind, the row, and ``more``.
+
+    Args:
+        row: of an experiment.
+        label_kind: regression, classes or multilabel.
+        more: flags that win over all of these.
+    """
     return as_arguments(merged_flags(row, label_kind, more))
 
 
 def merged_flags(row: RunRow, label_kind: str, more: Flags | None = None) -> dict[str, Any]:
-    """The same, by name."""
+    """The flags of `train_flags` by name.
+
+    Args:
+        row: of an experiment.
+        label_kind: regression, classes or multilabel.
+        more: flags that win over all of these.
+    """
     shared = row.shared
     return {**shared.flags, **shared.by_label.get(label_kind, {}), **row.flags, **(more or {})}
 

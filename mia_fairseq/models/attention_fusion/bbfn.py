@@ -112,7 +112,13 @@ class ComplementedPair(nn.Module):
 
 
 def separability(separator: nn.Module, main: Tensor, auxiliary: Tensor) -> Tensor:
-    """L_sep of one layer, (N, p) both: the mean cross-entropy of telling the two apart."""
+    """L_sep of one layer: the mean cross-entropy of telling the two modalities apart.
+
+    Args:
+        separator: the classifier, p to one logit.
+        main: (N, p).
+        auxiliary: (N, p).
+    """
     logits = separator(torch.cat([main, auxiliary])).squeeze(1)
     truth = torch.cat([torch.zeros_like(main[:, 0]), torch.ones_like(auxiliary[:, 0])])
     return F.binary_cross_entropy_with_logits(logits, truth)

@@ -15,7 +15,8 @@ def central_moment_discrepancy(one: Tensor, other: Tensor, moments: int = 5) -> 
     column, for values in [a, b] = [0, 1].
 
     Args:
-        one, other: (N, p) and (N', p), values in [0, 1]; N and N' may differ, not be 0.
+        one: X, (N, p), values in [0, 1]; N is not 0.
+        other: Y, (N', p), values in [0, 1]; N' is not 0.
         moments: K.
 
     Returns:
@@ -37,7 +38,8 @@ def orthogonality_loss(one: Tensor, other: Tensor) -> Tensor:
     batch's size; it lies in [0, 1].
 
     Args:
-        one, other: (N, p) of the same rows, N at least 1.
+        one: X, (N, p), N at least 1.
+        other: Y, (N, p) of the same rows.
     """
     normalized = [F.normalize(x - x.mean(dim=0), dim=1, eps=1e-6) for x in (one, other)]
     return (normalized[0].mT @ normalized[1]).square().sum() / len(one) ** 2
@@ -50,7 +52,8 @@ def info_nce(question: Tensor, answer: Tensor) -> Tensor:
     arXiv 1807.03748, Sec. 2.3). The temperature τ is 0.1.
 
     Args:
-        question, answer: (N, p) of the same rows, N at least 1.
+        question: (N, p), N at least 1.
+        answer: (N, p) of the same rows.
     """
     similarity = F.normalize(question, dim=1, eps=1e-6) @ F.normalize(answer, dim=1, eps=1e-6).mT
     return F.cross_entropy(similarity / 0.1, torch.arange(len(question), device=question.device))

@@ -148,6 +148,15 @@ class UnimodalLabels(nn.Module):
 
 
 def shifted(label: Tensor, of_one: Tensor, of_whole: Tensor) -> Tensor:
-    """y_m^new of Eq. 14, (B,): the mean of y · δ_m/δ and y + δ_m − δ."""
+    """y_m^new of Eq. 14: the mean of y · δ_m/δ and y + δ_m − δ.
+
+    Args:
+        label: y, (B,).
+        of_one: δ_m of the modality, (B,).
+        of_whole: δ of the fused, (B,).
+
+    Returns:
+        (B,).
+    """
     ratio = of_one / torch.where(of_whole.abs() < SMALLEST, SMALLEST, of_whole)
     return 0.5 * (label * ratio + label + of_one - of_whole)

@@ -48,7 +48,13 @@ class QMFConfig(WidthConfig):
 
 
 def inner(one: Complex, other: Complex, along: str) -> Complex:
-    """⟨one|other⟩, summed as an einsum says, e.g. ``"bsp,brp->bsr"``."""
+    """⟨one|other⟩ of complex vectors.
+
+    Args:
+        one: its real and imaginary part.
+        other: its real and imaginary part.
+        along: what is summed, as an einsum says, e.g. ``"bsp,brp->bsr"``.
+    """
     (a, b), (x, y) = one, other
     real = torch.einsum(along, a, x) + torch.einsum(along, b, y)
     return real, torch.einsum(along, a, y) - torch.einsum(along, b, x)

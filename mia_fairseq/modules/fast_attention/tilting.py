@@ -39,7 +39,14 @@ class Tilted(NamedTuple):
 
 
 def tilt(queries: Tensor, aux: Tensor, *, want_variance: bool, keep_table: bool = False) -> Tilted:
-    """Weigh `aux`, (B, d_a), by e^{t a_i} for each t of `queries`, (B, Q)."""
+    """Weighs an auxiliary's entries by e^{t a_i} for each query t.
+
+    Args:
+        queries: t, (B, Q).
+        aux: a, (B, d_a).
+        want_variance: whether the weighted variance is computed too.
+        keep_table: whether the table of weights is kept for the gradient.
+    """
     some, rows = _portion(queries, aux)
     if some < queries.shape[1] and not keep_table:
         parts = [tilt(t, aux, want_variance=want_variance) for t in queries.split(some, dim=1)]

@@ -16,7 +16,12 @@ Curve = tuple[list[int], list[float]]  # updates, values
 
 
 def read_curve(tensorboard: Path, phase: str, tag: str) -> Curve:
-    """One curve that fairseq-train wrote: ``phase`` train or valid, ``tag`` loss, krl, mae, ...
+    """One curve that fairseq-train wrote.
+
+    Args:
+        tensorboard: the folder of ``--tensorboard-logdir``.
+        phase: train or valid.
+        tag: loss, krl, mae, ...
 
     Raises:
         FileNotFoundError: nothing was written for the phase.
@@ -33,7 +38,13 @@ def read_curve(tensorboard: Path, phase: str, tag: str) -> Curve:
 
 
 def plot_curves(runs: Mapping[str, Path], picture: Path, *, metric: str = "mae") -> None:
-    """Draws the joint loss in training and validation, and one validation metric, of each run."""
+    """Draws the joint loss in training and validation, and one validation metric, of each run.
+
+    Args:
+        runs: name -> TensorBoard folder.
+        picture: the file to write.
+        metric: of validation.
+    """
     figure, (losses, metrics) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
     for place, (name, tensorboard) in enumerate(runs.items()):
         color = f"C{place}"

@@ -60,7 +60,16 @@ def values(points: Mapping[str, Point], metric: str) -> str:
 
 
 def lines(series: Mapping[str, Mapping[float, Point]], x_label: str, label: str) -> str:
-    """A line for each series: x -> mean and interval."""
+    """A line for each series.
+
+    Args:
+        series: name -> x -> mean and interval.
+        x_label: of the horizontal axis.
+        label: of the vertical axis.
+
+    Returns:
+        SVG.
+    """
     figure, axes = plt.subplots(figsize=(6, 3.4), layout="constrained")
     for place, (name, points) in enumerate(series.items()):
         x = np.array(sorted(points)) + 0.0
@@ -74,8 +83,10 @@ def lines(series: Mapping[str, Mapping[float, Point]], x_label: str, label: str)
 
 
 def curves(runs: Runs, metric: str) -> tuple[str, list[str]]:
-    """Losses and one validation metric over training, a thin line a seed and a strong one for
-    their mean; and the names whose curves are lacking."""
+    """Losses and one validation metric over training; and the names whose curves are lacking.
+
+    A thin line a seed, and a strong one for their mean.
+    """
     height = max(3.2, 0.2 * len(runs) + 0.8)
     figure, panels = plt.subplots(1, 3, figsize=(12, height), layout="constrained")
     wanted = (("train", "loss"), ("valid", "loss"), ("valid", metric))
@@ -111,7 +122,16 @@ def _draw_seeds(
 
 
 def scatter(truth: NDArray[np.float64], prediction: NDArray[np.float64], name: str) -> str:
-    """Predicted against true scores."""
+    """Predicted against true scores.
+
+    Args:
+        truth: (n,).
+        prediction: (n,).
+        name: of what was predicted.
+
+    Returns:
+        SVG.
+    """
     figure, axes = plt.subplots(figsize=(3.6, 3.6), layout="constrained")
     limits = [min(truth.min(), prediction.min()) - 0.2, max(truth.max(), prediction.max()) + 0.2]
     axes.plot(limits, limits, color=FAINT, lw=0.8)
@@ -123,7 +143,16 @@ def scatter(truth: NDArray[np.float64], prediction: NDArray[np.float64], name: s
 
 
 def confusion(table: NDArray[np.float64], names: Sequence[str], title: str) -> str:
-    """A confusion table, shares of each true class."""
+    """A confusion table, shares of each true class.
+
+    Args:
+        table: (k, k) counts: rows truth, columns prediction.
+        names: the k classes.
+        title: of the picture.
+
+    Returns:
+        SVG.
+    """
     size = 1.6 + 0.4 * len(names)
     figure, axes = plt.subplots(figsize=(max(size, 3.6),) * 2, layout="constrained")
     shares = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
