@@ -79,9 +79,6 @@ def r_squared(x: Sequence[float], y: Sequence[float]) -> float:
     return float(np.corrcoef(x, y)[0, 1] ** 2)
 
 
-# Memory ---------------------------------------------------------------------------------------
-
-
 def resident(field_name: str) -> float:
     """MiB of a field of this process's status, as Linux counts them: VmHWM, RssAnon and others."""
     for line in Path("/proc/self/status").read_text().splitlines():
@@ -122,9 +119,6 @@ def _rise(prepare: Callable[..., Callable[[], Any]], *arguments: Any) -> float:
 def one_thread() -> None:
     """One thread for all of torch's work."""
     torch.set_num_threads(1)
-
-
-# Report ---------------------------------------------------------------------------------------
 
 
 @dataclass

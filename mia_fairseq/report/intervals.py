@@ -43,8 +43,7 @@ def draws(rows: int, resamples: int, seed: int = 0, groups: Sequence[str] = ()) 
         rows: n.
         resamples: B.
         seed: of the draws.
-        groups: (n,) of each row: whole groups are drawn (a cluster bootstrap), since rows of one
-            actor or video resemble each other; none: rows are.
+        groups: (n,); whole groups are drawn (a cluster bootstrap); none: rows by themselves.
     """
     rng = np.random.default_rng(seed)
     if groups:
@@ -91,13 +90,7 @@ def resampled(metric: str, predictions: Predictions, weights: Vector) -> Vector:
 
 
 def interval(metric: str, runs: Sequence[Predictions], weights: Vector) -> tuple[float, float]:
-    """The 95 % percentile interval, over utterances, of the metric's mean over seeds.
-
-    Args:
-        metric: its name.
-        runs: predictions of each seed.
-        weights: (B, n) of `draws`.
-    """
+    """The 95 % percentile interval, over utterances, of a metric's mean over seeds."""
     means = np.mean([resampled(metric, run, weights) for run in runs], axis=0)
     return _percentiles(means)
 
@@ -107,9 +100,8 @@ def compare(
 ) -> Comparison:
     """A paired bootstrap of the difference to the reference.
 
-    Each resample draws utterances, the same for both, and seeds, by itself for each, so that the
-    interval covers both sources of chance. p is twice the smaller share of differences beyond 0,
-    at least 1 / B; it is not corrected for the number of comparisons.
+    Each resample draws utterances, the same for both, and seeds, by itself for each. p is twice
+    the smaller share of differences beyond 0, at least 1 / B, and not corrected for their number.
 
     Args:
         metric: its name.

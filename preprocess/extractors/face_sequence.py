@@ -21,7 +21,7 @@ from mia_fairseq.errors import InputError
 from preprocess.extractors.base import Clip, Extractor, Failure
 from preprocess.faces.face_detection import ClipFaces, clip_faces
 from preprocess.faces.keyframes import KeyframeRule
-from preprocess.media.streams import frame_times
+from preprocess.media.video_frames import frame_times
 from preprocess.networks.face_detector import build_detector
 
 

@@ -149,7 +149,7 @@ class HfImage(_Named):
     def _one(self, clip: Clip) -> NDArray[np.float32] | Failure:
         import torch
 
-        from preprocess.media.streams import frame_times, read_frames
+        from preprocess.media.video_frames import frame_times, read_frames
 
         if clip.path is None:
             return Failure("no media file is named for it")

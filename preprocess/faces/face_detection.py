@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from preprocess.faces.keyframes import KeyframeRule
-from preprocess.media.streams import frame_times, iter_frames
+from preprocess.media.video_frames import frame_times, iter_frames
 from preprocess.networks.face_detector import Face, FaceDetector
 
 LARGEST_PICTURE = 1280  # pixels of the longer side; larger frames are shrunk while decoding

@@ -10,7 +10,7 @@ from matplotlib import pyplot as plt
 from matplotlib.patches import Rectangle
 
 from preprocess.faces.face_detection import ClipFaces
-from preprocess.media.streams import read_frames
+from preprocess.media.video_frames import read_frames
 
 SHOWN = 6  # keyframes at the most
 

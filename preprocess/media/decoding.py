@@ -1,4 +1,4 @@
-"""Files opened and tracks decoded with PyAV: what `preprocess.media.streams` is built on.
+"""Files opened and tracks decoded with PyAV: what streams.py and video_frames.py are built on.
 
 Times are seconds from the file's beginning; a "tick" is a track's own unit of time.
 """

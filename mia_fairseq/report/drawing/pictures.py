@@ -1,4 +1,4 @@
-"""The report's pictures."""
+"""The report's pictures, each as SVG."""
 
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -66,9 +66,6 @@ def lines(series: Mapping[str, Mapping[float, Point]], x_label: str, label: str)
         series: name -> x -> mean and interval.
         x_label: of the horizontal axis.
         label: of the vertical axis.
-
-    Returns:
-        SVG.
     """
     figure, axes = plt.subplots(figsize=(6, 3.4), layout="constrained")
     for place, (name, points) in enumerate(series.items()):
@@ -122,16 +119,7 @@ def _draw_seeds(
 
 
 def scatter(truth: NDArray[np.float64], prediction: NDArray[np.float64], name: str) -> str:
-    """Predicted against true scores.
-
-    Args:
-        truth: (n,).
-        prediction: (n,).
-        name: of what was predicted.
-
-    Returns:
-        SVG.
-    """
+    """Predicted against true scores, both (n,)."""
     figure, axes = plt.subplots(figsize=(3.6, 3.6), layout="constrained")
     limits = [min(truth.min(), prediction.min()) - 0.2, max(truth.max(), prediction.max()) + 0.2]
     axes.plot(limits, limits, color=FAINT, lw=0.8)
@@ -149,9 +137,6 @@ def confusion(table: NDArray[np.float64], names: Sequence[str], title: str) -> s
         table: (k, k) counts: rows truth, columns prediction.
         names: the k classes.
         title: of the picture.
-
-    Returns:
-        SVG.
     """
     size = 1.6 + 0.4 * len(names)
     figure, axes = plt.subplots(figsize=(max(size, 3.6),) * 2, layout="constrained")

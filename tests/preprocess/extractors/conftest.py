@@ -49,7 +49,8 @@ def arrays_for_media(monkeypatch: pytest.MonkeyPatch) -> None:
         frame_times=lambda path, start=None, end=None: np.arange(len(np.load(path))) / 10,
         read_frames=lambda path, indices, start=None, end=None: list(np.load(path)[indices]),
     )
-    monkeypatch.setitem(sys.modules, "preprocess.media.streams", media)  # type: ignore[arg-type]
+    for module in ("streams", "video_frames"):
+        monkeypatch.setitem(sys.modules, f"preprocess.media.{module}", media)  # type: ignore[arg-type]
 
 
 @pytest.fixture

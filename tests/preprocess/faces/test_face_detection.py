@@ -9,7 +9,7 @@ import pytest
 from mia_fairseq.errors import InputError
 from preprocess.faces.face_detection import clip_faces, crop_face, largest_face
 from preprocess.faces.keyframes import KeyframeRule
-from preprocess.media.streams import iter_frames
+from preprocess.media.video_frames import iter_frames
 from preprocess.networks.face_detector import Face, build_detector, register_detector
 
 MARKS = np.zeros((5, 2), dtype=np.float32)

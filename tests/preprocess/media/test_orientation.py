@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from preprocess.media.orientation import upright
-from preprocess.media.streams import iter_frames, probe, read_frames
+from preprocess.media.streams import probe
+from preprocess.media.video_frames import iter_frames, read_frames
 
 EXACT = {
     "none": (1, 0, 0, 1),

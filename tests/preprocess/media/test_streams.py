@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from mia_fairseq.errors import InputError
-from preprocess.media.streams import frame_times, iter_frames, probe, read_audio, read_frames
+from preprocess.media.streams import probe, read_audio
+from preprocess.media.video_frames import frame_times, iter_frames, read_frames
 
 
 def tone_strength(samples: np.ndarray, rate: int, hertz: float) -> float:
