@@ -8,12 +8,12 @@ checkpoint keeps modalities, labels and encoders as they are, and is evaluated l
 cannot be trained on, for it has no state of an optimizer.
 """
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from mia_fairseq.command import command_parser
 from mia_fairseq.command import run as run_command
 from mia_fairseq.errors import InputError
 from mia_fairseq.files import atomic_path
@@ -52,11 +52,7 @@ def average(states: Sequence[dict[str, Any]], names: Sequence[str]) -> dict[str,
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Runs the command."""
-    parser = argparse.ArgumentParser(
-        prog="python -m mia_fairseq.average",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_parser("mia_fairseq.average", __doc__)
     parser.add_argument("checkpoints", type=Path, nargs="+", metavar="CKPT")
     parser.add_argument("--out", type=Path, required=True, help="the checkpoint to write")
     args = parser.parse_args(argv)

@@ -1,5 +1,6 @@
 """How every command of this project starts: one format of log lines, errors as sentences."""
 
+import argparse
 import logging
 import sys
 from collections.abc import Callable
@@ -16,6 +17,20 @@ def quiet_libraries() -> None:
     """Lets libraries log warnings and errors only."""
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def command_parser(module: str, description: str | None) -> argparse.ArgumentParser:
+    """The parser of ``python -m module``; its ``--help`` keeps the description's lines.
+
+    Args:
+        module: the command's.
+        description: what it does, mostly the module's docstring.
+    """
+    return argparse.ArgumentParser(
+        prog=f"python -m {module}",
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
 
 
 def run(main: Callable[[], None]) -> None:

@@ -19,7 +19,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from mia_fairseq.command import run
+from mia_fairseq.command import command_parser, run
 from mia_fairseq.data.format.kinds import DTYPES
 from mia_fairseq.errors import InputError
 from mia_fairseq.name_values import name_value, name_values
@@ -75,11 +75,7 @@ def build_jobs(arguments: argparse.Namespace, shard: Shard) -> list[Job]:
 
 def build_parser() -> argparse.ArgumentParser:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m preprocess.extract",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_parser("preprocess.extract", __doc__)
     parser.add_argument("manifest", type=Path, help="manifest.tsv of the corpus")
     parser.add_argument("--out", type=Path, required=True, help="the features folder")
     parser.add_argument(

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from mia_fairseq.command import run
+from mia_fairseq.command import command_parser, run
 from mia_fairseq.data.format.dictionary import dictionary_path
 from mia_fairseq.data.format.folds import FoldedStore
 from mia_fairseq.data.format.kinds import DTYPES
@@ -36,11 +36,7 @@ logger = logging.getLogger(__name__)
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m preprocess.unite",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_parser("preprocess.unite", __doc__)
     parser.add_argument("folders", type=Path, nargs="+", metavar="DATA")
     parser.add_argument("--out", type=Path, required=True, metavar="DATA")
     parser.add_argument(

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mia_fairseq.command import run
+from mia_fairseq.command import command_parser, run
 from mia_fairseq.data.format.labels import one_line
 from mia_fairseq.errors import InputError
 from mia_fairseq.files import atomic_path
@@ -28,11 +28,7 @@ logger = logging.getLogger(__name__)
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m preprocess.unpack_arrays",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_parser("preprocess.unpack_arrays", __doc__)
     parser.add_argument("file", type=Path, metavar="FILE.npz")
     parser.add_argument("--modalities", nargs="+", default=[], metavar="NAME", help="arrays")
     parser.add_argument("--label", required=True, metavar="NAME", help="array of labels")

@@ -8,7 +8,6 @@ the score, and a model that also sees and hears should beat one that only reads.
 way from clips to a prediction works; no figure of it says anything about people.
 """
 
-import argparse
 import json
 import shlex
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mia_fairseq.command import command_parser
 from mia_fairseq.command import run as run_command
 from mia_fairseq.data.format.store import Store
 from mia_fairseq.experiments.runner import (
@@ -45,11 +45,7 @@ SETTINGS = (
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Runs the demo."""
-    parser = argparse.ArgumentParser(
-        prog="python -m examples.demo",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_parser("examples.demo", __doc__)
     parser.add_argument("--out", type=Path, default=Path("demo_output"))
     parser.add_argument("--clips", type=int, default=96)
     parser.add_argument("--seeds", type=int, default=3)

@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mia_fairseq.command import run
+from mia_fairseq.command import command_parser, run
 from mia_fairseq.complexity.cost_table import TABLE_10_CLASSES, markdown
 from mia_fairseq.errors import InputError
 from mia_fairseq.files import write_whole
@@ -123,9 +123,7 @@ def _check(archs: Sequence[str], settings: Sequence[str]) -> None:
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_parser("mia_fairseq.complexity", __doc__)
     add = parser.add_argument
     add("--modalities", nargs="+", default=list(TABLE_10_DIMS), help="name=dim, main one first")
     add("--extra", nargs=1, default=[], metavar="NAME=DIM", help="the one more modality")

@@ -5,7 +5,6 @@
 Opening a folder checks the cheap part: sizes, headers and lengths. This reads everything.
 """
 
-import argparse
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from mia_fairseq.command import run
+from mia_fairseq.command import command_parser, run
 from mia_fairseq.data.format.store import Store, read_meta
 from mia_fairseq.data.statistics import in_chunks
 from mia_fairseq.errors import InputError
@@ -71,11 +70,7 @@ def _changed_files(path: Path, hashes: Mapping[str, str] | None) -> Iterator[str
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Runs the command; exits with 1 where something is wrong."""
-    parser = argparse.ArgumentParser(
-        prog="python -m mia_fairseq.data.verify",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_parser("mia_fairseq.data.verify", __doc__)
     parser.add_argument("data", type=Path, metavar="DATA")
     args = parser.parse_args(argv)
     found = list(faults(args.data))

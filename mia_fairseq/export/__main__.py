@@ -6,11 +6,11 @@ The folder holds the weights as safetensors, what they were built from as JSON, 
 ``python -m mia_fairseq.predict FOLDER clip.mp4`` predicts with it.
 """
 
-import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mia_fairseq.command import command_parser
 from mia_fairseq.command import run as run_command
 from mia_fairseq.errors import InputError
 
@@ -68,11 +68,7 @@ def training_of(settings: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Runs the command."""
-    parser = argparse.ArgumentParser(
-        prog="python -m mia_fairseq.export",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_parser("mia_fairseq.export", __doc__)
     parser.add_argument("checkpoint", type=Path, metavar="CKPT")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
     parser.add_argument(

@@ -10,11 +10,11 @@ missing. A clip of which nothing can be made gets a reason instead of a predicti
 theirs, and the command ends with status 2.
 """
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from mia_fairseq.command import command_parser
 from mia_fairseq.command import run as run_command
 from mia_fairseq.errors import InputError
 from mia_fairseq.name_values import name_value
@@ -38,11 +38,7 @@ def read_options(given: Sequence[str]) -> dict[str, dict[str, str]]:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Runs the command."""
-    parser = argparse.ArgumentParser(
-        prog="python -m mia_fairseq.predict",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_parser("mia_fairseq.predict", __doc__)
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("inputs", type=Path, nargs="+", metavar="CLIP", help="or folder, or DATA")
     parser.add_argument("--text", help="the words of the one clip, instead of recognised ones")

@@ -8,10 +8,10 @@
 The page opens offline. Runs that are missing, failed or of an older format are named in their row.
 """
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from mia_fairseq.command import command_parser
 from mia_fairseq.command import run as run_command
 from mia_fairseq.errors import InputError
 from mia_fairseq.files import write_whole
@@ -26,11 +26,7 @@ from mia_fairseq.report.text_tables import comma_separated, latex, markdown
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Writes the report."""
-    parser = argparse.ArgumentParser(
-        prog="python -m mia_fairseq.report",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_parser("mia_fairseq.report", __doc__)
     parser.add_argument("runs", type=Path, nargs="*", metavar="RUNS")
     parser.add_argument("--out", type=Path, default=Path("runs/report.html"))
     parser.add_argument("--resamples", type=int, default=2000, help="of the bootstrap")

@@ -5,7 +5,6 @@
 c channels, d_m main dim, d_a auxiliary dim.
 """
 
-import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from fairseq import checkpoint_utils
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mia_fairseq.command import command_parser
 from mia_fairseq.command import run as run_command
 from mia_fairseq.errors import InputError
 from mia_fairseq.modules.interactive_attention import attention_weights
@@ -200,9 +200,7 @@ def _answer(output: Tensor, chosen: int | None) -> float:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Prints the figures of chosen utterances."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_parser("mia_fairseq.report.attention_maps", __doc__)
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("data", type=Path, metavar="DATA")
     parser.add_argument("--split", default="test")

@@ -12,7 +12,6 @@ release's transcripts: ``<video>.annotprocessed`` (``3_DELIM_WORDS``) or ``<vide
 (``<video>___<clip>___<start>___<end>___<words>``).
 """
 
-import argparse
 import ast
 import itertools
 import json
@@ -22,6 +21,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from mia_fairseq.command import command_parser
 from mia_fairseq.data.format.labels import MOSEI_EMOTIONS, NO_LABEL, SEPARATOR
 from mia_fairseq.errors import InputError
 from preprocess.corpora.common import (
@@ -336,11 +336,7 @@ def run(
         argv: None: the process's own.
         emotions: whether the corpus has any.
     """
-    parser = argparse.ArgumentParser(
-        prog=f"python -m {program}",
-        description=f"{name}: {__doc__}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_parser(program, f"{name}: {__doc__}")
     parser.add_argument("raw", type=Path, help="the folder of the unpacked release")
     parser.add_argument("--out", type=Path, required=True, help="the manifest to write")
     parser.add_argument("--labels", type=Path, help="table or .csd of labels (default: found)")

@@ -9,12 +9,11 @@ split, one is drawn, by whole groups, with a seed; where it has folds, every row
 (see `mia_fairseq.data.format.folds`).
 """
 
-import argparse
 import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from mia_fairseq.command import run
+from mia_fairseq.command import command_parser, run
 from mia_fairseq.data.format.labels import FURTHER
 from mia_fairseq.data.format.store import FURTHER_COLUMNS
 from mia_fairseq.errors import InputError
@@ -111,11 +110,7 @@ def _draw(groups: Sequence[str], fractions: Sequence[float], seed: int) -> dict[
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Write the manifest of a folder."""
-    parser = argparse.ArgumentParser(
-        prog="python -m preprocess.corpora.folder",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_parser("preprocess.corpora.folder", __doc__)
     parser.add_argument("clips", type=Path, help="the folder of media files")
     parser.add_argument(
         "--table", type=Path, required=True, help="CSV, TSV or .xlsx with id, label, ..."

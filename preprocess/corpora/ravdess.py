@@ -10,12 +10,11 @@ official split: the folds are those of Luna-Jiménez et al. 2021, every row's sp
 the group is the actor.
 """
 
-import argparse
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from mia_fairseq.command import run
+from mia_fairseq.command import command_parser, run
 from mia_fairseq.errors import InputError
 from preprocess.corpora.common import Corpus, Media, finish, media_fault
 from preprocess.tables.labelling import ALL
@@ -82,11 +81,7 @@ def read_ravdess(clips: Path) -> Corpus:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Write RAVDESS's manifest."""
-    parser = argparse.ArgumentParser(
-        prog="python -m preprocess.corpora.ravdess",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_parser("preprocess.corpora.ravdess", __doc__)
     parser.add_argument("clips", type=Path, help="the folder of media files")
     parser.add_argument("--out", type=Path, required=True, help="the manifest to write")
     parser.add_argument("--partial", action="store_true", help="go on where clips are missing")
