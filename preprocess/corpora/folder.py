@@ -74,7 +74,7 @@ def read_folder(clips: Path, table: Path, fractions: Sequence[float], seed: int)
                 read_whole(line["fold"]) if line.get("fold") else None,
                 line.get("corpus") or None,
                 {
-                    name.removeprefix(FURTHER): cell
+                    name.removeprefix(FURTHER): with_point(cell)
                     for name, cell in line.items()
                     if name.startswith(FURTHER) and cell
                 },

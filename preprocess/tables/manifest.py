@@ -25,6 +25,7 @@ from preprocess.tables.table_text import decode_file
 logger = logging.getLogger(__name__)
 
 REQUIRED = ("id", "split", "label")
+QUOTED = re.compile(r'"[^"]*""(?:[^"]|"")*"')
 LONGEST_ID = 200  # bytes; a file's name may have 255, and a clip's array is first a .partial one
 
 
@@ -95,6 +96,7 @@ def read_manifest(path: str | Path) -> Manifest:
     for column in REQUIRED:
         if column not in columns:
             raise InputError(f"{path}: its header has no column {column!r}, got {columns}")
+    _tell_quoted(path, lines)
     manifest = Manifest(path, columns, rows=[])
     first_line: dict[str, int] = {}
     for number, line in enumerate(lines[1:], start=2):
@@ -112,6 +114,21 @@ def read_manifest(path: str | Path) -> Manifest:
     if not manifest.rows:
         raise InputError(f"{path}: it has no usable row, and {len(manifest.faults)} faulty ones")
     return manifest
+
+
+def _tell_quoted(path: Path, lines: Sequence[str]) -> None:
+    """Says so where cells look as a spreadsheet quotes them; a manifest quotes nothing."""
+    quoted = [
+        number
+        for number, line in enumerate(lines, 1)
+        if any(QUOTED.fullmatch(cell) for cell in line.split("\t"))
+    ]
+    if quoted:
+        logger.warning(
+            "%s: %d lines, the first %d, have cells with doubled quotation marks, as spreadsheets "
+            "write them; they are left as they are (preprocess.corpora.folder reads such tables)",
+            *(path, len(quoted), quoted[0]),
+        )
 
 
 def write_manifest(path: Path, rows: Sequence[Row]) -> None:

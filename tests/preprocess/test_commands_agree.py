@@ -109,8 +109,9 @@ def test_what_no_manifest_can_hold_is_refused_before_anything_is_written(tmp_pat
 def test_a_folder_leaves_out_what_the_next_command_could_not_read_and_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lines = ["id;label;text;start;end", "a;1,5;=x;-0,25;2", "b;;y;;", "c/d;1;;;", 'e;0;"p;q";3;2']
-    table = touch(tmp_path / "t.csv", "\n".join([*lines, "f;-3;;0;1,5"]) + "\n;;;;\n")
+    lines = ["id;label;text;start;end;label.audio", "a;1,5;=x;-0,25;2;0,5", "b;;y;;;", "c/d;1;;;;"]
+    lines.append('e;0;"p;q";3;2;')
+    table = touch(tmp_path / "t.csv", "\n".join([*lines, "f;-3;;0;1,5;"]) + "\n;;;;;\n")
     for name in "abef":
         touch(tmp_path / "clips" / f"{name}.wav")
     out = tmp_path / "m.tsv"
@@ -119,6 +120,7 @@ def test_a_folder_leaves_out_what_the_next_command_could_not_read_and_says_so(
     assert not manifest.faults
     rows = {row.id: row for row in manifest.rows}
     assert set(rows) == {"a", "f"} and rows["a"].text == "=x"
+    assert rows["a"].further == {"audio": "0.5"} and not rows["f"].further
     assert (rows["a"].label, rows["a"].start, rows["a"].end) == ("1.5", 0, 2)
     faults = dict(line.split("\t") for line in (tmp_path / "m.faults.tsv").read_text().splitlines())
     assert faults["a"] == "it starts at -0.25 s, before its file; taken as 0"

@@ -121,3 +121,16 @@ def test_a_table_that_cannot_be_used_is_told(tmp_path: Path, text: str, sentence
 def test_a_manifest_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"none\.tsv: the table cannot be read"):
         read_manifest(tmp_path / "none.tsv")
+
+
+def test_cells_that_a_spreadsheet_has_quoted_are_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    head = "id\tsplit\tlabel\ttext\n"
+    texts = ['say "yes"', '"whole"', '"so" she "said"']
+    lines = [f"r{place}\ttrain\t1\t{text}\n" for place, text in enumerate(texts)]
+    assert len(read_manifest(_table(tmp_path, head + "".join(lines))).rows) == 3
+    assert not caplog.text
+    rows = read_manifest(_table(tmp_path, head + 'a\ttrain\t1\t"say ""yes"""\n')).rows
+    assert rows[0].text == '"say ""yes"""'
+    assert "1 lines, the first 2, have cells with doubled quotation marks" in caplog.text
