@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from mia_fairseq.blueprint import Blueprint
-from mia_fairseq.export.exported_model import CARD
+from mia_fairseq.export.folder_names import CARD
 from mia_fairseq.files import write_whole
 
 

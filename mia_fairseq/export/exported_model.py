@@ -23,6 +23,7 @@ from mia_fairseq.checkpoints.network_size import building, no_larger_than
 from mia_fairseq.checkpoints.settings_check import check_settings
 from mia_fairseq.encoders.feature_encoder import FeatureEncoder
 from mia_fairseq.errors import InputError, quoted
+from mia_fairseq.export.folder_names import CONFIG, WEIGHTS
 from mia_fairseq.files import atomic_path, sha256_of, write_whole
 from mia_fairseq.modules.row_memory import memories
 
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from mia_fairseq.models.affect_model import AffectModel
 
 FORMAT = 1
-WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
 PRECISIONS = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
 
@@ -40,11 +40,6 @@ class TrainedModel(NamedTuple):
     model: "AffectModel"
     blueprint: Blueprint
     thresholds: dict[str, float]  # from which probability on each of several labels is predicted
-
-
-def is_exported(path: Path) -> bool:
-    """Whether a path is a folder that `write_exported` made."""
-    return (path / CONFIG).is_file() and (path / WEIGHTS).is_file()
 
 
 def write_exported(

@@ -8,14 +8,15 @@ spreadsheet would take for formulas are marked as text.
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from mia_fairseq.data.format.formula_cells import escaped
 
 FORMATS = ("table", "json", "csv")
 OK, PARTIAL, FAILED = "ok", "partial", "failed"  # all there; some modality missing; no prediction
+Cell = str | float | None
 
 
 @dataclass
@@ -32,6 +33,9 @@ class Prediction:
         label: the true label, where it is known.
         further: what is predicted of each further label that the model learnt.
         reason: why there is no prediction; '' where there is one.
+        start: seconds within the file, where a part of it is meant.
+        end: likewise.
+        contributions: what `mia_fairseq.predict.contributions` tells, where it was asked for.
     """
 
     id: str
@@ -42,6 +46,9 @@ class Prediction:
     label: float | str | None = None
     further: dict[str, float | str] = field(default_factory=dict)
     reason: str = ""
+    start: float | None = None
+    end: float | None = None
+    contributions: dict[str, Any] = field(default_factory=dict)
 
     @property
     def status(self) -> str:
@@ -50,10 +57,27 @@ class Prediction:
             return FAILED
         return PARTIAL if self.missing else OK
 
+    @property
+    def by_model(self) -> dict[str, "Prediction"]:
+        """As `ClipAnswers` has it: of the one model."""
+        return {"": self}
+
+    @property
+    def lacks(self) -> str:
+        """What it lacks, or why there is no prediction, in words."""
+        told = "; ".join(f"{name}: {why}" for name, why in self.missing.items())
+        return told or self.reason
+
     def without_answer(self, reason: str) -> "Prediction":
         """The same utterance, of which nothing can be said, and why."""
         return Prediction(
-            self.id, text=self.text, missing=self.missing, label=self.label, reason=reason
+            self.id,
+            text=self.text,
+            missing=self.missing,
+            label=self.label,
+            reason=reason,
+            start=self.start,
+            end=self.end,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -64,12 +88,50 @@ class Prediction:
         return {**content, **{k: more[k] for k in more if k not in ("value", "reason")}, **kept}
 
 
-def render(predictions: Sequence[Prediction], how: str) -> str:
-    """Predictions as a table for people, as JSON, or as CSV."""
+class ClipAnswer(Protocol):
+    """What `render` reads: a `Prediction`, or the `ClipAnswers` of several models."""
+
+    @property
+    def id(self) -> str:
+        """Of the clip or row."""
+
+    @property
+    def text(self) -> str | None:
+        """The words that were used."""
+
+    @property
+    def start(self) -> float | None:
+        """Seconds within the file, where a part of it is meant."""
+
+    @property
+    def end(self) -> float | None:
+        """Likewise."""
+
+    @property
+    def status(self) -> str:
+        """One of `OK`, `PARTIAL` and `FAILED`."""
+
+    @property
+    def reason(self) -> str:
+        """Why there is no prediction."""
+
+    @property
+    def lacks(self) -> str:
+        """What it lacks, or why there is no prediction, in words."""
+
+    @property
+    def by_model(self) -> dict[str, "Prediction"]:
+        """What each model tells -> its prediction; '' for the only one."""
+
+    def to_json(self) -> dict[str, Any]:
+        """All that there is."""
+
+
+def render(answers: Sequence[ClipAnswer], how: str) -> str:
+    """Answers as a table for people, as JSON, or as CSV."""
     if how == "json":
-        answers = [prediction.to_json() for prediction in predictions]
-        return json.dumps(answers, indent=2, allow_nan=False)
-    rows = table_of(predictions)
+        return json.dumps([answer.to_json() for answer in answers], indent=2, allow_nan=False)
+    rows = table_of(answers)
     if how == "csv":
         out = io.StringIO()
         csv.writer(out, lineterminator="\n").writerows(
@@ -85,23 +147,40 @@ def render(predictions: Sequence[Prediction], how: str) -> str:
     )
 
 
-def table_of(predictions: Sequence[Prediction]) -> list[list[str | float | None]]:
-    """A header and a row a prediction: names and words, numbers, or None where there is none."""
-    shares = list(dict.fromkeys(name for one in predictions for name in one.probabilities))
-    others = list(dict.fromkeys(name for one in predictions for name in one.further))
-    rows: list[list[str | float | None]] = [
-        ["id", "prediction", *(f"p_{name}" for name in shares), *others]
+def table_of(answers: Sequence[ClipAnswer]) -> list[list[Cell]]:
+    """A header and a row an answer: names and words, numbers, or None where there is none."""
+    timed = any(answer.start is not None for answer in answers)
+    models = list(dict.fromkeys(name for answer in answers for name in answer.by_model))
+    columns = {name: [answer.by_model[name] for answer in answers] for name in models}
+    header: list[Cell] = ["id", *(("start", "end") if timed else ())]
+    rows: list[list[Cell]] = [
+        [answer.id, *((answer.start, answer.end) if timed else ())] for answer in answers
     ]
-    rows[0] += ["text", "status", "missing"]
-    for one in predictions:
-        missing = "; ".join(f"{name}: {why}" for name, why in one.missing.items())
-        numbers = [*map(one.probabilities.get, shares), *map(one.further.get, others)]
-        rows.append([one.id, one.value, *numbers, one.text or "", one.status])
-        rows[-1].append(missing or one.reason)
-    return rows
+    for name, by_model in columns.items():
+        names, cells = _columns(name, by_model)
+        header += names
+        for row, more in zip(rows, cells, strict=True):
+            row += more
+    for row, answer in zip(rows, answers, strict=True):
+        row += [answer.text or "", answer.status, answer.lacks]
+    return [[*header, "text", "status", "missing"], *rows]
 
 
-def _cell(value: float | str | None) -> str:
+def _columns(model: str, by_model: Sequence[Prediction]) -> tuple[list[Cell], list[list[Cell]]]:
+    """The columns of one model, '' for the only one, and their cells."""
+    shares = list(dict.fromkeys(name for one in by_model for name in one.probabilities))
+    others = list(dict.fromkeys(name for one in by_model for name in one.further))
+    of = f"{model}_" if model else ""
+    names: list[Cell] = [model or "prediction", *(f"p_{of}{name}" for name in shares)]
+    names += [f"{of}{name}" for name in others]
+    cells: list[list[Cell]] = []
+    for one in by_model:
+        numbers: Mapping[str, float | str] = one.further
+        cells.append([one.value, *map(one.probabilities.get, shares), *map(numbers.get, others)])
+    return names, cells
+
+
+def _cell(value: Cell) -> str:
     if value is None:
         return ""
     return value if isinstance(value, str) else f"{value:.3f}"

@@ -58,15 +58,28 @@ class ClipInputs:
         """The modalities that are made of a clip: all but contexts, for it has no neighbours."""
         return tuple(name for name in self.schema.inputs if name not in self.schema.contexts)
 
+    def share_extractors(self, other: "ClipInputs") -> None:
+        """Lets an extractor that both need be built once."""
+        self._kept = other._kept
+
     @property
     def reads_words(self) -> bool:
         """Whether some modality is made of the words."""
-        return any(self._extractor(name).modality == "text" for name in self.made)
+        return bool(self.made_of_words)
+
+    @property
+    def made_of_words(self) -> tuple[str, ...]:
+        """The modalities that are."""
+        return tuple(name for name in self.made if self._extractor(name).modality == "text")
 
     def read(
-        self, clips: Sequence["Clip"]
+        self, clips: Sequence["Clip"], only: Collection[str] | None = None
     ) -> tuple[dict[str, list[NDArray[Any]]], list[dict[str, str]]]:
         """Each clip's arrays by modality, and for each clip why some are missing.
+
+        Args:
+            clips: of what.
+            only: the modalities that are wanted; None: all.
 
         Returns:
             {modality: one (T, *item) a clip, T = 0 where it is missing, at most the positions of
@@ -78,6 +91,8 @@ class ClipInputs:
         arrays: dict[str, list[NDArray[Any]]] = {}
         missing: list[dict[str, str]] = [{} for _ in clips]
         for name in self.schema.inputs:
+            if only is not None and name not in only:
+                continue
             spec = self.schema.modalities[name]
             if name not in self.made:
                 arrays[name] = [spec.absent()] * len(clips)

@@ -54,16 +54,23 @@ def _name(file: Path) -> str:
 
 
 def listen(clips: Sequence[Clip]) -> list[Clip]:
-    """The clips with the words that are spoken in them; '' where nobody speaks."""
+    """The clips with words: those that are known, else those that are spoken in them.
+
+    Words are '' where nobody speaks, and where the file cannot be heard, which is told.
+    """
     from preprocess.media.speech import transcribe
     from preprocess.media.streams import read_audio
 
     heard = []
     for clip in clips:
+        if clip.text is not None:
+            heard.append(clip)
+            continue
+        words = ""
         try:
-            words = transcribe(read_audio(clip.path)) if clip.path is not None else ""
+            if clip.path is not None:
+                words = transcribe(read_audio(clip.path, start=clip.start, end=clip.end))
         except (InputError, OSError) as error:
             logger.warning("%s: no words: %s", clip.id, error)
-            words = ""
         heard.append(replace(clip, text=words))
     return heard

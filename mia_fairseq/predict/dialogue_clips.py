@@ -1,4 +1,5 @@
-"""Clips that are read as dialogues: those of a folder, in the order of the numbers in their names.
+"""Clips that are read as dialogues: those of a group that a table names, in the order of their
+positions, or those of a folder, in the order of the numbers in their names.
 
 Nobody says who speaks in a clip, so names and roles are left out.
 """
@@ -23,17 +24,21 @@ CONTEXT = "dialogue"  # what such a clip lacks, beside modalities
 
 
 def dialogues_of(clips: Sequence["Clip"]) -> list[list[int]]:
-    """The places of clips by the folder they lie in, each in the order of their names' numbers.
+    """The places of clips by their group, or else by the folder they lie in.
 
-    A clip without a file is a dialogue by itself.
+    They are in the order of their positions, of the numbers in their names, and of their times. A
+    clip without a group and a file is a dialogue by itself.
     """
-    folders: dict[str, list[int]] = {}
+    talks: dict[str, list[int]] = {}
     for place, clip in enumerate(clips):
-        key = f"{clip.path.parent}" if clip.path is not None else f"{place} alone"
-        folders.setdefault(key, []).append(place)
-    return [
-        sorted(places, key=lambda place: _natural(clips[place].id)) for places in folders.values()
-    ]
+        folder = f"folder {clip.path.parent}" if clip.path is not None else f"{place} alone"
+        talks.setdefault(folder if clip.group is None else f"group {clip.group}", []).append(place)
+    return [sorted(places, key=lambda place: _order(clips[place])) for places in talks.values()]
+
+
+def _order(clip: "Clip") -> tuple[float, list[tuple[int, str]], float]:
+    position = float("inf") if clip.position is None else clip.position
+    return position, _natural(clip.id), clip.start or 0.0
 
 
 def _natural(name: str) -> list[tuple[int, str]]:

@@ -16,13 +16,15 @@ from mia_fairseq.data.format.store import Store
 from mia_fairseq.data.opened_split import open_split
 from mia_fairseq.data.schema import Schema
 from mia_fairseq.encoders.encoder import Encoder
-from mia_fairseq.export.exported_model import TrainedModel, is_exported, read_exported
+from mia_fairseq.export.exported_model import TrainedModel, read_exported
+from mia_fairseq.export.folder_names import is_exported
 from mia_fairseq.plugin import register
 from mia_fairseq.predict.answers import Prediction
 from mia_fairseq.predict.clip_inputs import ClipInputs, Options
 from mia_fairseq.predict.clips import find_clips, listen
 from mia_fairseq.predict.dialogue_clips import ALONE, CONTEXT, dialogues_of, read_clips
 from mia_fairseq.predict.outputs import Answers, answer_or_reason, numbers_of, prediction_of
+from mia_fairseq.ready.catalog import ready_folder, tell_terms
 
 if TYPE_CHECKING:
     from preprocess.extractors.base import Clip
@@ -82,7 +84,7 @@ class Predictor:
         """
         named = [clips] if isinstance(clips, Path | str) else clips
         found = find_clips([Path(path) for path in named], text)
-        if text is None and self.reads_words:
+        if self.reads_words:
             found = listen(found)
         return self.predict_clips(found)
 
@@ -174,6 +176,7 @@ class Predictor:
                     clips[place].id, answers, number, self.schema, self.thresholds
                 )
                 answer.text, answer.missing = clips[place].text, missing[place]
+                answer.start, answer.end = clips[place].start, clips[place].end
                 found[place] = answer_or_reason(answer, self.inputs.made)
             if self.schema.reading.whole_dialogues:
                 for part in parts:
@@ -206,12 +209,20 @@ def _read_checkpoint(path: Path) -> TrainedModel:
     return TrainedModel(models[0].eval(), task.blueprint, task.thresholds)
 
 
-def load_model(checkpoint: Path | str, **settings: Any) -> Predictor:
-    """A trained model that predicts: ``mia_fairseq.load_model(path).predict(clips)``.
+def load_model(model: Path | str, **settings: Any) -> Predictor:
+    """A trained model that predicts: ``mia_fairseq.load_model(model).predict(clips)``.
 
     Args:
-        checkpoint: a file of fairseq-train, or a folder of mia_fairseq.export; read as tensors and
-            settings only.
+        model: a file of fairseq-train, a folder of mia_fairseq.export, or the name of a ready
+            model, such as sentiment; read as tensors and settings only.
         settings: `options` and `allowed` of `Predictor`.
+
+    Raises:
+        InputError: there is no such model, or it cannot be read.
     """
-    return Predictor(checkpoint, **settings)
+    path = Path(model)
+    if path.exists() or path.suffix or len(path.parts) > 1:
+        return Predictor(path, **settings)
+    folder = ready_folder(str(model))
+    tell_terms([folder])
+    return Predictor(folder, **settings)

@@ -7,11 +7,13 @@ like ``03-01-05-02-01-02-16`` say modality, vocal channel, emotion, intensity, s
 and actor (Livingstone and Russo 2018). Speech (vocal channel 01) is read, song is not. An id is
 the name without its first field, so that sound and video of one performance share it. There is no
 official split: the folds are those of Luna-Jiménez et al. 2021, every row's split is ``all``, and
-the group is the actor.
+the group is the actor. With ``--train-on-all`` every row's split is ``train``, for a model that is
+to learn from all of them, and there are no folds.
 """
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from mia_fairseq.command import command_parser, run
@@ -85,8 +87,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("clips", type=Path, help="the folder of media files")
     parser.add_argument("--out", type=Path, required=True, help="the manifest to write")
     parser.add_argument("--partial", action="store_true", help="go on where clips are missing")
+    parser.add_argument(
+        "--train-on-all", action="store_true", help="every clip is for training, none for a test"
+    )
     arguments = parser.parse_args(argv)
     corpus = read_ravdess(arguments.clips)
+    if arguments.train_on_all:
+        corpus.rows = [replace(row, split="train", fold=None) for row in corpus.rows]
     if len(corpus.rows) != CLIPS and not arguments.partial:
         raise InputError(
             f"{arguments.clips}: {len(corpus.rows)} clips of RAVDESS's speech, not {CLIPS}; the "

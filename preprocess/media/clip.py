@@ -15,3 +15,5 @@ class Clip:
     text: str | None = None
     start: float | None = None  # seconds within the file; None: the whole file
     end: float | None = None
+    group: str | None = None  # its dialogue or video, where that is known
+    position: int | None = None  # in it

@@ -1,0 +1,10 @@
+"""The names of what an exported model's folder holds; importing this loads no library."""
+
+from pathlib import Path
+
+WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
+
+
+def is_exported(path: Path) -> bool:
+    """Whether a path is a folder that mia_fairseq.export wrote."""
+    return (path / CONFIG).is_file() and (path / WEIGHTS).is_file()

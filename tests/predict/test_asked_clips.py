@@ -1,0 +1,134 @@
+"""Clips of a table, cut at pauses; answers of several models, and the files they are written to."""
+
+import csv
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import openpyxl
+import pytest
+import soundfile
+
+from mia_fairseq.errors import InputError
+from mia_fairseq.predict import windows
+from mia_fairseq.predict.answer_files import check_name, write_answers
+from mia_fairseq.predict.answers import Prediction, render
+from mia_fairseq.predict.asked_clips import clips_of
+from mia_fairseq.predict.clip_answers import ClipAnswers
+from mia_fairseq.predict.dialogue_clips import dialogues_of
+from preprocess.media.clip import Clip
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Clips with names as people give them."""
+    for name in ("Frau Müller 1.wav", "b.wav", "c.wav"):
+        soundfile.write(tmp_path / name, np.zeros(1600), 16_000)
+    return tmp_path
+
+
+def test_a_table_as_a_spreadsheet_writes_it(folder: Path) -> None:
+    lines = ["Path;Text;group;position;start;end", "Frau Müller 1.wav;Es geht;g;2;0,01;0,05"]
+    (folder / "clips.csv").write_text("\n".join([*lines, "b.wav;;g;1;;"]), encoding="cp1252")
+    first, second, third = clips_of([folder], None, folder / "clips.csv")
+    path = folder / "Frau Müller 1.wav"
+    assert first == Clip(str(path), path, "Es geht", 0.01, 0.05, "g", 2)
+    assert second == Clip(str(folder / "b.wav"), folder / "b.wav", None, None, None, "g", 1)
+    assert third == Clip(str(folder / "c.wav"), folder / "c.wav")
+    assert dialogues_of([first, second, third]) == [[1, 0], [2]]
+
+
+def test_an_id_means_a_named_clip(folder: Path) -> None:
+    (folder / "clips.csv").write_text("id,text\nb,hello\n")
+    first, *others = clips_of([folder], None, folder / "clips.csv")
+    assert (first.id, first.path, first.text) == ("b", folder / "b.wav", "hello")
+    assert len(others) == 2
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        ("id,text\nz,hello", "clips.csv, line 2: 'z' is no file beside the table"),
+        ("text\nhello", "no column id or path"),
+        ("path,start\nb.wav,soon", "line 2: start is 'soon', expected a number"),
+    ],
+)
+def test_what_a_table_lacks_is_told(folder: Path, lines: str, words: str) -> None:
+    (folder / "clips.csv").write_text(lines)
+    with pytest.raises(InputError, match=words):
+        clips_of([], None, folder / "clips.csv")
+
+
+def test_windows_are_the_stretches_between_pauses(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        windows, "speech_stretches", lambda sound: [(0.0, 0.04), (0.06, 0.1)] if len(sound) else []
+    )
+    path = folder / "b.wav"
+    cut = clips_of([path], None, None, windows=True)
+    assert [(clip.id, clip.start, clip.end) for clip in cut] == [
+        (str(path), 0.0, 0.04),
+        (str(path), 0.06, 0.1),
+    ]
+    (folder / "d.wav").touch()
+    assert clips_of([folder / "d.wav"], None, None, windows=True) == [
+        Clip(str(folder / "d.wav"), folder / "d.wav")
+    ]
+
+
+def several() -> list[ClipAnswers]:
+    """Two clips through two models; of the second nothing could be made."""
+    shares = {"joy": 0.75, "anger": 0.25}
+    good = {
+        "sentiment": Prediction("=a.wav", 1.5, text="so good"),
+        "emotion": Prediction("=a.wav", "joy", shares, "so good"),
+    }
+    lacking = Prediction("b.wav", text="", missing={"text": "no words"})
+    bad = {
+        name: lacking.without_answer("nothing could be made of it: text: no words") for name in good
+    }
+    return [ClipAnswers(good), ClipAnswers(bad)]
+
+
+def test_answers_of_several_models_stand_side_by_side() -> None:
+    first, second = json.loads(render(several(), "json"))
+    assert first == {
+        **{"id": "=a.wav", "text": "so good", "status": "ok"},
+        "sentiment": {"prediction": 1.5, "status": "ok"},
+        "emotion": {
+            **{"prediction": "joy", "status": "ok"},
+            "probabilities": {"joy": 0.75, "anger": 0.25},
+        },
+    }
+    assert second["status"] == "failed" and second["sentiment"]["prediction"] is None
+    assert second["reason"] == "nothing could be made of it: text: no words"
+    header, row, _ = list(csv.reader(render(several(), "csv").splitlines()))
+    assert dict(zip(header, row, strict=True)) == {
+        **{"id": "'=a.wav", "sentiment": "1.500", "emotion": "joy", "p_emotion_joy": "0.750"},
+        **{"p_emotion_anger": "0.250", "text": "so good", "status": "ok", "missing": ""},
+    }
+
+
+def test_a_sheet_has_numbers_words_and_no_formulas(tmp_path: Path) -> None:
+    files = write_answers(tmp_path / "answers.xlsx", several())
+    assert [file.name for file in files] == ["answers.xlsx", "answers.png"]
+    assert all(file.stat().st_size for file in files) and zipfile.is_zipfile(files[0])
+    sheet = openpyxl.load_workbook(files[0]).active
+    rows = list(sheet.iter_rows())
+    assert [cell.value for cell in rows[0]][:3] == ["id", "sentiment", "emotion"]
+    assert (rows[1][0].value, rows[1][0].data_type) == ("=a.wav", "s")
+    assert rows[1][1].value == 1.5 and rows[2][1].value is None
+
+
+def test_other_files_and_names(tmp_path: Path) -> None:
+    (file,) = write_answers(tmp_path / "answers.json", several())
+    assert len(json.loads(file.read_text())) == 2
+    table, picture = write_answers(tmp_path / "answers.csv", several()[:1])
+    assert table.read_bytes().startswith(b"\xef\xbb\xbfid,") and picture.read_bytes()[1:4] == b"PNG"
+    timed = [Prediction("a", 0.5, start=float(k), end=k + 1.0) for k in range(3)]
+    assert len(write_answers(tmp_path / "times.csv", timed)) == 2
+    assert table.read_text(encoding="utf-8-sig").startswith("id,sentiment")
+    with pytest.raises(InputError, match=r"ends in none of .xlsx, .csv, .json"):
+        check_name(tmp_path / "answers.doc")
