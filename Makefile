@@ -10,7 +10,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3; do \
 export OMP_NUM_THREADS ?= 1
 export PYTHONWARNINGS ?= ignore
 
-.PHONY: demo test lint clean setup
+.PHONY: demo test lint fuzz clean setup
 .DEFAULT_GOAL := demo
 
 demo: $(STAMP)  ## the main job on a generated corpus, to a table of metrics
@@ -18,6 +18,9 @@ demo: $(STAMP)  ## the main job on a generated corpus, to a table of metrics
 
 test: $(STAMP)  ## all tests, one process a core
 	$(BIN)/python -m pytest -n auto
+
+fuzz: $(STAMP)  ## 20,000 changed files, each read rightly or refused
+	PYTHONPATH=tests $(BIN)/python tests/fuzz --cases 20000
 
 lint: $(STAMP)  ## style and types
 	$(BIN)/ruff check .
@@ -39,7 +42,7 @@ endef
 VERSION = -c 'import sys; print("%d.%d" % sys.version_info[:2])'
 
 ifneq ($(filter command environment,$(firstword $(origin PYTHON))),)
-demo test lint setup: fit
+demo test lint fuzz setup: fit
 endif
 .PHONY: fit
 fit:

@@ -26,7 +26,8 @@ class InputError(ValueError):
         told = _QUOTATION.sub(lambda found: shortened(found[0][:-1]) + found[0][-1], str(message))
         if len(told) > LONGEST:
             told = f"{told[: LONGEST * 2 // 3]} {CUT} {told[-LONGEST // 3 :]}"
-        super().__init__(told)
+        one_line = " ".join(told.splitlines())
+        super().__init__(one_line.encode("utf-8", "replace").decode())  # lone surrogates: ?
 
 
 def quoted(value: object) -> str:

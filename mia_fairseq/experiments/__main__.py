@@ -17,6 +17,7 @@ import argparse
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from mia_fairseq.command import run as run_command
 from mia_fairseq.data.format.store import Store
@@ -56,7 +57,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     modalities = tuple(Store(data[0]).modalities)
     chosen = experiments.load(args.experiment, modalities, inputs)
     folds = args.folds or chosen.folds
-    planned = plan(chosen, data, seeds=seeds, out=args.out, more=more, folds=folds)
+    bounds: dict[str, Any] = {"folds": folds, "most_runs": args.most_runs}
+    planned = plan(chosen, data, seeds=seeds, out=args.out, more=more, **bounds)
     rows = _rows(planned, args.rows)
     if args.print:
         print_commands(rows)
@@ -67,10 +69,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     elif chosen.tune:
         from mia_fairseq.experiments.tuning import tune
 
-        trials = plan(chosen, data, seeds=1, out=args.out, more=more, folds=folds)
+        trials = plan(chosen, data, seeds=1, out=args.out, more=more, **bounds)
         source = str(tune(chosen, trials, more=more, out=args.out, jobs=args.jobs))
         chosen = experiments.load(source)
-        planned = plan(chosen, data, seeds=seeds, out=args.out, more=more, folds=folds)
+        planned = plan(chosen, data, seeds=seeds, out=args.out, more=more, **bounds)
         _run(chosen, source, planned, _rows(planned, args.rows), args)
     else:
         own_file = args.experiment.endswith(".yaml")

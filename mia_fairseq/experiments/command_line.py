@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from mia_fairseq.experiments.plan import MOST_RUNS
 from mia_fairseq.experiments.specification import experiment as experiments
 from mia_fairseq.name_values import name_value, name_values
 
@@ -32,6 +33,12 @@ def command_parser(description: str | None) -> argparse.ArgumentParser:
         "--folds",
         action="store_true",
         help="cross-validation: a run for each fold of DATA's rows, their test rows pooled",
+    )
+    parser.add_argument(
+        *("--most-runs",),
+        type=int,
+        default=MOST_RUNS,
+        help=f"refuse an experiment of more runs (default: {MOST_RUNS})",
     )
     parser.add_argument("--max-epoch", type=int, help="fewer for a trial")
     parser.add_argument(

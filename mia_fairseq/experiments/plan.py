@@ -21,6 +21,7 @@ from mia_fairseq.experiments.specification.inheritance import fill
 from mia_fairseq.experiments.specification.run_flags import Flags, RunRow, as_arguments, train_flags
 
 INDEX_FORMAT = 1
+MOST_RUNS = 2_000  # that nobody meant
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,7 @@ def plan(
     out: Path,
     more: Flags,
     folds: bool = False,
+    most_runs: int = MOST_RUNS,
 ) -> list[PlannedRow]:
     """All rows of an experiment.
 
@@ -77,9 +79,11 @@ def plan(
         out: the folder for all experiments.
         more: flags of fairseq-train that override those of every row.
         folds: whether every run is a cross-validation over DATA's folds.
+        most_runs: how many runs there may be.
 
     Raises:
-        InputError: a DATA folder is not one, or two have the same name; its rows have no folds.
+        InputError: there are more runs; a DATA folder is not one, or two have the same name; its
+            rows have no folds.
     """
     # A link has a name of its own.
     stores = [(FoldedStore if folds else Store)(folder.absolute()) for folder in data]
@@ -93,6 +97,13 @@ def plan(
     called = [store.path.name for store in stores]
     if len(set(called)) < len(called):
         raise InputError(f"--data names {called}; give folders of different names, rows bear them")
+    count = seeds * sum(row.data in (None, name) for row in experiment.rows for name in called)
+    if count > most_runs:
+        raise InputError(
+            f"{experiment.name} makes {count:,} runs: its rows ({len(experiment.rows):,}, with "
+            f"every value of its sweep), on each DATA, of {seeds:,} seeds; expected at most "
+            f"{most_runs:,}, so shorten sweep, give fewer --seeds, or --most-runs {count}"
+        )
     root = out.resolve() / "all"
     entries: list[PlannedRow] = []
     for later in (False, True):

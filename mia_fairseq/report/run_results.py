@@ -20,7 +20,7 @@ from mia_fairseq.experiments.running.identity import CONTENT
 from mia_fairseq.experiments.specification import experiment as experiments
 from mia_fairseq.experiments.specification.experiment import Experiment
 from mia_fairseq.experiments.summary_tables import columns_of
-from mia_fairseq.meter import RESULTS_FORMAT
+from mia_fairseq.report.evaluation_files import read_predictions, read_results
 from mia_fairseq.report.intervals import Predictions
 
 
@@ -204,41 +204,16 @@ def _seeds(runs: Path, evaluation: str, row: TableRow) -> Iterator[Seed]:
         if not file.is_file():
             continue
         try:
-            metrics = json.loads(file.read_text())
-            if metrics.get("format") != RESULTS_FORMAT:
-                row.notes.append(
-                    f"{folder.name}: results of format {metrics.get('format')}, this version "
-                    f"reads {RESULTS_FORMAT}; evaluate again"
-                )
-                continue
+            metrics = read_results(file)
             predictions, problem = None, ""
             if "by_label" not in metrics:  # of several labels there are no intervals yet
                 predictions, problem = read_predictions(file.with_suffix(".tsv"))
-        except (OSError, ValueError, AttributeError) as error:
-            row.notes.append(f"{folder.name}: {file.name} cannot be read ({error})")
+        except (OSError, ValueError) as error:
+            row.notes.append(f"{folder.name}: {file.name} cannot be read ({error}); evaluate again")
             continue
         if problem:
             row.notes.append(f"{folder.name}: {problem}, so there are no intervals")
         yield Seed(int(folder.name[4:] or 0), folder, metrics, predictions)
-
-
-def read_predictions(file: Path) -> tuple[Predictions | None, str]:
-    """The rows of a predictions table, or None and what is wrong."""
-    try:
-        header, *lines = [line.split("\t") for line in file.read_text("utf-8").splitlines()]
-        if header[:3] != ["id", "label", "prediction"]:
-            raise ValueError(f"columns {header[:3]}")
-        classes = tuple(name.removeprefix("p_") for name in header if name.startswith("p_"))
-        place = header.index("group") if "group" in header else None
-        read = classes.index if classes else float
-        ids = tuple(line[0] for line in lines)
-        truth, prediction = (np.array([read(line[i]) for line in lines], float) for i in (1, 2))
-    except FileNotFoundError:
-        return None, f"{file.name} is missing"
-    except (OSError, ValueError, IndexError) as error:
-        return None, f"{file.name} cannot be read ({error})"
-    groups = () if place is None else tuple(line[place] for line in lines)
-    return Predictions(ids, truth, prediction, classes, groups), ""
 
 
 def _printed(file: Path) -> Section:

@@ -1,20 +1,18 @@
 """A single training or a single evaluation, given by its folder or its files."""
 
 import csv
-import json
 from pathlib import Path
 from typing import Any
 
 from mia_fairseq.experiments.running.pooled_folds import pooled_metrics
 from mia_fairseq.experiments.summary_tables import CLASS_COLUMNS, REGRESSION_COLUMNS
-from mia_fairseq.meter import RESULTS_FORMAT
 from mia_fairseq.report.drawing.curves import read_curve
+from mia_fairseq.report.evaluation_files import read_predictions, read_results
 from mia_fairseq.report.run_results import (
     Section,
     Seed,
     Table,
     TableRow,
-    read_predictions,
 )
 
 
@@ -59,10 +57,7 @@ def _metrics(file: Path, section: Section | None) -> dict[str, Any] | None:
             with file.open(encoding="utf-8", newline="") as table:
                 lines = csv.DictReader(table, delimiter="\t", quoting=csv.QUOTE_NONE)
                 return pooled_metrics(list(lines))
-        loaded: dict[str, Any] = json.loads(file.read_text())
-        if loaded.get("format") != RESULTS_FORMAT:
-            raise ValueError(f"format {loaded.get('format')}, expected {RESULTS_FORMAT}")
-        return loaded
+        return read_results(file)
     except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
         if section is not None:
             section.problems.append(f"{file}: holds no results ({error}); evaluate again")

@@ -177,7 +177,9 @@ def test_failed_broken_and_old_runs_are_named_in_their_row(two_rows: Path) -> No
     (two_rows / "all" / "TAV-MIA" / "seed2" / "test.tsv").unlink()
     page, text = make(two_rows, two_rows)
     assert "seed1 failed: out of &lt;memory&gt;" in page
-    assert "seed2: results of format 0, this version reads 1; evaluate again" in page
+    assert (
+        "seed2: test.json cannot be read (format 0, this version reads 1); evaluate again" in page
+    )
     assert "seed1: test.json cannot be read" in page
     assert "seed2: test.tsv is missing, so there are no intervals" in page
     assert "| TAV-MIA | 1 × n = 60 |" in text

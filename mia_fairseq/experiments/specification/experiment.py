@@ -42,6 +42,7 @@ from pathlib import Path
 from typing import Any
 
 from mia_fairseq.errors import InputError
+from mia_fairseq.experiments.specification.content_forms import check_forms
 from mia_fairseq.experiments.specification.inheritance import BEYOND, FOLDER, base, located, merged
 from mia_fairseq.experiments.specification.published import PaperTable, published_table
 from mia_fairseq.experiments.specification.run_flags import Flags, RunRow, rows_of
@@ -152,14 +153,15 @@ def load(
 
 
 def _check(content: Mapping[str, Any], path: Path) -> None:
-    unknown = content.keys() - {*REQUIRED, *OPTIONAL}
+    unknown = [key for key in content if key not in (*REQUIRED, *OPTIONAL)]
     lacking = [key for key in REQUIRED if key not in content]
     if unknown or lacking or content.get("plot", "") not in PLOTS:
         raise InputError(
-            f"{path}: unknown keys {sorted(unknown)}, lacking keys {lacking}, plot "
-            f"{content.get('plot', '')!r}; expected {', '.join(REQUIRED)}, any of "
+            f"{path}: unknown keys {str(unknown)[:200]}, lacking keys {lacking}, plot "
+            f"{str(content.get('plot', ''))[:60]!r}; expected {', '.join(REQUIRED)}, any of "
             f"{', '.join(OPTIONAL)}, and plot one of {', '.join(filter(None, PLOTS))}"
         )
+    check_forms(content, path)
     for name, run in content["runs"].items():
         groups, folders = content.get("groups", {}), content.get("data", {})
         for found, known, key in (

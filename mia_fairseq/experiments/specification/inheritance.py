@@ -11,9 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from mia_fairseq.errors import InputError
+from mia_fairseq.experiments.specification.yaml_files import read_yaml
 
 FOLDER = Path(__file__).parents[1] / "paper"
 BEYOND = Path(__file__).parents[1] / "beyond_paper"  # what the paper does not ask
@@ -24,24 +23,7 @@ FACTS = ("paper_data", "paper_features")  # of base.yaml, for the report alone
 
 def base() -> dict[str, Any]:
     """base.yaml."""
-    return read(FOLDER / "base.yaml")
-
-
-def read(path: Path) -> dict[str, Any]:
-    """One file as it is.
-
-    Raises:
-        InputError: it cannot be read, or holds something else than keys and values.
-    """
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read ({error}); name a .yaml file") from error
-    except yaml.YAMLError as error:
-        raise InputError(f"{path}: is no YAML ({error}); mend it") from error
-    if not isinstance(content, dict):
-        raise InputError(f"{path}: holds {type(content).__name__}, expected keys and values")
-    return content
+    return read_yaml(FOLDER / "base.yaml")
 
 
 def located(name: str, beside: Path | None = None) -> Path:
@@ -65,6 +47,8 @@ def merged(path: Path) -> dict[str, Any]:
     """
     content = _joined(path, ())
     values = content.pop("values", None) or {}
+    if not isinstance(values, dict) or not all(isinstance(name, str) for name in values):
+        raise InputError(f"{path}: values is {str(values)[:60]!r}, expected names with values")
     for key in ("inherits", *FACTS):
         content.pop(key, None)
     filled: dict[str, Any] = fill(content, values)
@@ -74,7 +58,7 @@ def merged(path: Path) -> dict[str, Any]:
 def ancestry(path: Path) -> list[str]:
     """The names of a file and of all that it inherits, itself first."""
     names = [path.name]
-    while (parent := _parent(path, read(path))) is not None:
+    while (parent := _parent(path, read_yaml(path))) is not None:
         path = parent
         names.append(path.name)
     return names
@@ -100,7 +84,7 @@ def fill(content: Any, values: Mapping[str, Any]) -> Any:
 def _joined(path: Path, heirs: tuple[Path, ...]) -> dict[str, Any]:
     if path.resolve() in heirs:
         raise InputError(f"{path}: inherits from itself; name another file after inherits")
-    content = read(path)
+    content = read_yaml(path)
     parent = _parent(path, content)
     if parent is None:
         return content

@@ -1,5 +1,6 @@
 """The rows of an experiment's file, and the flags of their runs."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import product
@@ -10,6 +11,7 @@ from mia_fairseq.errors import InputError
 from mia_fairseq.experiments.specification.inheritance import base, fill
 
 Flags = Mapping[str, Any]
+MOST_ROWS = 10_000
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,12 @@ def rows_of(
     """
     rows = []
     sweep = content.get("sweep", {})
+    count = len(content["runs"]) * math.prod(map(len, sweep.values()))
+    if count > MOST_ROWS or not (count or content.get("command")):
+        raise InputError(
+            f"{path}: its runs and the values of its sweep make {count:,} rows, expected 1 to "
+            f"{MOST_ROWS:,}; mend runs or sweep"
+        )
     shared = Shared(*(fill(content.get(key, {}), inputs) for key in ("flags", "by_label")))
     groups = content.get("groups", {})
     for name, run in content["runs"].items():
