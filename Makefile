@@ -4,13 +4,14 @@ SHELL := /bin/bash
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
+DOCS := $(VENV)/.docs-ready
 PYTHON ?= $(shell for p in python3.11 python3.12 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info[:2] not in [(3, 11), (3, 12)])' 2>/dev/null \
 	&& echo $$p && break; done)
 export OMP_NUM_THREADS ?= 1
 export PYTHONWARNINGS ?= ignore
 
-.PHONY: demo test lint fuzz clean setup
+.PHONY: demo test lint docs fuzz clean setup
 .DEFAULT_GOAL := demo
 
 demo: $(STAMP)  ## the main job on a generated corpus, to a table of metrics
@@ -27,10 +28,13 @@ lint: $(STAMP)  ## style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+docs: $(DOCS)  ## the book, in site/; the tests of the book and of the notebooks run where this was run
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 setup: $(STAMP)  ## only .venv
 
 clean:
-	rm -rf $(VENV) demo_output
+	rm -rf $(VENV) demo_output site
 
 # A PYTHON that was named is looked at although .venv is there already.
 define CHECK_PYTHON
@@ -42,7 +46,7 @@ endef
 VERSION = -c 'import sys; print("%d.%d" % sys.version_info[:2])'
 
 ifneq ($(filter command environment,$(firstword $(origin PYTHON))),)
-demo test lint fuzz setup: fit
+demo test lint docs fuzz setup: fit
 endif
 .PHONY: fit
 fit:
@@ -60,4 +64,8 @@ $(STAMP): setup.py constraints.txt requirements-fairseq.txt
 		-r requirements-fairseq.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
 		-e '.[test,lint]'
+	touch $@
+
+$(DOCS): $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
 	touch $@

@@ -65,5 +65,7 @@ setup(
         "paper": ["retina-face"],  # RetinaFace ResNet50, Sec. 3.1.3
         "test": ["hypothesis", "pytest", "pytest-xdist", "scikit-learn"],
         "lint": ["ruff", "mypy"],
+        # the book, and the notebooks' test
+        "docs": ["mkdocs-material", "mkdocstrings[python]", "nbclient", "ipykernel"],
     },
 )

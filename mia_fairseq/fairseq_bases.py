@@ -51,7 +51,7 @@ else:
 
             _name: Optional[str] = None
 
-        def register_model(name: str, dataclass: type | None = None) -> Callable[[Model], Model]:
+        def register_here(name: str, dataclass: type | None = None) -> Callable[[Model], Model]:
             """Makes a class of models known by a name."""
 
             def register(cls: Model) -> Model:
@@ -60,6 +60,8 @@ else:
                 return cls
 
             return register
+
+        register_model = register_here
 
 
 __all__ = [

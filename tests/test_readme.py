@@ -18,7 +18,7 @@ from examples.demo_corpus.__main__ import make_corpus
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = (
     *("clips", "features", "training", "encoders", "experiments", "extending", "format"),
-    "clusters",
+    *("clusters", "tutorial"),
 )
 DOCS = {path.stem: path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md")}
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)\)")
@@ -121,6 +121,10 @@ def test_every_command_and_example_of_the_readme_runs(workplace: Path) -> None:
 def test_every_command_of_a_page_runs(page: str, workplace: Path) -> None:
     if not (workplace / "DATA").exists():  # what the README's commands leave
         run_all(DATA_OF_README, workplace)
+    for name, content in re.findall(
+        r"`(\w+\.yaml)`:\n\n```yaml\n(.*?)```", DOCS[page], flags=re.DOTALL
+    ):
+        (workplace / name).write_text(content)  # a file that the page says to save
     run_all(commands_of(DOCS[page]), workplace)
     if page == "extending":
         assert json.loads((workplace / "custom.json").read_text())["n"] == 20

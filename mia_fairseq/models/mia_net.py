@@ -55,7 +55,11 @@ class MIAFusion(Fusion):
 
     Args:
         shape: the modalities; the order of auxiliaries is the order of modules.
-        gate_kernel, fuse_kernel, kernel_init, kernel_scale, kernel_form: as in `MIAModule`.
+        gate_kernel: as in `MIAModule`.
+        fuse_kernel: as in `MIAModule`.
+        kernel_init: as in `MIAModule`.
+        kernel_scale: as in `MIAModule`.
+        kernel_form: as in `MIAModule`.
         scale_init: the start of the last module's batch norm scale.
     """
 
