@@ -81,8 +81,3 @@ def test_a_truncated_checkpoint_stops_training_with_a_sentence(
     result = train(corpus, tmp_path, check=False)
     assert result.returncode == 1 and "cannot be read as tensors and settings only" in result.stderr
     assert "Traceback" not in result.stderr
-
-
-def test_a_start_is_quiet(corpus: Path, tmp_path: Path) -> None:
-    result = train(corpus, tmp_path, "--max-epoch", "1")
-    assert "Warning" not in result.stderr, result.stderr

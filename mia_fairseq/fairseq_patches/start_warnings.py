@@ -7,7 +7,7 @@ without a version, ``strict=``), ``fairseq/data/iterators.py`` (``pin_memory`` w
 ``fairseq/tasks/fairseq_task.py`` (``torch.cuda.amp.autocast``),
 ``fairseq/models/wav2vec/wav2vec2_classification.py`` (``basicConfig`` at ``DEBUG``).
 Delete it when: fairseq calls what Hydra 1.3 and torch 2 have.
-Fails without it: ``tests/test_plugin.py::test_a_start_is_quiet``.
+Fails without it: ``tests/structure/test_installed.py::test_training_starts_without_a_warning``.
 """
 
 import logging
