@@ -93,7 +93,7 @@ def read_cmu(
         media.take(folds)
         segments = list(_from_csd(labels, _read_folds(folds), transcripts))
     else:
-        segments = list(_from_table(labels))
+        segments = list(segments_of_table(labels))
     if target != "sentiment" and any(segment.emotions is None for segment in segments):
         raise InputError(
             f"{labels}: has no emotions, expected the SDK's CMU_MOSEI_Labels.csd, of seven "
@@ -155,7 +155,12 @@ def _find_labels(raw: Path) -> Path:
     )
 
 
-def _from_table(path: Path) -> Iterator[Segment]:
+def segments_of_table(path: Path) -> Iterator[Segment]:
+    """The labelled segments of a table, in its order.
+
+    Raises:
+        InputError: it cannot be read, or its columns are none of the two kinds (see the module).
+    """
     table = read_table(path, (), (*MMSA_COLUMNS, *ID_COLUMNS, "text"))
     if not table.rows:
         raise InputError(f"{path}: the table of labels has no rows")

@@ -14,6 +14,7 @@ COMMANDS = (
     *("preprocess.import_mmsa", "preprocess.transcribe", "preprocess.unite"),
     *("preprocess.unpack_arrays", "preprocess.corpora.folder", "preprocess.corpora.mosi"),
     *("preprocess.corpora.mosei", "preprocess.corpora.meld", "preprocess.corpora.ravdess"),
+    "preprocess.corpora.mosi_release",
     *("mia_fairseq.predict", "mia_fairseq.export", "mia_fairseq.complexity", "mia_fairseq.average"),
     *("mia_fairseq.data.verify", "mia_fairseq.experiments", "mia_fairseq.report"),
 )
