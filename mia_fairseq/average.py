@@ -16,7 +16,6 @@ from typing import Any
 from mia_fairseq.command import command_parser
 from mia_fairseq.command import run as run_command
 from mia_fairseq.errors import InputError
-from mia_fairseq.files import atomic_path
 
 
 def average(states: Sequence[dict[str, Any]], names: Sequence[str]) -> dict[str, Any]:
@@ -58,14 +57,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     if len(args.checkpoints) < 2:
         raise InputError(f"one checkpoint is given ({args.checkpoints[0]}), expected two or more")
-    import torch
-
-    from mia_fairseq.checkpoints.checkpoint_file import read_state
+    from mia_fairseq.checkpoints.checkpoint_file import read_state, write_checkpoint
 
     states = [read_state(path) for path in args.checkpoints]
     mean = average(states, [str(path) for path in args.checkpoints])
-    with atomic_path(args.out) as partial:
-        torch.save(mean, partial)
+    write_checkpoint(args.out, mean)
     sys.stdout.write(f"{args.out}: the mean of {len(states)} checkpoints\n")
 
 

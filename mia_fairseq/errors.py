@@ -1,5 +1,8 @@
 """The one exception for what a user gave wrongly, shown as one sentence without a traceback."""
 
+import contextlib
+import errno
+import os
 import re
 import sys
 from pathlib import Path
@@ -52,8 +55,42 @@ def refused_pickle(path: Path | str, error: Exception) -> InputError:
     )
 
 
+_MENDS = {  # by the system's number of an error
+    errno.ENOSPC: "no space is left on its disk; free some and run the same command again",
+    errno.EDQUOT: "no space is left of your share of its disk; free some and run it again",
+    errno.EFBIG: "it would be larger than files may be here; name a place on another disk",
+    errno.EACCES: "no permission; name another place, or ask for the right to use this one",
+    errno.EPERM: "no permission; name another place, or ask for the right to use this one",
+    errno.EROFS: "its disk can only be read; name a place on another disk",
+    errno.EISDIR: "it is a folder, expected a file; name a file",
+    errno.ENOTDIR: "it, or what it lies in, is a file, expected a folder; name a folder",
+    errno.EEXIST: "it is there already, and no folder; name another place",
+    errno.ENOTEMPTY: "it is a folder that holds files; name another place",
+    errno.ENOENT: "there is no such file or folder; mend its name",
+    errno.ENAMETOOLONG: "its name is longer than names may be here; give a shorter one",
+}
+_FULL = os.strerror(errno.ENOSPC)
+
+
+def system_sentence(error: BaseException) -> str | None:
+    """The sentence for an error of the system, such as a full disk; None for every other error.
+
+    Libraries write by code of their own, whose errors tell of a full disk in their text.
+    """
+    cause: BaseException | None = error
+    while cause is not None and not (isinstance(cause, OSError) and cause.errno):
+        if _FULL in str(cause):
+            return f"{shortened(cause)}: {_MENDS[errno.ENOSPC]}"
+        cause = cause.__cause__
+    if not isinstance(cause, OSError):
+        return None
+    where = cause.filename2 or cause.filename
+    told = _MENDS.get(cause.errno or 0, f"{cause.strerror}; mend that and run it again")
+    return f"{os.fsdecode(where)}: {told}" if isinstance(where, str | bytes) else told
+
+
 def show_input_errors_as_sentences() -> None:
-    """Let an uncaught `InputError` end the process with its sentence instead of a traceback.
+    """Lets bad input, errors of the system and Ctrl-C end the process with a line, no traceback.
 
     Every other exception keeps the hook that was there before.
     """
@@ -64,9 +101,15 @@ def show_input_errors_as_sentences() -> None:
     def hook(
         kind: type[BaseException], error: BaseException, traceback: TracebackType | None
     ) -> None:
-        if isinstance(error, InputError):
-            sys.stdout.flush()
-            sys.stderr.write(f"error: {error}\n")
+        told = str(error) if isinstance(error, InputError) else system_sentence(error)
+        if isinstance(error, BrokenPipeError):  # who read the output has ended
+            return
+        if isinstance(error, KeyboardInterrupt):
+            sys.stderr.write("interrupted\n")
+        elif told is not None:
+            with contextlib.suppress(OSError):
+                sys.stdout.flush()
+            sys.stderr.write(f"error: {told}\n")
         else:
             previous(kind, error, traceback)
 

@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mia_fairseq.errors import InputError, quoted, refused_pickle
+from mia_fairseq.errors import InputError, quoted, refused_pickle, shortened
+from mia_fairseq.files import atomic_path
 
 MOST_VALUES = 1_000_000  # containers hold some thousand; lists within lists may unfold
 DEEPEST = 40
@@ -48,6 +49,22 @@ def read_state(path: Path | str) -> dict[str, Any]:
         raise refused_pickle(path, error) from error
     check_state(state, path)
     return dict(state)
+
+
+def write_checkpoint(path: Path, state: Any) -> None:
+    """Writes what `read_state` reads, whole or not at all.
+
+    Raises:
+        InputError: the file cannot be written, as on a full disk.
+    """
+    try:
+        with atomic_path(path) as partial, partial.open("wb") as file:
+            torch.save(state, file)
+    except RuntimeError as error:  # torch's own writer tells no number of the system's
+        raise InputError(
+            f"{path}: cannot be written ({shortened(error)}), as on a full disk; free some space "
+            "and run the same command again"
+        ) from error
 
 
 def _check_archive(path: Path) -> None:

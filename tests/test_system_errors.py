@@ -1,0 +1,111 @@
+"""A full disk, a lack of permission, a folder in a file's place, Ctrl-C: one line everywhere."""
+
+import errno
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from harness import ROOT
+
+from mia_fairseq.errors import InputError, quoted, shortened, system_sentence
+
+PLUGIN = ("--user-dir", "mia_fairseq", "--task", "multimodal_affect", "--arch", "unimodal")
+TRAIN = (*PLUGIN, "--criterion", "mae_krl", "--no-progress-bar", "--lr", "1e-3")
+BINARIES = Path(sys.executable).parent
+
+
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [
+        (errno.ENOSPC, "no space is left"),
+        (errno.EACCES, "no permission"),
+        (errno.EISDIR, "it is a folder, expected a file"),
+        (errno.ENOTDIR, "is a file, expected a folder"),
+        (errno.EIO, "Input/output error"),
+    ],
+)
+def test_an_error_of_the_system_names_the_place(number: int, told: str) -> None:
+    sentence = system_sentence(OSError(number, os.strerror(number), "/data/out.json"))
+    assert sentence is not None and sentence.startswith("/data/out.json: ") and told in sentence
+
+
+def test_other_errors_keep_their_traceback() -> None:
+    for error in (ValueError("a bug"), OSError("a library's own"), KeyError("name")):
+        assert system_sentence(error) is None
+    full = RuntimeError(f"h5py: can't write ({os.strerror(errno.ENOSPC)})")
+    assert "free some" in str(system_sentence(full))
+
+
+def test_messages_quote_two_hundred_characters_of_a_value() -> None:
+    value = "ab" * 5000
+    told = str(InputError(f"table.csv, line 3: label is {value!r}, expected a user's own 'x'"))
+    assert len(told) < 280 and told.endswith("…', expected a user's own 'x'")
+    assert len(str(InputError(f"splits are {[value] * 5000!r}; name one"))) <= 2010
+    assert len(quoted(value)) == len(shortened(value)) == 200
+    plain = "the user's file's " + "long story, " * 30 + "isn't cut, for none of it's quoted"
+    assert str(InputError(plain)) == plain
+
+
+def last_line(*command: str | Path, limit: int | None = None) -> tuple[int, str, str]:
+    """Runs a command cold: its status, its last line and all it said."""
+
+    def few_bytes() -> None:
+        if limit is not None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [str(word) for word in command],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=200,
+        preexec_fn=few_bytes,
+    )
+    return done.returncode, done.stderr.strip().splitlines()[-1], done.stdout + done.stderr
+
+
+def test_training_into_a_file_and_onto_a_full_disk(corpus: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    train = (BINARIES / "fairseq-train", corpus, *TRAIN, "--max-epoch", "1", "--save-dir")
+    status, line, said = last_line(*train, tmp_path / "file")
+    assert (status, "Traceback" in said) == (1, False) and line.startswith("error: ")
+    status, line, said = last_line(*train, tmp_path / "save", limit=8192)
+    assert (status, "Traceback" in said) == (1, False) and line.startswith("error: ")
+    assert "checkpoint" in line and not list((tmp_path / "save").iterdir())
+
+
+def test_results_where_a_folder_is(corpus: Path, checkpoint: Path, tmp_path: Path) -> None:
+    average = (sys.executable, "-m", "mia_fairseq.average", checkpoint, checkpoint, "--out")
+    for place in (tmp_path, checkpoint / "below.pt", Path("/proc/nowhere/mean.pt")):
+        status, line, said = last_line(*average, place)
+        assert (status, "Traceback" in said) == (1, False) and line.startswith("error: ")
+    status, line, said = last_line(*average, tmp_path / "mean.pt", limit=8192)
+    assert (status, "Traceback" in said) == (1, False) and line.startswith("error: ")
+    assert not list(tmp_path.iterdir())
+
+
+def test_ctrl_c_in_training_is_one_line(corpus: Path, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    command = [BINARIES / "fairseq-train", corpus, *TRAIN, "--max-epoch", "100000"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    with log.open("w") as file:
+        process = subprocess.Popen(
+            [*map(str, command), "--no-save", "--disable-validation"],
+            cwd=ROOT,
+            env=environment,
+            stdout=file,
+            stderr=file,
+        )
+    while "begin" not in log.read_text() and process.poll() is None:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=100) in (130, -signal.SIGINT)
+    said = log.read_text()
+    assert said.rstrip().endswith("interrupted") and "Traceback" not in said
