@@ -6,7 +6,7 @@ first validation of NaN is the best for ever, and no ``checkpoint_best.pt`` is w
 Cause: ``fairseq/checkpoint_utils.py``, ``save_checkpoint``: ``best_function(val_loss, prev_best)``
 and ``is_better``; ``fairseq_cli/train.py``, ``validate``: ``stats[best_checkpoint_metric]``.
 Delete it when: fairseq asks the task for a metric's direction, and compares NaN.
-Fails without it: ``tests/tasks/test_best_checkpoint.py``.
+Fails without it: ``tests/fairseq_patches/test_best_checkpoint.py``.
 """
 
 import logging
