@@ -78,14 +78,17 @@ def system_sentence(error: BaseException) -> str | None:
     Libraries write by code of their own, whose errors tell of a full disk in their text.
     """
     cause: BaseException | None = error
-    while cause is not None and not (isinstance(cause, OSError) and cause.errno):
-        if _FULL in str(cause):
+    while cause is not None:
+        full = isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT)
+        if _FULL in str(cause) and not full:
             return f"{shortened(cause)}: {_MENDS[errno.ENOSPC]}"
+        if full:
+            error = cause
         cause = cause.__cause__
-    if not isinstance(cause, OSError):
+    if not (isinstance(error, OSError) and error.errno):
         return None
-    where = cause.filename2 or cause.filename
-    told = _MENDS.get(cause.errno or 0, f"{cause.strerror}; mend that and run it again")
+    where = error.filename2 or error.filename
+    told = _MENDS.get(error.errno, f"{error.strerror}; mend that and run it again")
     return f"{os.fsdecode(where)}: {told}" if isinstance(where, str | bytes) else told
 
 
