@@ -30,7 +30,7 @@ def fill_in_words(manifest_path: Path, out: Path) -> tuple[int, list[tuple[str, 
         stay in the table, without text.
     """
     from preprocess.media.clip import RATE
-    from preprocess.media.speech import transcribe
+    from preprocess.media.speech_words import transcribe
     from preprocess.media.streams import read_audio
 
     manifest = read_manifest(manifest_path)

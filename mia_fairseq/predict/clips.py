@@ -58,7 +58,7 @@ def listen(clips: Sequence[Clip]) -> list[Clip]:
 
     Words are '' where nobody speaks, and where the file cannot be heard, which is told.
     """
-    from preprocess.media.speech import transcribe
+    from preprocess.media.speech_words import transcribe
     from preprocess.media.streams import read_audio
 
     heard = []

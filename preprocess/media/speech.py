@@ -1,8 +1,4 @@
-"""Whisper tiny.en on CTranslate2: vectors of speech, and its words.
-
-Words are gated by voice activity (Silero's network,
-which faster-whisper ships): on silence or noise Whisper would make them up.
-"""
+"""Whisper tiny.en on CTranslate2, loaded once a process, and its encoder's vectors of speech."""
 
 import functools
 import logging
@@ -66,17 +62,3 @@ def encode(
         hidden = last_states(model, mel) if encoder is None else encoder(mel)  # (50 * seconds, d)
         states.append(hidden[: -(-len(window) // 320)])
     return np.concatenate(states).astype(np.float32, copy=False)
-
-
-def transcribe(audio: NDArray[np.float32], device: str = "cpu") -> str:
-    """The words of some audio, (N,) float32 at 16 kHz; '' where nobody speaks."""
-    if len(audio) == 0:
-        return ""
-    segments, _ = whisper(device).transcribe(
-        audio,
-        language="en",
-        vad_filter=True,
-        temperature=0.0,  # anything above samples at random
-        condition_on_previous_text=False,
-    )
-    return " ".join(segment.text.strip() for segment in segments).strip()

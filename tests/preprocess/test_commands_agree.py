@@ -128,7 +128,7 @@ def test_a_folder_leaves_out_what_the_next_command_could_not_read_and_says_so(
     assert faults["c/d"].startswith("left out: id 'c/d' cannot name a file")
     assert faults["e"] == "left out: it ends at 2 s, not after its start at 3 s"
     monkeypatch.setattr("preprocess.media.streams.read_audio", lambda path, **_: np.zeros(1))
-    monkeypatch.setattr("preprocess.media.speech.transcribe", lambda audio: "heard\n\twords")
+    monkeypatch.setattr("preprocess.media.speech_words.transcribe", lambda audio: "heard\n\twords")
     transcribe.main([str(out), "--out", str(tmp_path / "sub" / "words.tsv")])
     heard = read_manifest(tmp_path / "sub" / "words.tsv")
     assert not heard.faults and len(heard.rows) == 2

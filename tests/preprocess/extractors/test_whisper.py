@@ -10,7 +10,7 @@ import pytest
 from mia_fairseq.errors import InputError
 from preprocess import transcribe
 from preprocess.extractors.base import Clip, Failure, build_extractor
-from preprocess.media import speech
+from preprocess.media import speech, speech_words, streams
 from preprocess.media.clip import RATE
 from preprocess.tables.manifest import Row, read_manifest, write_manifest
 
@@ -38,14 +38,34 @@ def _word_errors(said: str, heard: str) -> float:
 
 
 def test_a_spoken_sentence_is_understood(speak: Callable[[str], np.ndarray]) -> None:
-    rates = [_word_errors(sentence, speech.transcribe(speak(sentence))) for sentence in SENTENCES]
+    heard = [speech_words.transcribe(speak(sentence)) for sentence in SENTENCES]
+    rates = [_word_errors(*pair) for pair in zip(SENTENCES, heard, strict=True)]
     assert sum(rates) / len(rates) < 0.3
+
+
+def test_short_speech_that_repeats_itself_is_heard_again_at_full_length(
+    speak: Callable[[str], np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    audio = speak(SENTENCES[0])
+    heard = speech_words.transcribe(audio)
+    assert not speech_words.repeats(heard) and speech_words.repeats("go on " * 20)
+    monkeypatch.setattr(
+        speech_words, "hear_short", lambda *_: speech_words.Heard("go on " * 20, whole=False)
+    )
+    assert _word_errors(heard, speech_words.transcribe(audio)) < 0.2
+
+
+def test_a_window_has_silence_behind_the_speech() -> None:
+    seconds = [
+        speech_words.window_seconds(int(second * RATE)) for second in (0.5, 9, 9.5, 29, 29.5)
+    ]
+    assert seconds == [10, 10, 20, 30, 40]
 
 
 def test_nobody_speaking_gives_no_words() -> None:
     noise = np.random.default_rng(0).normal(0, 0.05, 3 * RATE).astype(np.float32)
     for audio in (np.zeros(3 * RATE, np.float32), noise, np.zeros(0, np.float32)):
-        assert speech.transcribe(audio) == ""
+        assert speech_words.transcribe(audio) == ""
 
 
 def test_states_are_those_of_a_direct_call_at_whispers_own_padding() -> None:
@@ -126,7 +146,7 @@ def test_missing_words_are_filled_in(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("preprocess.media.streams.read_audio", lambda path, **_: np.load(path))
+    monkeypatch.setattr(streams, "read_audio", lambda path, **_: np.load(path))
     np.save(tmp_path / "a.npy", speak(SENTENCES[1]))
     rows = [
         Row("a", "test", "1", tmp_path / "a.npy", ""),

@@ -1,0 +1,96 @@
+"""The words of speech by Whisper, greedily, and of short speech without filling up 30 seconds.
+
+Words are gated by voice activity (Silero's network, which faster-whisper ships): on silence or
+noise Whisper would make them up. What is spoken is laid end to end, and padded to a multiple of ten
+seconds with a second of silence or more at its end; Whisper's encoder then reads a third of what
+it was trained on, at a third of the cost. Seldom it repeats itself so; a text that does, or does
+not end, is heard again at Whisper's own length. So is speech that is longer.
+"""
+
+import zlib
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mia_fairseq.pretrained.libraries import require
+from preprocess.media.clip import RATE
+from preprocess.media.speech import LONGEST, whisper
+
+WINDOW = 10  # seconds
+SILENCE = 1  # second at least behind the speech
+TOKENS_A_SECOND = 10  # more than anybody speaks
+# What faster-whisper itself takes for no speech, and for a text that repeats itself.
+NO_SPEECH, DOUBTFUL, REPEATED = 0.6, -1.0, 2.4
+
+
+class Heard(NamedTuple):
+    """A text, and whether it may be trusted."""
+
+    text: str
+    whole: bool
+
+
+def transcribe(audio: NDArray[np.float32], device: str = "cpu") -> str:
+    """The words of some audio, (N,) float32 at 16 kHz; '' where nobody speaks."""
+    spoken = spoken_parts(audio)
+    if not len(spoken):
+        return ""
+    model = whisper(device)
+    seconds = window_seconds(len(spoken))
+    if seconds < LONGEST:
+        heard = hear_short(model, spoken, seconds)
+        if heard.whole:
+            return heard.text
+    segments, _ = model.transcribe(
+        spoken,
+        language="en",
+        beam_size=1,
+        temperature=0.0,  # anything above samples at random
+        condition_on_previous_text=False,
+    )
+    return " ".join(segment.text.strip() for segment in segments).strip()
+
+
+def spoken_parts(audio: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(M,) what is spoken, its parts end to end; none where nobody speaks."""
+    if not len(audio):
+        return audio
+    vad = require("faster_whisper.vad", "faster-whisper", "Whisper speech")
+    parts = vad.get_speech_timestamps(audio, vad.VadOptions())
+    empty = np.empty(0, np.float32)
+    return np.concatenate([empty, *(audio[part["start"] : part["end"]] for part in parts)])
+
+
+def window_seconds(samples: int) -> int:
+    """How long a window some speech is read in, in whole seconds."""
+    return -(-(samples + SILENCE * RATE) // (WINDOW * RATE)) * WINDOW
+
+
+def hear_short(model: Any, spoken: NDArray[np.float32], seconds: int) -> Heard:
+    """The words of speech in a window of some seconds."""
+    library = require("ctranslate2", "ctranslate2", "Whisper speech")
+    tokens = require("faster_whisper.tokenizer", "faster-whisper", "Whisper speech")
+    known = tokens.Tokenizer(model.hf_tokenizer, model.model.is_multilingual, "transcribe", "en")
+    padded = np.pad(spoken, (0, seconds * RATE - len(spoken)))
+    mel = model.feature_extractor(padded, padding=0)[:, : 100 * seconds]  # (80, 100 * seconds)
+    limit = TOKENS_A_SECOND * seconds
+    (found,) = model.model.generate(
+        library.StorageView.from_array(np.ascontiguousarray(mel[None])),
+        [[*known.sot_sequence, known.no_timestamps]],
+        beam_size=1,
+        max_length=limit,
+        return_scores=True,
+        return_no_speech_prob=True,
+    )
+    ids = found.sequences_ids[0]
+    if found.no_speech_prob > NO_SPEECH and found.scores[0] < DOUBTFUL:
+        return Heard("", whole=True)
+    text = known.decode([token for token in ids if token < known.eot]).strip()
+    return Heard(text, whole=len(ids) < limit - 2 and not repeats(text))
+
+
+def repeats(text: str) -> bool:
+    """Whether a text says the same again and again: it compresses too well."""
+    raw = text.encode()
+    return len(raw) / len(zlib.compress(raw)) > REPEATED if raw else False
