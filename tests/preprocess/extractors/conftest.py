@@ -1,5 +1,6 @@
 """What the extractors' tests share: a voice, and a stand-in for the media reader."""
 
+import importlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -50,7 +51,9 @@ def arrays_for_media(monkeypatch: pytest.MonkeyPatch) -> None:
         read_frames=lambda path, indices, start=None, end=None: list(np.load(path)[indices]),
     )
     for module in ("streams", "video_frames"):
-        monkeypatch.setitem(sys.modules, f"preprocess.media.{module}", media)  # type: ignore[arg-type]
+        name = f"preprocess.media.{module}"
+        importlib.import_module(name)  # so that its package has it
+        monkeypatch.setitem(sys.modules, name, media)  # type: ignore[arg-type]
 
 
 @pytest.fixture
