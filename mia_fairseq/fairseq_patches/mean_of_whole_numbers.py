@@ -12,6 +12,8 @@ from typing import Any
 
 from fairseq.models.ema.ema import EMA
 
+from mia_fairseq.checkpoints.checkpoint_file import read_state
+
 
 def apply() -> None:
     """Replaces ``EMA.__init__``."""
@@ -19,8 +21,10 @@ def apply() -> None:
 
 
 def _leaving_out(original: Callable[..., None]) -> Callable[..., None]:
-    def begin(self: Any, model: Any, *args: Any, **kwargs: Any) -> None:
-        original(self, model, *args, **kwargs)
+    def begin(self: Any, model: Any, config: Any, *args: Any, **kwargs: Any) -> None:
+        if config.ema_seed_model is not None:
+            read_state(config.ema_seed_model)  # fairseq's own reading does not name the file
+        original(self, model, config, *args, **kwargs)
         counts = {n for n, value in model.state_dict().items() if not value.is_floating_point()}
         self.skip_keys = {*self.skip_keys, *counts}  # these are copied
 

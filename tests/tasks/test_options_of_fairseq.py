@@ -33,6 +33,7 @@ def test_divergence_is_one_sentence(corpus: Path, tmp_path: Path) -> None:
         (("--encoder", "smell=hf:minilm"), "--encoder names 'smell'"),
         (("--max-tokens", "1"), "longer than --max-tokens"),
         (("--best-checkpoint-metric", "cor"), "--best-checkpoint-metric is 'cor'"),
+        (("--store-ema", "--ema-seed-model", "setup.py"), "setup.py cannot be read as tensors"),
     ],
 )
 def test_what_cannot_work_says_why(
