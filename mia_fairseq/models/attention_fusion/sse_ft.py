@@ -13,6 +13,9 @@ what asks is the c adapted rows, the means of segments, or the first vector with
 first``; no Transformer of its own is put before the attention. A missing modality tells nothing,
 and is no factor of the product; where it should ask, H_i is zeros.
 
+The equations are from memory and the paper's abstract; nobody has checked them against its full
+text.
+
 B batch, T time, c channels, p width.
 """
 

@@ -16,6 +16,9 @@ are aligned to words by position. Sparsemax is Martins and Astudillo's (ICML 201
 say that enhancement is not conducted. A missing auxiliary's LSTM gives zeros, and so do all
 without the main modality.
 
+The equations are from memory and the paper's abstract; nobody has checked them against its full
+text.
+
 B batch, L = c + T steps of the main modality, c channels, p width.
 """
 

@@ -16,6 +16,9 @@ encode pairs and triples by cross-modal Transformers; concepts feed the shared h
 give one logit each; for scores there are as many concepts as a setting says. A combination that
 lacks a member is not active: p_i = 0.
 
+The equations are from memory and the paper's abstract; nobody has checked them against its full
+text.
+
 B batch, c channels, n modalities, p width, I capsules, J concepts.
 """
 

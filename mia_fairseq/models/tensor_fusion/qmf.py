@@ -16,6 +16,9 @@ probability cost terms² · p (see `density_matrix`). Different here: a sum of f
 stands for their entangled one; x_0 is one of the c adapted rows and w its attention over the
 sequence. A missing modality is no factor of |ψ⟩.
 
+The equations are from memory and the paper's abstract; nobody has checked them against its full
+text.
+
 B batch, T time, c channels, p dimensions, s terms, k observables; complex numbers are pairs of
 tensors, real and imaginary.
 """
