@@ -173,13 +173,18 @@ def load_arrays(args: argparse.Namespace) -> dict[str, NDArray[Any]]:
     several = (*_lengths(args).values(), *_further(args).values())
     vectors = [name for name in (*single, *several) if name]
     arrays = read_npz(args.file, list(dict.fromkeys((*args.modalities, *vectors))))
-    rows = len(arrays[args.label])
+    rows = len(np.atleast_1d(arrays[args.label]))
     for name in (*args.modalities, *vectors):
         shape, expected = arrays[name].shape, {1: "(rows,)"}
         if name in args.modalities:
             expected = {2: "(rows, dim)", 3: "(rows, time, dim)"}
         elif name == args.label and args.multilabel:
             expected |= {2: "(rows, labels)"}
+        if arrays[name].dtype.kind not in ("iuf" if name in args.modalities else "biufU"):
+            raise InputError(
+                f"{args.file}: {name!r} holds {arrays[name].dtype}, expected real numbers"
+                f"{'' if name in args.modalities else ' or text'}; save it again as those"
+            )
         if shape[:1] != (rows,) or len(shape) not in expected or 0 in shape:
             shapes = " or ".join(expected.values())
             raise InputError(
@@ -245,13 +250,14 @@ def _row_features(
 ) -> NDArray[Any] | None:
     vectors = np.atleast_2d(arrays[name][row])
     if lengths is not None:
-        count = int(arrays[lengths][row])
-        if not 0 <= count <= len(vectors):
+        given = arrays[lengths][row]
+        whole = given.dtype.kind in "iuf" and given == np.floor(given)
+        if not whole or not 0 <= given <= len(vectors):
             raise InputError(
-                f"{args.file}: {lengths!r} says {count} for row {row}, {name!r} has room for "
-                f"{len(vectors)}"
+                f"{args.file}: {lengths!r} says {given} for row {row}, expected a whole number of "
+                f"the {len(vectors)} vectors that {name!r} has room for; mend the array"
             )
-        vectors = vectors[:count]
+        vectors = vectors[: int(given)]
     return None if args.zeros_are_missing and not vectors.any() else vectors
 
 

@@ -85,14 +85,18 @@ def npz(base: Arrays, rng: random.Random, scratch: Path) -> None:
          "--out", str(out)]
     )  # fmt: skip
     with np.load(path) as file:  # the checksums say that it is what was written, or it is refused
-        content = {name: file[name] for name in file.files}
+        content = {name: _text(file[name]) for name in file.files}
     expected = {
-        str(i): (label, a, t[:n])
+        str(i): (label, a, t[: int(n)])
         for i, label, a, t, n in zip(
             content["id"], content["label"], np.atleast_2d(content["text"]), content["audio"],
             content["lengths"].tolist(), strict=True)
     }  # fmt: skip
     check_rows(out, expected, "text", "audio")
+
+
+def _text(array: NDArray[Any]) -> NDArray[Any]:
+    return np.char.decode(array, "utf-8") if array.dtype.kind == "S" else array
 
 
 def check_rows(out: Path, expected: dict[str, tuple[Any, ...]], *modalities: str) -> None:
@@ -223,7 +227,7 @@ def pickles(base: dict[str, Any], rng: random.Random, scratch: Path) -> None:
                    fields["vision"], strict=True)  # fmt: skip
         ends = fields.get("audio_lengths", [None] * 99), fields.get("vision_lengths", [None] * 99)
         for place, (row_id, label, text, audio, vision) in enumerate(rows):
-            cut = [None if end[place] is None else int(end[place]) for end in ends]
+            cut = [None if e[place] is None else int(np.asarray(e[place]).item()) for e in ends]
             expected[str(row_id)] = (label, text, audio[: cut[0]], vision[: cut[1]])
     check_rows(scratch / "DATA", expected, "text", "audio", "video")
 

@@ -11,7 +11,8 @@ import numpy as np
 from mutations import damaged
 from outcomes import expect
 
-from preprocess.media.streams import probe, read_audio, read_frames
+from preprocess.media.streams import probe, read_audio
+from preprocess.media.video_frames import read_frames
 
 Made = dict[str, bytes]
 CONTAINERS = {"a.mp4": ("mpeg4", "aac"), "a.mkv": ("libx264", "flac"), "a.avi": ("mpeg4", "mp3"),

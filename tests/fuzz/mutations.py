@@ -139,6 +139,10 @@ class Grid:
         self.touched: set[int] = set()  # by identity of the row's list
         self.header_touched = False
 
+    def full_rows(self) -> list[list[str]]:
+        """Rows with any text below the first such row, which is the header."""
+        return [row for row in self.rows if any(cell.strip() for cell in row)][1:]
+
     def untouched(self) -> list[list[str]]:
         """Data rows that no change has reached."""
         return [row for row in self.rows[1:] if id(row) not in self.touched]

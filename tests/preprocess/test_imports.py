@@ -372,3 +372,30 @@ def test_a_truncated_feature_file_is_named(tmp_path: Path) -> None:
     broken.write_bytes(broken.read_bytes()[:-4])
     with pytest.raises(InputError, match=r"b\.npy: cannot be read"):
         run_binarize(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (
+            {"label": np.arange(ROWS).astype("M8[s]")},
+            r"'label' holds datetime64\[s\], expected real",
+        ),
+        ({"label": np.array(1.0)}, r"'label' has shape \(\), expected"),
+        ({"audio": np.zeros((ROWS, 5, 3), complex)}, "'audio' holds complex128, expected real"),
+        ({"audio_lengths": np.full(ROWS, 1.5)}, "says 1.5 for row 0, expected a whole number"),
+        ({"audio_lengths": np.full(ROWS, np.nan)}, "says nan for row 0, expected a whole number"),
+        ({"audio_lengths": np.array(["1"] * ROWS)}, "says 1 for row 0, expected a whole number"),
+    ],
+)
+def test_arrays_of_another_kind_get_one_sentence(
+    tmp_path: Path, changes: dict[str, np.ndarray], words: str
+) -> None:
+    with pytest.raises(InputError, match=words):
+        run_import(tmp_path, "--lengths", "audio=audio_lengths", **changes)
+
+
+def test_lengths_may_be_whole_numbers_of_any_kind(tmp_path: Path) -> None:
+    flags = ("--lengths", "audio=audio_lengths")
+    store = run_import(tmp_path, *flags, audio_lengths=np.full(ROWS, 2.0))
+    assert set(store.split("train").features["audio"].lengths.tolist()) == {2}

@@ -11,6 +11,8 @@ from mia_fairseq.data.format.dictionary import DICTIONARIES
 from mia_fairseq.data.format.kinds import KINDS
 from mia_fairseq.errors import InputError
 
+MOST_COLUMNS = 2**31 - 1
+
 
 @dataclass(frozen=True)
 class ModalitySpec:
@@ -48,13 +50,13 @@ class ModalitySpec:
 
     @classmethod
     def from_json(cls, value: object, where: str) -> "ModalitySpec":
-        if not isinstance(value, Mapping) or value.get("kind") not in KINDS:
+        if not isinstance(value, Mapping) or str(value.get("kind")) not in KINDS:
             raise InputError(
                 f"{where}: a modality of {value!r} cannot be read by this version, which reads "
                 f"kinds {', '.join(KINDS)}; import the data again or update mia_fairseq"
             )
         dim, kind = value.get("dim"), str(value["kind"])
-        if not isinstance(dim, int) or dim < 1:
+        if type(dim) is not int or not 0 < dim <= MOST_COLUMNS:
             raise InputError(f"{where}: dim is {dim!r}, expected a whole number from 1 up")
         extra = {k: v for k, v in value.items() if k not in ("kind", "dim", "extractor")}
         if kind == "tokens":
@@ -64,7 +66,7 @@ class ModalitySpec:
                     f"{where}: pad is {pad!r}, expected an id from 0 to {dim - 1}; make the "
                     "tokens again"
                 )
-            if dictionary not in DICTIONARIES:
+            if str(dictionary) not in DICTIONARIES:
                 raise InputError(
                     f"{where}: dictionary is {dictionary!r}, expected "
                     f"{' or '.join(DICTIONARIES)}; make the tokens again"
