@@ -268,13 +268,18 @@ def _read_folds(path: Path) -> dict[str, str]:
     try:
         text = path.read_text(encoding="utf-8")
         lists = json.loads(text) if path.suffix == ".json" else _literals(text)
-    except (OSError, SyntaxError, ValueError) as error:
-        raise InputError(f"{path}: the folds cannot be read ({error})") from error
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise InputError(f"{path}: the folds cannot be read ({error!r})") from error
+    if not isinstance(lists, dict):
+        raise InputError(f"{path}: holds no names with lists of videos, as the SDK's folds have")
     folds: dict[str, str] = {}
     for split in SPLITS:
         key = f"standard_{split}_fold"
         if key not in lists:
             raise InputError(f"{path}: it has no {key}, but {', '.join(lists)}")
+        named = lists[key]
+        if not isinstance(named, list | tuple) or not all(isinstance(v, str) for v in named):
+            raise InputError(f"{path}: {key} is {str(named)[:60]!r}, expected a list of videos")
         folds.update(dict.fromkeys(lists[key], split))
     return folds
 

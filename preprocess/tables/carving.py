@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -37,14 +38,15 @@ def carve_validation(
     if not 0 < fraction < 1:
         raise InputError(f"--valid-fraction is {fraction:g}, expected a share between 0 and 1")
     training = [group for group, split in zip(groups, splits, strict=True) if split == "train"]
-    names = sorted(set(training))
+    sizes = Counter(training)
+    names = sorted(sizes)
     drawn: set[str] = set()
     taken = 0
     for place in np.random.default_rng(seed).permutation(len(names)):
         if taken >= fraction * len(training):
             break
         drawn.add(names[place])
-        taken += training.count(names[place])
+        taken += sizes[names[place]]
     if not 0 < taken < len(training):
         raise InputError(
             f"{where}: {len(names)} groups of training rows cannot give {fraction:.0%} to "

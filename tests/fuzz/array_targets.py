@@ -37,6 +37,7 @@ def arrays(scratch: Path) -> Arrays:
 
 def odd_array(rng: random.Random, array: NDArray[Any]) -> Any:
     """An array of another shape, type or content."""
+    array = np.asarray(array)
     action = rng.choice(("type", "shape", "cell", "cell", "order", "empty"))
     if action == "type":
         kinds = ["f2", "f8", "i4", "u1", "c8", "?", "S5", "U5", "O", "M8[s]", "m8[s]", ">f4"]

@@ -149,9 +149,11 @@ def folds(base: Path, rng: random.Random, scratch: Path) -> None:
         canary = scratch / "ran"
         content += f"open({str(canary)!r}, 'w')\n".encode()
     nested = b"x = " + rng.choice((b"(", b"[", b"-", b"not ")) * rng.choice((10, 300, 100_000))
-    content = content + nested if rng.random() < 0.1 else damaged(rng, content)
-    (scratch / f"std_folds.{suffix}").write_bytes(content)
-    found = cmu._read_folds(scratch / f"std_folds.{suffix}", scratch)
+    how = rng.random()
+    content = content + nested if how < 0.1 else damaged(rng, content) if how < 0.8 else content
+    path = scratch / f"std_folds.{suffix}"
+    path.write_bytes(content)
+    found = cmu._read_folds(path)
     expect(not (scratch / "ran").exists(), "the file was run")
     kinds = all(isinstance(k, str) and v in ("train", "valid", "test") for k, v in found.items())
     expect(kinds, f"folds {str(found)[:100]}")

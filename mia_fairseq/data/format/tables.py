@@ -240,7 +240,10 @@ def _read_index(path: Path, rows: int) -> tuple[NDArray[np.int64], np.dtype[Any]
         raise InputError(f"{path}: has not {whole} bytes, it may be truncated; make it again")
     if entries != rows:
         raise InputError(f"{path}: has {entries} entries for {rows} rows; make the data again")
-    index = MMapIndexedDataset.Index(str(path))
+    try:
+        index = MMapIndexedDataset.Index(str(path))
+    except KeyError as error:
+        raise InputError(f"{path}: holds no kind of number known; make the data again") from error
     dtype = np.dtype(index.dtype)
     if dtype.kind not in "iu":
         raise InputError(f"{path}: holds {dtype}, expected whole numbers; make the data again")

@@ -141,6 +141,10 @@ BROKEN = {
     "no tokens": (lambda p: (p / "train.text.bin").unlink(), "train.text.bin: is missing"),
     "truncated index": (lambda p: chop(p / "train.text.idx"), "idx: has not .* truncated"),
     "empty index": (lambda p: (p / "train.text.idx").write_bytes(b""), "is no index of fairseq"),
+    "an unknown kind of number": (
+        lambda p: edit(p / "train.text.idx", np.uint8, 17, 77),
+        "holds no kind of number known",
+    ),
     "no index": (lambda p: (p / "train.text.idx").unlink(), "train.text.idx: is missing"),
     "another split's index": (
         lambda p: (p / "train.text.idx").write_bytes((p / "valid.text.idx").read_bytes()),
