@@ -17,6 +17,7 @@ COMMANDS = (
     "preprocess.corpora.mosi_release",
     *("mia_fairseq.predict", "mia_fairseq.export", "mia_fairseq.complexity", "mia_fairseq.average"),
     *("mia_fairseq.data.verify", "mia_fairseq.experiments", "mia_fairseq.report"),
+    "mia_fairseq.serve",
 )
 LOADS_TORCH_FIRST = "mia_fairseq.report.attention_maps"
 # Each command's --help in one process; what it loads by then is told for the command.

@@ -1,0 +1,72 @@
+"""A page in the browser: a clip in, the models' answers out.
+
+    python -m mia_fairseq.serve                               # the ready models
+    python -m mia_fairseq.serve CKPT/checkpoint_best.pt       # one of your own
+
+The page is on http://127.0.0.1:7860, for this machine alone; ``--host 0.0.0.0`` opens it to the
+network, without any password. Clips are dropped or recorded, and lie in a temporary folder until
+the page is closed. Programs may ask it as well: its footer has the way.
+"""
+
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from mia_fairseq.command import command_parser
+from mia_fairseq.command import run as run_command
+from mia_fairseq.errors import InputError
+from mia_fairseq.plugin import do_without_fairseq
+from mia_fairseq.ready.catalog import default_models, ready_folder, subject, tell_terms
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Runs the command."""
+    parser = command_parser("mia_fairseq.serve", __doc__)
+    parser.add_argument(
+        *("checkpoint",), type=Path, nargs="?", help="of fairseq-train, or a folder of the export"
+    )
+    parser.add_argument(
+        *("--model",), action="append", default=[], metavar="NAME", help="a ready model"
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=7860, help="(default: %(default)s)")
+    parser.add_argument("--max-seconds", type=float, default=120.0, help="of a clip")
+    parser.add_argument("--max-megabytes", type=float, default=100.0, help="of a clip")
+    args = parser.parse_args(argv)
+    if args.checkpoint is not None and args.model:
+        raise InputError(f"{args.checkpoint} is a model, and --model names another; leave one out")
+    if not (args.max_seconds > 0 and args.max_megabytes > 0):
+        raise InputError("--max-seconds and --max-megabytes must be above 0")
+    paths = _models(args.checkpoint, args.model)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # clips go, too
+    with tempfile.TemporaryDirectory(prefix="mia_fairseq-page-") as folder:
+        os.environ["GRADIO_TEMP_DIR"] = folder
+        # Gradio is asked for before the models are read: both take seconds.
+        from mia_fairseq.serve.web_page import gradio, open_page
+
+        gradio()
+        if all(path.is_dir() for path in paths.values()):
+            do_without_fairseq()
+        from mia_fairseq.predict.several_models import load_all
+        from mia_fairseq.serve.clip_visits import ClipVisits
+
+        models = load_all(paths, {}, ())
+        visits = ClipVisits(models, Path(folder), args.max_seconds, args.max_megabytes)
+        sys.stdout.write(f"http://{args.host}:{args.port}\n")
+        sys.stdout.flush()
+        open_page(visits, args.host, args.port)
+
+
+def _models(checkpoint: Path | None, named: Sequence[str]) -> dict[str, Path]:
+    if checkpoint is not None:
+        return {"": checkpoint}
+    folders = {subject(name): ready_folder(name) for name in named or default_models()}
+    tell_terms(list(folders.values()))
+    return folders if len(folders) > 1 else {"": next(iter(folders.values()))}
+
+
+if __name__ == "__main__":
+    run_command(main)
