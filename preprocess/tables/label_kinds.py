@@ -65,7 +65,7 @@ def kind_of(
         raise InputError(
             f"{where}: {several_told(several)}"
             if several
-            else f"{where}: every label is {words[0]!r}; name two or more classes with --classes"
+            else f"{where}: every label is {(*names, *words, '')[0]!r}; name two or more classes with --classes"
         )
     logger.info("%s: labels are classes: %s", where, ", ".join(names))
     _tell_cases(words, where)

@@ -120,6 +120,14 @@ def test_bad_labels_are_left_out_by_a_flag_listed_and_counted(
         read(["9", "8"], "--leave-out-bad-labels")
 
 
+@pytest.mark.parametrize(
+    ("raw", "name"), [([], ""), (["nan", "joyous"], "joyous"), (["x", "x"], "x")]
+)
+def test_one_class_is_none(raw: list[object], name: str) -> None:
+    with pytest.raises(InputError, match=f"every label is '{name}'; name two or more classes"):
+        read(raw, "--label-kind", "classes")
+
+
 def test_further_labels_too(caplog: pytest.LogCaptureFixture) -> None:
     raw: list[dict[str, object]] = [{"a": "0", "b": "9"}, {"a": "1.0"}, {"a": "0.0", "b": "1"}]
     ids = ["x", "y", "z"]
