@@ -62,11 +62,9 @@ def kind_of(
     names = classes_of(words)
     if len(names) < 2:
         several = next((word for word in words if parts_of(word)), "")
-        raise InputError(
-            f"{where}: {several_told(several)}"
-            if several
-            else f"{where}: every label is {(*names, *words, '')[0]!r}; name two or more classes with --classes"
-        )
+        name = (*names, *words, "")[0]
+        alone = f"every label is {name!r}; name two or more classes with --classes"
+        raise InputError(f"{where}: {several_told(several) if several else alone}")
     logger.info("%s: labels are classes: %s", where, ", ".join(names))
     _tell_cases(words, where)
     return LabelSpec("classes", names=names)
