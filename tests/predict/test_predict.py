@@ -21,6 +21,7 @@ from mia_fairseq.predict.__main__ import main
 from mia_fairseq.predict.answers import Prediction, render
 from mia_fairseq.predict.clip_inputs import ClipInputs
 from mia_fairseq.predict.clips import find_clips
+from mia_fairseq.predict.contributions import add_contributions
 from mia_fairseq.predict.predictor import Predictor
 from preprocess.extractors.base import Clip, Extractor, Failure, register_extractor
 
@@ -263,3 +264,23 @@ def test_a_split_of_other_features_is_refused(checkpoint: Path, tmp_path: Path) 
     data = make_store(tmp_path / "DATA", {"text": 9, "audio": 7, "video": 5})
     with pytest.raises(InputError, match="text has dim 9"):
         main([str(checkpoint), str(data)])
+
+
+def test_contributions_are_what_leaving_out_changes(trained: Path, tmp_path: Path) -> None:
+    clip = Clip("c", tmp_path / "clip.mp4", "a b c d")
+    clip.path.write_bytes(b"1234567")
+    model = Predictor(trained)
+    (prediction,) = model.predict_clips([clip])
+    add_contributions(model, [clip], [prediction])
+    found = prediction.contributions
+    assert list(found["modalities"]) == ["text", "video"]
+    without_text = model.predict_clips([replace(clip, text="")])[0].value
+    assert found["modalities"]["text"] == pytest.approx(prediction.value - without_text, abs=1e-5)
+    shorter = model.predict_clips([replace(clip, text="a b c")])[0].value
+    assert len(found["words"]) == 4
+    for told in found["words"]:
+        assert told["change"] == pytest.approx(prediction.value - shorter, abs=1e-5)
+    failed = prediction.without_answer("nothing")
+    add_contributions(model, [clip], [failed])
+    assert failed.contributions == {}
+    assert "contributions" in prediction.to_json()

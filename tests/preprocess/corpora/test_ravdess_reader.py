@@ -55,3 +55,11 @@ def test_the_real_clips_are_those_of_their_table(shared_data: Path, tmp_path: Pa
     }
     assert len(corpus.rows) == 1440 and not corpus.faults
     assert Counter(row.group for row in corpus.rows) == {f"actor{a:02}": 60 for a in range(1, 25)}
+
+
+def test_all_clips_can_be_for_training(tmp_path: Path) -> None:
+    touch(tmp_path / "clips" / "03-01-05-02-02-01-16.wav")
+    flags = ("--out", str(tmp_path / "m.tsv"), "--partial", "--train-on-all")
+    ravdess.main([str(tmp_path / "clips"), *flags])
+    (row,) = read_manifest(tmp_path / "m.tsv").rows
+    assert (row.split, row.fold, row.group) == ("train", None, "actor16")
