@@ -11,7 +11,8 @@ from harness import touch
 
 from mia_fairseq.data.format.store import Store
 from mia_fairseq.errors import InputError
-from mia_fairseq.predict.answers import Prediction, render
+from mia_fairseq.predict.answer_files import write_answers
+from mia_fairseq.predict.answers import Prediction
 from preprocess import binarize, import_arrays, transcribe, unite, unpack_arrays
 from preprocess.corpora import folder, mosei
 from preprocess.extraction.feature_folder import array_path
@@ -209,18 +210,21 @@ def test_bad_labels_leave_the_other_rows_with_their_own_features(tmp_path: Path)
     assert rows_of(tmp_path / "N")["2"][3] == [4, 5]
 
 
-def test_predictions_as_csv_are_a_table_that_is_read_whole(tmp_path: Path) -> None:
+@pytest.mark.parametrize("suffix", [".csv", ".xlsx"])
+def test_predictions_are_a_table_that_is_read_whole(tmp_path: Path, suffix: str) -> None:
     answers = [
         Prediction(name, -0.5, text=text, missing={"audio": 'none; "quiet", they say'})
         for name, text in zip(IDS, TEXTS, strict=True)
     ]
     answers[3] = answers[3].without_answer("nothing")
-    content = render(answers, "csv")
-    table = read_table(
-        touch(tmp_path / "answers.csv", content + "\n"), ("id", "prediction", "text")
-    )
-    assert [row.cells["id"] for row in table.rows] == IDS
-    assert [row.cells["text"] for row in table.rows] == TEXTS
-    assert [row.cells["prediction"] for row in table.rows] == ["-0.500"] * 3 + [""] + ["-0.500"] * 6
-    plain = list(csv.reader(io.StringIO(content, newline="")))
-    assert plain[4][0] == "'=x"
+    path = tmp_path / f"answers{suffix}"
+    write_answers(path, answers)
+    rows = [row.cells for row in read_table(path, ("id", "text", "status")).rows]
+    assert [row["id"] for row in rows] == IDS
+    assert [row["text"] for row in rows] == TEXTS
+    assert [row["status"] for row in rows] == ["partial"] * 3 + ["failed"] + ["partial"] * 6
+    values = [list(row.values())[list(row).index("prediction")] for row in rows]
+    assert [value and float(value) for value in values] == [-0.5] * 3 + [""] + [-0.5] * 6
+    if suffix == ".csv":
+        plain = list(csv.reader(io.StringIO(path.read_text("utf-8-sig"), newline="")))
+        assert [row[0] for row in plain[4:7]] == ["'=x", "'-y", "'@z"]
