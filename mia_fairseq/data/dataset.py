@@ -14,6 +14,7 @@ from mia_fairseq.data.format.kinds import KINDS
 from mia_fairseq.data.format.labels import LabelSpec
 from mia_fairseq.data.format.modality_spec import ModalitySpec
 from mia_fairseq.data.format.store import Split
+from mia_fairseq.data.padded_size import without_waste
 from mia_fairseq.errors import InputError
 from mia_fairseq.fairseq_bases import FairseqDataset
 
@@ -123,6 +124,11 @@ class AffectDataset(FairseqDataset):
     def size(self, index: int) -> int:
         """The longest modality of one row, in items; at least 1."""
         return int(self.num_tokens_vec(np.array([index]))[0])
+
+    def batch_by_size(self, *args: Any, **kwargs: Any) -> list[NDArray[np.int64]]:
+        """As fairseq's; batches that would be mostly padding, and large, are divided."""
+        batches = super().batch_by_size(*args, **kwargs)
+        return without_waste(batches, self.split) if self.split.features else list(batches)
 
     def ordered_indices(self) -> NDArray[np.int64]:
         # fairseq seeds NumPy with (seed + epoch) around this call.
