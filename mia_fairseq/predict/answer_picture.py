@@ -27,9 +27,7 @@ def draw(path: Path, answers: Sequence[ClipAnswer]) -> Path | None:
     models = list(answers[0].by_model) if answers else []
     panels = {name: [answer.by_model[name] for answer in answers] for name in models}
     panels = {
-        n: by_model
-        for n, by_model in panels.items()
-        if any(one.value is not None for one in by_model)
+        name: found for name, found in panels.items() if any(one.value is not None for one in found)
     }
     if not panels:
         return None
@@ -40,17 +38,18 @@ def draw(path: Path, answers: Sequence[ClipAnswer]) -> Path | None:
     width = float(np.clip(2 + 0.3 * len(answers), 6, 24))
     figure = Figure(figsize=(width, 2.8 * len(panels) + 0.8), layout="constrained")
     FigureCanvasAgg(figure)
-    for axes, (name, by_model) in zip(
-        np.atleast_1d(figure.subplots(len(panels), 1)), panels.items(), strict=True
-    ):
-        left, widths = _places(answers, over_time=over_time)
+    left, widths = _places(answers, over_time=over_time)
+    rows = np.atleast_1d(figure.subplots(len(panels), 1, sharex=True))
+    for axes, (name, by_model) in zip(rows, panels.items(), strict=True):
         _panel(axes, by_model, left, widths)
         axes.set_title(name or "prediction", loc="left", fontsize=10)
-        axes.set_xlabel("seconds" if over_time else "")
-        if not over_time:
-            shown = len(answers) <= NAMED
-            names = [Path(answer.id).name for answer in answers]
-            axes.set_xticks(left if shown else [], names if shown else [], rotation=60, ha="right")
+    if over_time:
+        rows[-1].set_xlabel("seconds")
+    elif len(answers) <= NAMED:
+        names = [Path(answer.id).name for answer in answers]
+        rows[-1].set_xticks(left, names, rotation=60, ha="right")
+    else:
+        rows[-1].set_xlabel("clip, in the table's order from 0")
     with atomic_path(path) as partial:
         figure.savefig(partial, format="png", dpi=120)
     return path

@@ -78,6 +78,10 @@ def test_windows_are_the_stretches_between_pauses(
     ]
 
 
+def test_nobody_speaking_is_no_stretch() -> None:
+    assert windows.speech_stretches(np.zeros(32_000, np.float32)) == []
+
+
 def several() -> list[ClipAnswers]:
     """Two clips through two models; of the second nothing could be made."""
     shares = {"joy": 0.75, "anger": 0.25}
