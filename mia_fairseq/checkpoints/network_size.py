@@ -1,7 +1,7 @@
-"""Networks built from a file's description: every fault is told of the file, and none is larger
-than the weights in it.
+"""Networks built from a file's description, none larger than the weights in it.
 
-Otherwise a changed number in the description, such as a width, would ask for all memory there is.
+Every fault names the file. Otherwise a changed number in the description, such as a width, would
+ask for all memory there is.
 """
 
 import contextlib

@@ -1,6 +1,7 @@
-"""Clips that are read as dialogues: those of a group that a table names, in the order of their
-positions, or those of a folder, in the order of the numbers in their names.
+"""Clips that are read as dialogues.
 
+They are those of a group that a table names, in the order of their positions, or those of a folder,
+in the order of the numbers in their names.
 Nobody says who speaks in a clip, so names and roles are left out.
 """
 

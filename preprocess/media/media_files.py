@@ -25,8 +25,10 @@ MEDIA_SUFFIXES = (*VIDEO_SUFFIXES, *AUDIO_SUFFIXES)
 
 
 def visible(folder: Path, *patterns: str) -> list[Path]:
-    """What lies below a folder by any of the patterns of `Path.glob`, sorted within each; nothing
-    that begins with a dot, nor what lies in a folder that does."""
+    """What lies below a folder by any of the patterns of `Path.glob`, sorted within each.
+
+    Nothing that begins with a dot is in it, nor what lies in a folder that does.
+    """
     return [
         path
         for pattern in patterns
