@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from mia_fairseq.errors import InputError
+from mia_fairseq.pretrained.fairseq_checkpoints import old_objects_allowed
 from mia_fairseq.pretrained.model_store import fetch_url
 
 URL = "https://www.robots.ox.ac.uk/~vgg/research/unsup_learn_watch_faces/release_bmvc_fabnet.zip"
@@ -70,7 +71,8 @@ def _read(path: Path) -> object:
             with zipfile.ZipFile(path) as archive:
                 if MEMBER in archive.namelist():
                     content = io.BytesIO(archive.read(MEMBER))
-        return torch.load(content, map_location="cpu", weights_only=True)
+        with old_objects_allowed():  # NumPy's numbers, such as the epoch's loss
+            return torch.load(content, map_location="cpu", weights_only=True)
     except (
         pickle.UnpicklingError,
         zipfile.BadZipFile,

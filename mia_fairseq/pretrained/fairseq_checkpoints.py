@@ -49,9 +49,8 @@ _MOVED = [
 ]
 
 
-@contextlib.contextmanager
-def old_checkpoints_allowed(path: Path) -> Iterator[None]:
-    """Let torch read what fairseq's releases hold; anything else ends in one sentence."""
+def old_objects_allowed() -> contextlib.AbstractContextManager[None]:
+    """Let torch read, besides tensors, the few harmless objects that releases hold."""
     from torch.serialization import safe_globals
 
     scalar = type(np.float64(0).dtype)
@@ -59,8 +58,15 @@ def old_checkpoints_allowed(path: Path) -> Iterator[None]:
     number = np.float64(0).__reduce__()[0]  # numpy's maker of scalars, which has moved too
     known += [(number, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")]
     known += [(_Inert, name) for name in _MOVED]
+    allowed: contextlib.AbstractContextManager[None] = safe_globals(known)
+    return allowed
+
+
+@contextlib.contextmanager
+def old_checkpoints_allowed(path: Path) -> Iterator[None]:
+    """Let torch read what fairseq's releases hold; anything else ends in one sentence."""
     token = reading_release.set(True)
-    with safe_globals(known):
+    with old_objects_allowed():
         try:
             yield
         except _UNREADABLE as error:
@@ -140,17 +146,21 @@ def load_dictionary(path: Path) -> Any:
 def load_roberta(folder: Path, checkpoint: str, **overrides: object) -> Any:
     """fairseq's RobertaHubInterface over a checkpoint, in evaluation mode.
 
-    ``overrides`` go to ``RobertaModel.from_pretrained``. It gets no byte pairs of its own, since
-    words come to it as ids (`preprocess.networks.text_tokenizer`).
+    ``overrides`` take the place of its settings. It gets no byte pairs of its own, since words come
+    to it as ids (`preprocess.networks.text_tokenizer`).
     """
-    from fairseq.models.roberta import RobertaModel
+    from fairseq.checkpoint_utils import load_model_ensemble_and_task
+    from fairseq.models.roberta import RobertaHubInterface
 
     path = folder / checkpoint
     with old_checkpoints_allowed(path):
-        _check_architecture(_read_release(path), "roberta", path)
-        roberta = RobertaModel.from_pretrained(
-            str(folder), checkpoint_file=checkpoint, data_name_or_path=".", bpe=None, **overrides
+        state = _read_release(path)
+        _check_architecture(state, "roberta", path)
+        settings = {"data": str(folder), "bpe": None, **overrides}
+        models, cfg, task = load_model_ensemble_and_task(
+            [str(path)], settings, state=_with_all_parts(state, settings)
         )
+        roberta = RobertaHubInterface(cfg, task, models[0])
     return roberta.eval()
 
 
@@ -173,8 +183,10 @@ def load_wav2vec(path: Path) -> Any:
             except (ValueError, SyntaxError, TypeError) as error:
                 raise InputError(f"{path}: its {name} is no plain list; not loaded") from error
         _check_architecture(state, "wav2vec.wav2vec", path)
-        del state
-        models, _, _ = load_model_ensemble_and_task([str(path)], {"data": str(path.parent)})
+        own = {"data": str(path.parent)}
+        models, _, _ = load_model_ensemble_and_task(
+            [str(path)], own, state=_with_all_parts(state, own)
+        )
     return models[0].eval()
 
 
@@ -186,6 +198,32 @@ def _read_release(path: Path) -> Mapping[str, Any]:
     if not isinstance(state, Mapping):
         raise InputError(f"{path} holds no model; give a checkpoint of fairseq's")
     return state
+
+
+def _with_all_parts(state: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """A release as fairseq of today has it, though it lacks what only its training needed.
+
+    Releases have been stripped of the optimizer's history and of what stood beside the weights,
+    and some settings are None where today's fairseq wants a value: its own default holds there.
+
+    Args:
+        state: as read.
+        settings: of ours, in the place of the release's.
+    """
+    from fairseq.checkpoint_utils import _upgrade_state_dict
+    from fairseq.dataclass.utils import overwrite_args_by_name
+    from omegaconf import OmegaConf
+
+    whole: dict[str, Any] = {"extra_state": {}, "last_optimizer_state": None, **state}
+    whole["optimizer_history"] = state.get("optimizer_history") or [{"best_loss": None}]
+    if isinstance(whole.get("args"), argparse.Namespace):
+        given = {name: value for name, value in vars(whole["args"]).items() if value is not None}
+        whole["args"] = argparse.Namespace(**{**given, **settings})
+    elif whole.get("cfg") is not None:
+        whole["cfg"] = OmegaConf.create(whole["cfg"], flags={"allow_objects": True})
+        overwrite_args_by_name(whole["cfg"], dict(settings))
+    upgraded: dict[str, Any] = _upgrade_state_dict(whole)
+    return upgraded
 
 
 def _check_architecture(state: Mapping[str, Any], folder: str, path: Path) -> None:

@@ -14,8 +14,7 @@ complex vector |x⟩ of amplitudes and phases, in p dimensions:
 No tensor of pⁿ entries is written out: with inner products of the terms, ρ_m and both kinds of
 probability cost terms² · p (see `density_matrix`). Different here: a sum of few product states
 stands for their entangled one; x_0 is one of the c adapted rows and w its attention over the
-sequence. A missing modality is no factor of |ψ⟩. The equations are from memory and the paper's
-abstract; nobody has checked them against its full text.
+sequence. A missing modality is no factor of |ψ⟩.
 
 The equations are from memory and the paper's abstract; nobody has checked them against its full
 text.

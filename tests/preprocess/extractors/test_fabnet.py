@@ -21,6 +21,7 @@ def checkpoint(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("fabnet") / "release" / "affectnet_4views.pth"
     path.parent.mkdir()
     content = {"state_dict_model": fabnet_state(), "state_dict": {}, "epoch": 3}
+    content["best"] = np.float64(0.25)  # a NumPy number, as training scripts leave them
     torch.save(content, path, _use_new_zipfile_serialization=False)  # as old PyTorch wrote it
     return path
 

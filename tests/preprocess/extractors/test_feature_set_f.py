@@ -5,6 +5,7 @@ tests/released.py makes the checkpoints, conftest.py the folders.
 
 import argparse
 import json
+import shutil
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -86,6 +87,39 @@ def test_the_release_is_fetched_unpacked_and_kept(
         assert build_extractor("roberta_large").dim == 32
     assert urls == ["https://dl.fbaipublicfiles.com/fairseq/models/roberta.large.tar.gz"]
     assert [path.name for path in (cache / "releases").iterdir()] == ["roberta.large"]
+
+
+@pytest.mark.parametrize("lacking", ["settings", "history", "all but the weights"])
+def test_stripped_releases_give_the_same(
+    release: tuple[Path, RobertaModel],
+    speech_release: tuple[Path, Wav2VecModel, RobertaModel],
+    tmp_path: Path,
+    lacking: str,
+) -> None:
+    def strip(path: Path) -> None:
+        with fairseq_models.old_checkpoints_allowed(path):
+            state = torch.load(path, weights_only=True)
+        del state["extra_state"]["train_meters"]  # stand-ins, which cannot be saved
+        if lacking == "settings":
+            state["args"].mask_whole_words = None
+        kept = {"history": {*state} - {"optimizer_history"}, "settings": {*state}}
+        torch.save({name: state[name] for name in kept.get(lacking, {"args", "model"})}, path)
+
+    text = shutil.copytree(release[0], tmp_path / "text")
+    sound = shutil.copytree(speech_release[0], tmp_path / "sound")
+    for path in (text / "model.pt", sound / "bert_kmeans.pt", sound / "vq-wav2vec_kmeans.pt"):
+        strip(path)
+    whole, stripped = (
+        build_extractor("roberta_large", {"folder": str(folder)}).extract([Clip("a", text=WORDS)])
+        for folder in (release[0], text)
+    )
+    np.testing.assert_array_equal(whole[0], stripped[0])
+    noise = np.random.default_rng(0).normal(size=16_000).astype(np.float32)
+    codes = [
+        build_extractor("vqwav2vec", {"folder": str(folder)}).codes(noise)  # type: ignore[attr-defined]
+        for folder in (speech_release[0], sound)
+    ]
+    np.testing.assert_array_equal(*codes)
 
 
 def test_a_missing_file_is_named_with_its_place(tmp_path: Path) -> None:
