@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Optional, TypeVar
 
+from mia_fairseq.plugin import import_fairseq
+
 Model = TypeVar("Model", bound=type)
 
 if TYPE_CHECKING:
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
         register_model,
     )
 else:
-    try:
+    if import_fairseq():
         from fairseq.data import FairseqDataset
         from fairseq.dataclass import ChoiceEnum, FairseqDataclass
         from fairseq.models import (
@@ -32,7 +34,7 @@ else:
             BaseFairseqModel,
             register_model,
         )
-    except ImportError:
+    else:
         from torch.nn import Module as BaseFairseqModel
         from torch.utils.data import Dataset as FairseqDataset
 

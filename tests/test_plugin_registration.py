@@ -61,3 +61,11 @@ def test_load_model_comes_when_it_is_asked_for() -> None:
     )
     with pytest.raises(AttributeError, match="no attribute 'load_modle'"):
         __import__("mia_fairseq").load_modle  # noqa: B018
+
+
+@pytest.mark.parametrize("module", ["models", "fairseq_bases", "data.dataset", "predict.predictor"])
+def test_logging_is_left_as_it_was(module: str) -> None:
+    run(
+        f"import logging, sys; import mia_fairseq.{module}; assert 'fairseq' in sys.modules;"
+        "root = logging.getLogger(); assert root.level == logging.WARNING and not root.handlers"
+    )
