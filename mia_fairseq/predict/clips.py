@@ -26,7 +26,7 @@ def find_clips(paths: Sequence[Path], text: str | None) -> list[Clip]:
         if path.is_dir():
             inside = find_media(path)
             for file, reason in inside.left_out:
-                logger.warning("left out: %s: %s", file, reason)
+                logger.warning("left out: %s: %s", _name(file), reason)
             if not inside.clips:
                 raise InputError(
                     f"{path}: holds no media file ({', '.join(sorted(MEDIA_SUFFIXES))}) and is no "
@@ -37,7 +37,9 @@ def find_clips(paths: Sequence[Path], text: str | None) -> list[Clip]:
                 if earlier is file:
                     files.append(file)
                 else:
-                    logger.warning("left out: %s: it is taken already, as %s", file, earlier)
+                    logger.warning(
+                        "left out: %s: it is taken already, as %s", _name(file), _name(earlier)
+                    )
         elif path.is_file():
             files.append(path)
             known.setdefault(path.resolve(), path)

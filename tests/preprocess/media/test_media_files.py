@@ -102,7 +102,9 @@ def test_corpora_and_prediction_take_the_same_files(
     assert f"left out: {clips / 'sub/b.wav'}: it is taken already, as {clips}" in caplog.text
 
 
-def test_a_name_that_is_no_utf8_is_told_and_stops_nothing(tmp_path: Path) -> None:
+def test_a_name_that_is_no_utf8_is_told_and_stops_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     clips = tmp_path / "clips"
     touch(clips / "a.mp4")
     odd = clips / os.fsdecode(b"caf\xe9.mp4")
@@ -111,6 +113,7 @@ def test_a_name_that_is_no_utf8_is_told_and_stops_nothing(tmp_path: Path) -> Non
     assert [clip.id for clip in find_clips([clips], None)] == [
         *(str(clips / "a.mp4"), f"{clips}/caf\\udce9.mp4"),
     ]
+    assert "not\\udce9.txt" in caplog.text and caplog.text.encode()
     table = touch(tmp_path / "t.csv", "id,label\na,joy\n")
     folder.main([str(clips), "--table", str(table), "--out", str(tmp_path / "m.tsv")])
     assert [row.id for row in read_manifest(tmp_path / "m.tsv").rows] == ["a"]
