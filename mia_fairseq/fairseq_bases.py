@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Optional, TypeVar
 
-from mia_fairseq.plugin import import_fairseq
+from mia_fairseq.fairseq_import import import_fairseq
 
 Model = TypeVar("Model", bound=type)
 

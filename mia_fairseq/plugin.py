@@ -5,7 +5,6 @@ fairseq imports a folder given as ``--user-dir`` and the modules in its ``tasks/
 `register` when it is imported, so whichever comes first brings all the others.
 """
 
-import logging
 import sys
 from argparse import ArgumentParser
 from importlib import import_module
@@ -13,6 +12,8 @@ from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pkgutil import iter_modules
 from typing import Any
+
+from mia_fairseq.fairseq_import import import_fairseq
 
 PLUGIN_GROUP = "mia_fairseq.plugins"
 
@@ -33,23 +34,6 @@ def do_without_fairseq() -> None:
     Python's own mark for a module that cannot be imported.
     """
     sys.modules.setdefault("fairseq", None)  # type: ignore[arg-type]
-
-
-def import_fairseq() -> bool:
-    """Imports fairseq, and leaves logging as it was; whether fairseq is here.
-
-    ``models/wav2vec/wav2vec2_classification.py`` of fairseq 0.12.3 sets the root logger to DEBUG in
-    a program that has not set up logging, and h5py and others then log each step.
-    """
-    root = logging.getLogger()
-    level, handlers = root.level, list(root.handlers)
-    try:
-        import_module("fairseq")
-    except ImportError:  # for a model that was exported: see mia_fairseq.fairseq_bases
-        return False
-    root.setLevel(level)
-    root.handlers[:] = handlers
-    return True
 
 
 def register() -> None:
