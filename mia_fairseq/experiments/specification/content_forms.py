@@ -45,6 +45,7 @@ def _is_number(value: Any) -> bool:
 
 
 TEXT = Plain("text", lambda value: isinstance(value, str))
+TEXT_OR_NONE = Plain("text or null", lambda value: value is None or isinstance(value, str))
 SCALAR = Plain("a text, a number, true, false or null", lambda v: not isinstance(v, dict | list))
 SWITCH = Plain("true or false", lambda value: isinstance(value, bool))
 NUMBER = Plain("a number", _is_number)
@@ -62,7 +63,7 @@ PUBLISHED = {"metric": TEXT, "columns": Listed(TEXT), "rows": Each(Listed(CELL))
 RANGE = {"choices": Listed(SCALAR), "low": NUMBER, "high": NUMBER, "log": SWITCH}
 FORMS: dict[str, Any] = {
     **dict.fromkeys(("claim", "needs", "status", "note", "split", "gives", "beside", "time"), TEXT),
-    **dict.fromkeys(("reference", "plot", "metric"), TEXT),
+    **dict.fromkeys(("reference", "plot", "metric"), TEXT_OR_NONE),  # null: not the inherited one
     **dict.fromkeys(("folds", "constant", "only_validation"), SWITCH),
     **dict.fromkeys(("flags", "transfer"), FLAGS),
     **dict.fromkeys(("by_label", "groups", "evaluations"), Each(FLAGS, empty=True)),
