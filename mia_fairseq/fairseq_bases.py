@@ -5,11 +5,12 @@ A model that was trained here is run by fairseq's commands, or by code that has 
 classes of models are registered by `register_model` from here: with fairseq it is fairseq's own.
 """
 
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Optional, TypeVar
+
+from torch.nn import Module
 
 from mia_fairseq.fairseq_import import import_fairseq
 
@@ -35,7 +36,7 @@ else:
             register_model,
         )
     else:
-        from torch.nn import Module as BaseFairseqModel
+        BaseFairseqModel = Module
         from torch.utils.data import Dataset as FairseqDataset
 
         ARCH_MODEL_REGISTRY: dict[str, type] = {}
@@ -90,4 +91,4 @@ def settings_class(name: str) -> Any:
 
 def has_fairseq() -> bool:
     """Whether fairseq's own bases are in use."""
-    return sys.modules.get("fairseq") is not None
+    return BaseFairseqModel is not Module

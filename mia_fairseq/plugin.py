@@ -27,13 +27,9 @@ def in_fairseq_command() -> bool:
     return "fairseq_cli" in sys.modules
 
 
-def do_without_fairseq() -> None:
-    """Spares a command that runs an exported model the seconds that importing fairseq takes.
-
-    To be called before anything of `mia_fairseq` that needs torch is imported. ``None`` is
-    Python's own mark for a module that cannot be imported.
-    """
-    sys.modules.setdefault("fairseq", None)  # type: ignore[arg-type]
+def has_plugins() -> bool:
+    """Whether other installed packages offer fusions or the like, which register with fairseq."""
+    return bool(entry_points(group=PLUGIN_GROUP))
 
 
 def register() -> None:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from mia_fairseq.encoders.encoder import Encoder, inside
 from mia_fairseq.encoders.registry import register_encoder
 from mia_fairseq.errors import InputError
+from mia_fairseq.fairseq_import import load_fairseq
 from mia_fairseq.files import sha256_of
 
 if TYPE_CHECKING:
@@ -127,6 +128,7 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 def settings_of(given: Mapping[str, Any], vocabulary: int) -> dict[str, Any]:
     """All settings that decide an architecture: those given, RoBERTa-base's for the rest."""
+    load_fairseq()
     from fairseq.models.roberta.model import base_architecture
 
     known = argparse.Namespace()
@@ -150,6 +152,7 @@ class _Dictionary(SimpleNamespace):
 
 def _build(settings: Mapping[str, Any]) -> Any:
     """fairseq's RobertaModel of some settings."""
+    load_fairseq()
     from fairseq.models.roberta import RobertaModel
 
     dictionary = _Dictionary(size=settings["vocabulary"])

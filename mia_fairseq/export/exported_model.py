@@ -9,21 +9,18 @@ safetensors, not fairseq.
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from mia_fairseq.blueprint import Blueprint
 from mia_fairseq.checkpoints.checkpoint_file import check_plain, check_weights
-from mia_fairseq.checkpoints.network_size import building, no_larger_than
-from mia_fairseq.checkpoints.settings_check import check_settings
 from mia_fairseq.encoders.feature_encoder import FeatureEncoder
 from mia_fairseq.errors import InputError, quoted
 from mia_fairseq.export.folder_names import CONFIG, WEIGHTS
+from mia_fairseq.export.trained_model import TrainedModel, build_trained
 from mia_fairseq.files import atomic_path, sha256_of, write_whole
 from mia_fairseq.modules.row_memory import memories
 
@@ -32,14 +29,6 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 PRECISIONS = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
-
-
-class TrainedModel(NamedTuple):
-    """A model and what is to be known of it."""
-
-    model: "AffectModel"
-    blueprint: Blueprint
-    thresholds: dict[str, float]  # from which probability on each of several labels is predicted
 
 
 def write_exported(
@@ -125,38 +114,7 @@ def read_exported(folder: Path) -> TrainedModel:
     config = read_config(folder)
     weights = _read_weights(folder, config)
     check_weights(weights, folder / WEIGHTS)
-    numbers, where = sum(weight.numel() for weight in weights.values()), str(folder)
-    with building(where), no_larger_than(numbers, where):
-        settings = complete_settings(config["settings"], folder)
-        blueprint = Blueprint.from_state(config).with_encoders(settings)
-        kind = _architecture(settings._name, folder)
-        model: AffectModel = kind.from_blueprint(settings, blueprint)
-        model.load_state_dict(weights, strict=True)
-    return TrainedModel(model.eval(), blueprint, dict(config.get("thresholds", {})))
-
-
-def complete_settings(given: Mapping[str, Any], folder: Path) -> Any:
-    """A model's settings; those that a folder of before does not have get their defaults."""
-    from mia_fairseq.fairseq_bases import settings_class
-
-    _architecture(given["_name"], folder)
-    kind = settings_class(given["_name"])
-    check_settings(given, kind, f"{folder / CONFIG}")
-    defaults = vars(kind())
-    return SimpleNamespace(**{**defaults, **given})
-
-
-def _architecture(name: object, folder: Path) -> Any:
-    import mia_fairseq.models  # noqa: F401
-    from mia_fairseq.fairseq_bases import architectures
-
-    known = architectures().get(name) if isinstance(name, str) else None
-    if not hasattr(known, "from_blueprint"):
-        raise InputError(
-            f"{folder}: its model is a {quoted(name)}, which nothing here registers; give the "
-            "folder that does as --user-dir, or import it"
-        )
-    return known
+    return build_trained(config["settings"], config, weights, folder)
 
 
 def _read_weights(folder: Path, config: Mapping[str, Any]) -> dict[str, Tensor]:

@@ -8,6 +8,8 @@ Delete it when: fairseq lets a plugin replace a model, or our fusion has another
 Fails without it: ``tests/fairseq_patches/test_model_names.py``.
 """
 
+from mia_fairseq.fairseq_import import import_fairseq
+
 
 def free_name(name: str) -> None:
     """Moves fairseq's own model from `name` to ``fairseq_{name}``, so that ours can have it.
@@ -16,16 +18,16 @@ def free_name(name: str) -> None:
     Of the model itself only checkpoints trained under the bare `name` are no longer found by it.
     A name that is free, or taken by another plugin, is left as it is; all are free without fairseq.
     """
-    try:
-        from fairseq.models import (
-            ARCH_CONFIG_REGISTRY,
-            ARCH_MODEL_INV_REGISTRY,
-            ARCH_MODEL_NAME_REGISTRY,
-            ARCH_MODEL_REGISTRY,
-            MODEL_REGISTRY,
-        )
-    except ImportError:
+    if not import_fairseq():
         return
+    from fairseq.models import (
+        ARCH_CONFIG_REGISTRY,
+        ARCH_MODEL_INV_REGISTRY,
+        ARCH_MODEL_NAME_REGISTRY,
+        ARCH_MODEL_REGISTRY,
+        MODEL_REGISTRY,
+    )
+
     model = MODEL_REGISTRY.get(name)
     if model is None or not model.__module__.startswith("fairseq."):
         return

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from mia_fairseq.data.schema import Schema
 from mia_fairseq.errors import InputError
 from mia_fairseq.fairseq_bases import BaseFairseqModel
 from mia_fairseq.models.affect_model import AffectOutput
@@ -55,24 +56,39 @@ def mean_answer(outputs: Tensor, kind: str) -> Tensor:
     return outputs.mean(dim=0)
 
 
+def paths_of(named: str) -> list[str]:
+    """The files of ``a.pt:b.pt``; a file whose own name has a colon is one."""
+    return [named] if Path(named).is_file() else named.split(SEPARATOR)
+
+
+def ensemble_of(
+    models: Sequence[nn.Module], schemas: Sequence[Schema], paths: Sequence[str]
+) -> Ensemble:
+    """The models of some files as one.
+
+    Raises:
+        InputError: they read other modalities or tell other labels.
+    """
+    for path, schema in zip(paths, schemas, strict=True):
+        if schema != schemas[0]:
+            raise InputError(
+                f"{path} was trained on other modalities, labels or readings than {paths[0]}; "
+                "an ensemble is of models that differ in their seeds or settings only"
+            )
+    return Ensemble(models, schemas[0].label.kind)
+
+
 def of_several(load: Loader) -> Loader:
     """fairseq's ``load_model_ensemble_and_task``, which makes one model of ``a.pt:b.pt``."""
 
     def loaded(filenames: Sequence[str], *args: Any, **kwargs: Any) -> tuple[list[Any], Any, Any]:
-        named = str(filenames[0]) if len(filenames) == 1 else ""
-        paths = named.split(SEPARATOR)
-        if len(paths) < 2 or Path(named).is_file():
+        paths = paths_of(str(filenames[0])) if len(filenames) == 1 else []
+        if len(paths) < 2:
             return load(filenames, *args, **kwargs)
         found = [load([path], *args, **kwargs) for path in paths]
         _, cfg, task = found[0]
-        for path, (_, _, other) in zip(paths[1:], found[1:], strict=True):
-            if other.schema != task.schema:
-                raise InputError(
-                    f"{path} was trained on other modalities, labels or readings than {paths[0]}; "
-                    "an ensemble is of models that differ in their seeds or settings only"
-                )
         models = [model for several, _, _ in found for model in several]
-        return [Ensemble(models, task.schema.label.kind)], cfg, task
+        return [ensemble_of(models, [each.schema for _, _, each in found], paths)], cfg, task
 
     return loaded
 

@@ -18,7 +18,8 @@ from collections.abc import Sequence
 
 from mia_fairseq.command import run as run_command
 from mia_fairseq.errors import InputError
-from mia_fairseq.plugin import do_without_fairseq
+from mia_fairseq.fairseq_import import do_without_fairseq
+from mia_fairseq.plugin import has_plugins
 from mia_fairseq.predict.answer_files import check_name, write_answers
 from mia_fairseq.predict.answers import FAILED, ClipAnswer, render
 from mia_fairseq.predict.predict_options import (
@@ -62,7 +63,7 @@ def _answers(args: argparse.Namespace, asked: Asked) -> Sequence[ClipAnswer]:
         from fairseq.utils import import_user_module
 
         import_user_module(args)
-    elif all(path.is_dir() for path in asked.models.values()) and not stored:
+    elif not stored and not has_plugins():
         do_without_fairseq()
     # What takes seconds to import comes after --help and a wrong flag have been answered.
     from mia_fairseq.predict.asked_clips import clips_of

@@ -16,9 +16,9 @@ from mia_fairseq.data.format.store import Store
 from mia_fairseq.data.opened_split import open_split
 from mia_fairseq.data.schema import Schema
 from mia_fairseq.encoders.encoder import Encoder
-from mia_fairseq.export.exported_model import TrainedModel, read_exported
+from mia_fairseq.export.exported_model import read_exported
 from mia_fairseq.export.folder_names import is_exported
-from mia_fairseq.plugin import register
+from mia_fairseq.export.trained_model import read_checkpoint
 from mia_fairseq.predict.answers import Prediction
 from mia_fairseq.predict.clip_inputs import ClipInputs, Options
 from mia_fairseq.predict.clips import find_clips, listen
@@ -55,7 +55,7 @@ class Predictor:
         if is_exported(self.checkpoint):
             self.model, blueprint, self.thresholds = read_exported(self.checkpoint)
         else:
-            self.model, blueprint, self.thresholds = _read_checkpoint(self.checkpoint)
+            self.model, blueprint, self.thresholds = read_checkpoint(self.checkpoint)
         for encoder in self.model.encoders.values():
             if isinstance(encoder, Encoder):
                 encoder.merge_lora()
@@ -196,17 +196,6 @@ class Predictor:
             batch.append(part)
         if batch:
             yield batch
-
-
-def _read_checkpoint(path: Path) -> TrainedModel:
-    """The model of a file of fairseq-train."""
-    from fairseq import checkpoint_utils
-
-    register()
-    models, _, task = checkpoint_utils.load_model_ensemble_and_task(
-        [str(path)], arg_overrides={"data": ""}
-    )
-    return TrainedModel(models[0].eval(), task.blueprint, task.thresholds)
 
 
 def load_model(model: Path | str, **settings: Any) -> Predictor:

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from mia_fairseq.errors import InputError, quoted, refused_pickle
+from mia_fairseq.fairseq_import import load_fairseq
 from mia_fairseq.pretrained.model_store import cache_folder, fetch_url
 
 logger = logging.getLogger(__name__)
@@ -130,6 +131,7 @@ def load_dictionary(path: Path) -> Any:
     Raises:
         InputError: there is none, or it has not the format.
     """
+    load_fairseq()
     from fairseq.data import Dictionary
 
     if not path.is_file():
@@ -149,6 +151,7 @@ def load_roberta(folder: Path, checkpoint: str, **overrides: object) -> Any:
     ``overrides`` take the place of its settings. It gets no byte pairs of its own, since words come
     to it as ids (`preprocess.networks.text_tokenizer`).
     """
+    load_fairseq()
     from fairseq.checkpoint_utils import load_model_ensemble_and_task
     from fairseq.models.roberta import RobertaHubInterface
 
@@ -170,6 +173,7 @@ def load_wav2vec(path: Path) -> Any:
     fairseq evaluates the layers' description, a string in the checkpoint, as Python; so only a
     plain list of numbers is let through.
     """
+    load_fairseq()
     from fairseq.checkpoint_utils import load_model_ensemble_and_task
 
     with old_checkpoints_allowed(path):

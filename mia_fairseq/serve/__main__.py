@@ -18,7 +18,8 @@ from pathlib import Path
 from mia_fairseq.command import command_parser
 from mia_fairseq.command import run as run_command
 from mia_fairseq.errors import InputError
-from mia_fairseq.plugin import do_without_fairseq
+from mia_fairseq.fairseq_import import do_without_fairseq
+from mia_fairseq.plugin import has_plugins
 from mia_fairseq.ready.catalog import default_models, ready_folder, subject, tell_terms
 
 
@@ -48,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         from mia_fairseq.serve.web_page import gradio, open_page
 
         gradio()
-        if all(path.is_dir() for path in paths.values()):
+        if not has_plugins():
             do_without_fairseq()
         from mia_fairseq.predict.several_models import load_all
         from mia_fairseq.serve.clip_visits import ClipVisits

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from mia_fairseq.data.format.dictionary import format_dictionary
 from mia_fairseq.errors import InputError
+from mia_fairseq.fairseq_import import load_fairseq
 from mia_fairseq.files import sha256_of_all
 from mia_fairseq.pretrained.fairseq_checkpoints import load_dictionary
 from mia_fairseq.pretrained.libraries import require_transformers
@@ -94,6 +95,7 @@ class RobertaTokenizer:
         Raises:
             InputError: they cannot be read.
         """
+        load_fairseq()
         from fairseq.data.encoders.gpt2_bpe import GPT2BPE, GPT2BPEConfig
 
         own = (folder / "encoder.json").is_file()

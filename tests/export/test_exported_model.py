@@ -154,7 +154,7 @@ def test_a_folder_that_is_not_whole_is_told(lora: tuple[Path, Path], tmp_path: P
     later = told("later", lambda _, config: config.update(format=9))
     assert "has format 9, expected 1; update mia_fairseq" in later
     other = told("other", lambda _, config: config["settings"].update(_name="nobody"))
-    assert "its model is a 'nobody', which nothing here registers" in other
+    assert "its model is 'nobody', which nothing here registers" in other
     wider = told("wider", lambda _, config: config["settings"].update(channels=3))
     assert "its weights are not those of the model that its settings describe" in wider
     broken = told("broken", lambda _, config: config.clear())

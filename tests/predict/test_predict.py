@@ -89,6 +89,22 @@ def test_a_split_is_predicted_as_it_is_evaluated(corpus: Path, checkpoint: Path,
         assert row["label"] == pytest.approx(float(evaluated["label"]), abs=1e-5)
 
 
+def test_clips_are_answered_without_waiting_for_fairseq(tmp_path: Path) -> None:
+    dims = {"text": 384, "audio": 7}
+    train(make_store(tmp_path / "DATA", dims), tmp_path, "--aux-modalities", "audio")
+    (tmp_path / "clip.mp4").write_bytes(b"no clip")
+    code = (
+        "import sys; from mia_fairseq.predict.__main__ import main\n"
+        "try: main(sys.argv[1:])\n"
+        "finally: print({name.partition('.')[0] for name in sys.modules})"
+    )
+    given = (tmp_path / "checkpoint_best.pt", tmp_path / "clip.mp4", "--text", "so good")
+    done = run_cli("python", "-c", code, *given, check=False)
+    assert "which is no extractor here" in done.stderr  # the checkpoint has been read
+    loaded = done.stdout.splitlines()[-1]
+    assert "'torch'" in loaded and "'fairseq'" not in loaded and "'omegaconf'" not in loaded
+
+
 def test_classes_come_with_probabilities(tmp_path: Path) -> None:
     data = make_store(tmp_path / "DATA", {"text": 4, "audio": 3}, label=EMOTIONS)
     train(data, tmp_path, "--criterion", "ce_krl", "--aux-modalities", "audio")

@@ -17,6 +17,7 @@ from mia_fairseq.data.format.labels import FURTHER, LabelSpec, one_line
 from mia_fairseq.data.format.modality_spec import ModalitySpec
 from mia_fairseq.data.format.store import FURTHER_COLUMNS, Utterance
 from mia_fairseq.errors import InputError
+from mia_fairseq.fairseq_import import load_fairseq
 
 
 class Digest(Protocol):
@@ -201,6 +202,7 @@ class TokenFile:
     """``.bin`` and ``.idx`` of one modality, by fairseq's own builder."""
 
     def __init__(self, stem: Path, spec: ModalitySpec) -> None:
+        load_fairseq()
         from fairseq.data.indexed_dataset import MMapIndexedDatasetBuilder, best_fitting_int_dtype
 
         self._index = str(stem.with_name(stem.name + ".idx"))

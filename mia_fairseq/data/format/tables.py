@@ -20,6 +20,7 @@ from mia_fairseq.data.format.modality_spec import ModalitySpec
 from mia_fairseq.data.format.rows import RowTable
 from mia_fairseq.data.format.vectors import VectorFile, Vectors
 from mia_fairseq.errors import InputError
+from mia_fairseq.fairseq_import import load_fairseq
 
 logger = logging.getLogger(__name__)
 
@@ -222,6 +223,7 @@ def _open_tokens(stem: Path, dim: int, rows: RowTable) -> TokenTable:
 
 def _read_index(path: Path, rows: int) -> tuple[NDArray[np.int64], np.dtype[Any]]:
     """Lengths and dtype, by fairseq's own reader once the file is known to be whole."""
+    load_fairseq()
     from fairseq.data.indexed_dataset import MMapIndexedDataset
 
     try:
