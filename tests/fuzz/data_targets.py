@@ -1,6 +1,5 @@
 """DATA folders: any change is refused on opening, or told by ``mia_fairseq.data.verify``."""
 
-import json
 import random
 import shutil
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from harness import make_store
-from mutations import changed_value, damaged, odd_text
+from mutations import change_file
 from outcomes import expect
 
 from mia_fairseq.data import verify
@@ -49,20 +48,13 @@ def folders(base: tuple[Path, Contents], rng: random.Random, scratch: Path) -> N
     path = scratch / "DATA"
     shutil.copytree(whole, path)
     victim = rng.choice(sorted(path.iterdir()))
-    before = victim.read_bytes()
-    if victim.name == "meta.json" and rng.random() < 0.7:
-        victim.write_text(json.dumps(changed_value(rng, json.loads(before))), errors="replace")
-    elif victim.suffix == ".tsv" and rng.random() < 0.5:
-        cells = [line.split("\t") for line in before.decode().split("\n")]
-        row = rng.choice(cells)
-        row[rng.randrange(len(row))] = odd_text(rng)
-        victim.write_text("\n".join("\t".join(row) for row in cells))
-    elif rng.random() < 0.1:
+    action = rng.random()
+    if action < 0.08:
         victim.unlink()
-    elif rng.random() < 0.1:
+    elif action < 0.16:
         shutil.copyfile(rng.choice(sorted(whole.iterdir())), victim)
     else:
-        victim.write_bytes(damaged(rng, before))
+        change_file(rng, victim)
     told = list(verify.faults(path))
     try:
         found = contents(path)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import yaml
 from harness import make_store
-from mutations import changed_value, damaged, odd_text
+from mutations import change_file, changed_value, damaged
 from outcomes import expect
 
 from mia_fairseq.experiments.plan import plan
@@ -95,16 +95,7 @@ def reports(base: Path, rng: random.Random, scratch: Path) -> None:
     runs = scratch / "runs"
     shutil.copytree(base, runs)
     victim = rng.choice(sorted(runs.rglob("test.*")))
-    content = victim.read_bytes()
-    if victim.suffix == ".json" and rng.random() < 0.7:
-        victim.write_text(json.dumps(changed_value(rng, json.loads(content))), errors="replace")
-    elif victim.suffix == ".tsv" and rng.random() < 0.6:
-        cells = [line.split("\t") for line in content.decode().split("\n")]
-        row = rng.choice(cells)
-        row[rng.randrange(len(row))] = odd_text(rng)
-        victim.write_text("\n".join("\t".join(row) for row in cells))
-    else:
-        victim.write_bytes(damaged(rng, content))
+    change_file(rng, victim)
     given = victim if rng.random() < 0.4 else runs
     sections = [single(given)] if is_single(given) else sections_of([given])
     parts = []

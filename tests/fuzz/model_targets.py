@@ -110,7 +110,7 @@ def _change_state(rng: random.Random, state: dict[str, Any], action: str, canary
         if change == "gone":
             del weights[name]
         elif change == "more":
-            weights[name + "x"] = weights[name]
+            weights[name + "x"] = weights[name].clone()
         elif change == "shape":
             weights[name] = torch.zeros(rng.choice(((), (0,), (3,), (7, 7), (1, 1, 1))))
         elif change == "type":

@@ -1,7 +1,9 @@
 """Changes to bytes, texts, tables and plain values; each is drawn from the given generator."""
 
+import json
 import random
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 ODD_TEXTS = (
@@ -129,6 +131,20 @@ def _places(holder: Any) -> list[tuple[Any, Any]]:
             if isinstance(parent[key], dict | list):
                 waiting.append(parent[key])
     return found
+
+
+def change_file(rng: random.Random, path: Path) -> None:
+    """One change in place: of a value of JSON, of a cell of a TSV, or of bytes of any file."""
+    content = path.read_bytes()
+    if path.suffix == ".json" and rng.random() < 0.7:
+        path.write_text(json.dumps(changed_value(rng, json.loads(content))), errors="replace")
+    elif path.suffix == ".tsv" and rng.random() < 0.6:
+        cells = [line.split("\t") for line in content.decode().split("\n")]
+        row = rng.choice(cells)
+        row[rng.randrange(len(row))] = odd_text(rng)
+        path.write_text("\n".join("\t".join(row) for row in cells))
+    else:
+        path.write_bytes(damaged(rng, content))
 
 
 class Grid:
