@@ -95,6 +95,12 @@ def check_state(state: Any, path: Path | str) -> None:
     settings = state["cfg"]
     if not isinstance(settings, dict) or not isinstance(settings.get("model"), dict):
         raise InputError(f"{path}: its settings are no table of groups; {AGAIN}")
+    for name, group in settings.items():
+        if not isinstance(group, dict | None):
+            raise InputError(
+                f"{path}: its settings {quoted(name)} are {quoted(group)}, expected a table; "
+                f"{AGAIN}"
+            )
     values = {name: value for name, value in state.items() if name != "model"}
     check_plain({**values, "cfg": None}, path, tensors=True)
     check_plain(settings, path)

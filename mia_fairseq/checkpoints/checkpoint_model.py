@@ -85,8 +85,9 @@ def check_components(settings: Mapping[str, Any], path: Path | str) -> None:
         if setting.name in OF_EVALUATION:
             settings["task"][setting.name] = setting.default
     check_component("model", settings["model"], architectures(), MODEL_DATACLASS_REGISTRY, path)
-    criterion = settings.get("criterion")
-    if isinstance(criterion, dict) and criterion.get("_name") in criteria["registry"]:
+    criterion = settings.get("criterion") or {}
+    loss = criterion.get("_name")
+    if isinstance(loss, str) and loss in criteria["registry"]:  # a prediction needs none
         kinds = criteria["dataclass_registry"]
         check_component("criterion", criterion, criteria["registry"], kinds, path)
 

@@ -1,7 +1,8 @@
 """A checkpoint that cannot be used is named, and so is the reason; it is read as data only.
 
 Symptom: a missing, truncated or foreign file ends in a traceback that does not name it; weights
-that do not fit end in "please check that the architectures match", whatever the reason was.
+that do not fit end in "please check that the architectures match", whatever the reason was. With a
+``--restore-file`` that is not there, training starts afresh.
 Cause: ``fairseq/checkpoint_utils.py``, ``load_checkpoint_to_cpu``: ``torch.load(f, ...)`` without
 the path; ``fairseq/trainer.py``, ``load_checkpoint``: ``except Exception: raise Exception(...)``.
 Delete it when: fairseq names the file, and raises ``from`` the reason.
@@ -22,6 +23,8 @@ from mia_fairseq.checkpoints.checkpoint_file import AGAIN, read_state
 from mia_fairseq.errors import InputError, refused_pickle, shortened
 from mia_fairseq.pretrained.fairseq_checkpoints import reading_release
 
+LAST = "checkpoint_last.pt"  # of --save-dir, which need not be there
+RESETS = ("reset_optimizer", "reset_lr_scheduler", "reset_meters", "reset_dataloader")
 MEND = "give the flags of its training, or another --save-dir"
 
 
@@ -57,6 +60,7 @@ def _as_data(original: Callable[..., Any]) -> Callable[..., Any]:
 
 def _with_reason(original: Callable[..., Any]) -> Callable[..., Any]:
     def load_checkpoint(cfg: Any, trainer: Any, **passthrough: Any) -> Any:
+        _check_start(cfg)
         try:
             return original(cfg, trainer, **passthrough)
         except (InputError, OSError):
@@ -65,9 +69,8 @@ def _with_reason(original: Callable[..., Any]) -> Callable[..., Any]:
             reason = error.__context__
             if isinstance(reason, InputError):
                 raise reason from None
-            path = Path(cfg.save_dir) / cfg.restore_file  # an absolute one stays as it is
-            name = str(path if path.exists() else cfg.restore_file)
-            if not Path(name).exists():  # nothing was read, so something else failed
+            name = _file_read(cfg)
+            if name is None:  # nothing was read, so something else failed
                 raise
             what = type(reason or error).__name__, shortened(reason or error)
             if isinstance(error, AssertionError):
@@ -79,3 +82,34 @@ def _with_reason(original: Callable[..., Any]) -> Callable[..., Any]:
             raise InputError(f"{told}; {MEND}") from error
 
     return load_checkpoint
+
+
+def _check_start(cfg: Any) -> None:
+    """Raises `InputError` where training cannot start from what it is told to start from.
+
+    fairseq starts afresh, with a line in its log, where ``--restore-file`` is not there.
+    """
+    start, other = cfg.finetune_from_model, cfg.restore_file
+    if other != LAST and not PathManager.isfile(other):
+        raise InputError(f"{other}: no such checkpoint; mend --restore-file, or leave it out")
+    if start is None:
+        return
+    others = ["restore_file"] * (other != LAST) + [name for name in RESETS if getattr(cfg, name)]
+    if others:
+        option = "--" + others[0].replace("_", "-")
+        raise InputError(
+            f"--finetune-from-model starts anew from the weights of {start}, and {option} is for "
+            "going on with a training; give one of the two"
+        )
+    if not PathManager.isfile(start):
+        raise InputError(f"{start}: no such checkpoint; mend --finetune-from-model")
+
+
+def _file_read(cfg: Any) -> str | None:
+    """The file that training was to start or go on from; None where there is none."""
+    candidates = (
+        Path(cfg.save_dir) / cfg.restore_file,  # an absolute one stays as it is
+        cfg.restore_file,
+        cfg.finetune_from_model,
+    )
+    return next((str(path) for path in candidates if path and Path(path).exists()), None)

@@ -60,7 +60,7 @@ class WholeSplitTask(FairseqTask):
         if self.evaluating:
             criteria = REGISTRIES["criterion"]
             registered = criteria["registry"], criteria["dataclass_registry"]
-            check_component("criterion", cfg, *registered, "the checkpoint")
+            check_component("criterion", cfg or {}, *registered, "the checkpoint")
         return super().build_criterion(cfg, from_checkpoint)
 
     def begin_valid_epoch(self, epoch: int, model: Any) -> None:

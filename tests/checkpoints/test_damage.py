@@ -140,6 +140,18 @@ def test_files_of_other_parts(
     opens_or_is_told(saved(state, tmp_path))
 
 
+@pytest.mark.parametrize("group", [7, "mae_krl", ["mae_krl"], {"_name": ["mae_krl"]}, {}, None])
+def test_settings_of_the_criterion_that_are_none(
+    state: dict[str, Any], corpus: Path, tmp_path: Path, group: Any
+) -> None:
+    state["cfg"]["criterion"] = group
+    told = validate(corpus, saved(state, tmp_path), check=False)
+    assert told.returncode == 1 and "Traceback" not in told.stderr
+    table = isinstance(group, dict | None)
+    assert ("its criterion is" if table else "its settings 'criterion' are") in told.stderr
+    assert opens_or_is_told(tmp_path / "damaged.pt") == ("opened" if table else "refused")
+
+
 def weight_damage(name: str) -> dict[str, Any]:
     return {
         "gone": KeyError,
