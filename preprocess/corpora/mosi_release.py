@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from mia_fairseq.command import command_parser, run
 from mia_fairseq.errors import InputError
 from mia_fairseq.files import atomic_path
-from preprocess.corpora.cmu import segments_of_table
+from preprocess.corpora.cmu_labels import segments_of_table
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from mutations import Grid, damaged
 from outcomes import expect
 
-from preprocess.corpora import cmu, folder
+from preprocess.corpora import cmu, cmu_folds, folder
 from preprocess.tables.manifest import read_manifest
 
 HEADER = ["id", "label", "text", "split", "group", "position", "speaker", "start", "end"]
@@ -153,7 +153,7 @@ def folds(base: Path, rng: random.Random, scratch: Path) -> None:
     content = content + nested if how < 0.1 else damaged(rng, content) if how < 0.8 else content
     path = scratch / f"std_folds.{suffix}"
     path.write_bytes(content)
-    found = cmu._read_folds(path)
+    found = cmu_folds.read_folds(path)
     expect(not (scratch / "ran").exists(), "the file was run")
     kinds = all(isinstance(k, str) and v in ("train", "valid", "test") for k, v in found.items())
     expect(kinds, f"folds {str(found)[:100]}")
