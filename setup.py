@@ -42,6 +42,7 @@ setup(
         "soundfile",
         "opencv-python-headless",
         "onnxruntime",
+        "onnx",  # written by torch: mia_fairseq.export --onnx
         "h5py",
         "openpyxl",  # tables as .xlsx
         "faster-whisper",

@@ -8,12 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from mia_fairseq.checkpoints.task_state import check_task_state
+from mia_fairseq.checkpoints.task_state import read_schema
 from mia_fairseq.data.schema import Schema
 from mia_fairseq.encoders.construction import EncoderStates, build_encoders
 from mia_fairseq.encoders.encoder import Encoder
 from mia_fairseq.encoders.encoder_settings import EncoderConfig
-from mia_fairseq.errors import InputError, quoted
 from mia_fairseq.fusion import FusionShape
 
 
@@ -65,18 +64,4 @@ class Blueprint:
         Raises:
             InputError: the checkpoint is not of this task, or tells of it in other types.
         """
-        check_task_state(state)
-        schema = Schema.from_state(state["schema"])
-        needed = (*schema.used, *schema.stored, *schema.surroundings)
-        lacking = [name for name in needed if name not in schema.modalities]
-        twice = [name for name in schema.used if schema.used.count(name) > 1]
-        counts = len(schema.class_counts)
-        if lacking or twice or counts not in (0, schema.label.outputs):
-            wrong = f"modality {quoted(lacking[0])} is told nowhere" if lacking else ""
-            wrong = wrong or (f"modality {quoted(twice[0])} is told twice" if twice else "")
-            raise InputError(
-                f"the checkpoint's schema is damaged: "
-                f"{wrong or f'it counts the rows of {counts} classes'}; give a checkpoint as "
-                "fairseq-train wrote it"
-            )
-        return cls(schema, dict(state.get("encoders", {})))
+        return cls(read_schema(state), dict(state.get("encoders", {})))

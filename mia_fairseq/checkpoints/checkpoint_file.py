@@ -4,23 +4,18 @@ Nothing is built here, and nothing that the file names is looked up.
 """
 
 import zipfile
-from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from mia_fairseq.checkpoints.plain_values import AGAIN, check_plain
 from mia_fairseq.errors import InputError, quoted, refused_pickle, shortened
 from mia_fairseq.files import atomic_path
 
-MOST_VALUES = 1_000_000  # containers hold some thousand; lists within lists may unfold
-DEEPEST = 40
-AGAIN = "give a checkpoint that fairseq-train wrote, or copy it again"
-_SINGLE = (str, int, float, bool, type(None))
 _NUMBERS = {torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.bool, torch.uint8}
 _NUMBERS |= {torch.int8, torch.int16, torch.int32, torch.int64}
-_REFERENCE = "${"  # of OmegaConf, which would look up what it names
 
 
 def read_state(path: Path | str) -> dict[str, Any]:
@@ -102,7 +97,7 @@ def check_state(state: Any, path: Path | str) -> None:
                 f"{AGAIN}"
             )
     values = {name: value for name, value in state.items() if name != "model"}
-    check_plain({**values, "cfg": None}, path, tensors=True)
+    check_plain({**values, "cfg": None}, path, also=(Tensor,), references=True)
     check_plain(settings, path)
     wanted = {"task_state": dict, "extra_state": dict, "optimizer_history": list}
     for name, kind in wanted.items():
@@ -136,36 +131,3 @@ def _is_array(weight: Any) -> bool:
         and weight.dtype in _NUMBERS
         and weight.numel() * weight.element_size() <= weight.untyped_storage().nbytes()
     )
-
-
-def check_plain(value: Any, path: Path | str, *, tensors: bool = False) -> None:
-    """Raises `InputError` unless a value is of dicts, lists and single values only.
-
-    Args:
-        value: what a file holds; a list that holds itself is refused, too.
-        path: the file.
-        tensors: whether tensors may be among them, and texts that refer to other settings.
-    """
-    left: list[tuple[Any, int]] = [(value, 0)]
-    seen = 0
-    while left:
-        held, depth = left.pop()
-        seen += 1
-        inside: Iterable[Any] = ()
-        if isinstance(held, Mapping):
-            inside = [*held.keys(), *held.values()]
-        elif isinstance(held, list | tuple):
-            inside = held
-        elif not (isinstance(held, _SINGLE) or (tensors and isinstance(held, Tensor))):
-            raise InputError(
-                f"{path}: holds {type(held).__name__} among its settings, expected texts and "
-                f"numbers; {AGAIN}"
-            )
-        if isinstance(held, str) and _REFERENCE in held and not tensors:
-            raise InputError(
-                f"{path}: its setting {quoted(held)} refers to others by {_REFERENCE}, which is "
-                f"not looked up; {AGAIN}"
-            )
-        if seen > MOST_VALUES or depth > DEEPEST:
-            raise InputError(f"{path}: its settings are nested without end; {AGAIN}")
-        left += [(part, depth + 1) for part in inside]

@@ -9,8 +9,9 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from mia_fairseq.checkpoints.checkpoint_file import AGAIN, read_state
+from mia_fairseq.checkpoints.checkpoint_file import read_state
 from mia_fairseq.checkpoints.network_size import building, no_larger_than
+from mia_fairseq.checkpoints.plain_values import AGAIN
 from mia_fairseq.checkpoints.settings_check import check_settings
 from mia_fairseq.errors import InputError, quoted
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from mia_fairseq.data.schema import Schema
 from mia_fairseq.errors import InputError, quoted
 
 MEND = "give a checkpoint as fairseq-train wrote it"
@@ -85,6 +86,28 @@ def check_task_state(state: Any) -> None:
         if "lora" in told:
             lora = told["lora"] if _is_table(told["lora"]) else {}
             _check(lora, _LORA, f"LoRA of {quoted(name)}", needed=True)
+
+
+def read_schema(state: Mapping[str, Any]) -> Schema:
+    """The modalities and labels of a checkpoint, or of an exported model.
+
+    Raises:
+        InputError: it is not of this task, tells of them in other types, or not of all.
+    """
+    check_task_state(state)
+    schema = Schema.from_state(state["schema"])
+    needed = (*schema.used, *schema.stored, *schema.surroundings)
+    lacking = [name for name in needed if name not in schema.modalities]
+    twice = [name for name in schema.used if schema.used.count(name) > 1]
+    counts = len(schema.class_counts)
+    if lacking or twice or counts not in (0, schema.label.outputs):
+        wrong = f"modality {quoted(lacking[0])} is told nowhere" if lacking else ""
+        wrong = wrong or (f"modality {quoted(twice[0])} is told twice" if twice else "")
+        raise InputError(
+            f"the checkpoint's schema is damaged: "
+            f"{wrong or f'it counts the rows of {counts} classes'}; {MEND}"
+        )
+    return schema
 
 
 def _check(

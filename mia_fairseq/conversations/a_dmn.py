@@ -19,6 +19,7 @@ from mia_fairseq.conversations.conversation import (
     packed,
     register_conversation,
 )
+from mia_fairseq.conversations.recurrence import Cell, kept_loops, step, weights_of
 
 PASSES = 2
 
@@ -41,14 +42,21 @@ class Episodes(nn.Module):
             likeness = (shown * asked, shown * known, (shown - asked).abs(), (shown - known).abs())
             scores = self.gate(torch.cat(likeness, dim=3)).squeeze(3)  # (D, U, V)
             weights = scores.masked_fill(~sees, torch.finfo(scores.dtype).min).softmax(2)
-            episode = torch.zeros_like(question).flatten(0, 1)  # (D·U, e)
-            for place in range(facts.shape[1]):
-                fact = facts[:, place].repeat_interleave(question.shape[1], dim=0)
-                share = (weights * sees)[:, :, place].flatten()[:, None]
-                episode = share * self.cell(fact, episode) + (1 - share) * episode
+            episode = read_facts(facts, weights * sees, weights_of(self.cell))  # (D·U, e)
             whole = torch.cat([memory, episode.view_as(question), question], dim=2)
             memory = torch.relu(self.renew(whole))
         return memory
+
+
+@kept_loops
+def read_facts(facts: Tensor, shares: Tensor, cell: Cell) -> Tensor:
+    """Facts (D, U, e), each by its share for each question (D, U, U) → the last states (D·U, e)."""
+    episode = torch.zeros_like(facts).flatten(0, 1)
+    for place in range(facts.shape[1]):
+        fact = facts[:, place].repeat_interleave(shares.shape[1], dim=0)
+        share = shares[:, :, place].flatten()[:, None]
+        episode = share * step(fact, episode, cell) + (1 - share) * episode
+    return episode
 
 
 @register_conversation("a_dmn")

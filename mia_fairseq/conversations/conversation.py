@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 import mia_fairseq.conversations
 from mia_fairseq.errors import InputError
+from mia_fairseq.modules.positions import up_to
 
 Kind = TypeVar("Kind", bound=type["Conversation"])
 
@@ -108,11 +109,12 @@ class DialogueRows:
 
     def __init__(self, talk: Mapping[str, Tensor]) -> None:
         dialogue, self._speaker = talk["dialogue"], talk["speaker"]
-        _, self._of, counts = dialogue.unique_consecutive(return_inverse=True, return_counts=True)
+        others = torch.cat([torch.zeros_like(dialogue[:1]), (dialogue[1:] != dialogue[:-1]).long()])
+        self._of = others.cumsum(0)
+        counts = (self._of == up_to(self._of[-1] + 1)[:, None]).sum(1)  # (D,)
         begins = counts.cumsum(0) - counts
-        self._place = torch.arange(len(dialogue), device=dialogue.device) - begins[self._of]
-        steps = torch.arange(int(counts.max()), device=dialogue.device)
-        self.mask = steps < counts[:, None]  # (D, U)
+        self._place = torch.arange(dialogue.shape[0], device=dialogue.device) - begins[self._of]
+        self.mask = up_to(counts.max()) < counts[:, None]  # (D, U)
 
     def spread(self, rows: Tensor) -> Tensor:
         """(B, ...) → (D, U, ...), zeros behind each end."""
@@ -147,7 +149,7 @@ def packed(network: nn.RNNBase, sequences: Tensor, lengths: Tensor) -> Tensor:
     states, _ = nn.utils.rnn.pad_packed_sequence(
         network(given)[0], batch_first=True, total_length=sequences.shape[1]
     )
-    result = states.new_zeros(len(lengths), *states.shape[1:])
+    result = states.new_zeros(lengths.shape[0], *states.shape[1:])
     result[there] = states
     return result
 
@@ -164,10 +166,12 @@ def own_turns(network: nn.RNNBase, utterances: Tensor, mask: Tensor, speakers: T
     Returns:
         (D, U, e).
     """
-    count = int(speakers.max()) + 1
-    spoken = mask[:, None] & (speakers[:, None] == torch.arange(count, device=mask.device)[:, None])
+    people = up_to(speakers.max() + 1)
+    count = people.shape[0]
+    spoken = mask[:, None] & (speakers[:, None] == people[:, None])
     spoken = spoken.flatten(0, 1)  # (D·S, U)
-    order = (~spoken).long().argsort(dim=1, stable=True)  # own turns first
+    place = torch.arange(spoken.shape[1], device=mask.device)
+    order = torch.where(spoken, place, place + spoken.shape[1]).argsort(dim=1)  # own turns first
     every = utterances.repeat_interleave(count, dim=0)
     turns = every.gather(1, order[..., None].expand(-1, -1, every.shape[2]))
     states = packed(network, turns, spoken.sum(1))

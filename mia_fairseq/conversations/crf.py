@@ -11,6 +11,8 @@ D dialogues, U utterances, k classes.
 import torch
 from torch import Tensor, nn
 
+from mia_fairseq.conversations.recurrence import kept_loops
+
 
 class LinearChain(nn.Module):
     """Scores of one label following another, which start as nothing.
@@ -28,22 +30,30 @@ class LinearChain(nn.Module):
     def forward(self, logits: Tensor, mask: Tensor) -> Tensor:
         """(D, U, k) logits → logarithmic marginals (D, U, k); behind an end they mean nothing."""
         logits = logits.float()
-        alphas, alpha = [], logits[:, 0]
-        for step in range(logits.shape[1]):
-            if step:
-                alpha = logits[:, step] + self._through(alpha, self.transitions)
-            alphas.append(alpha)
-        forwards = torch.stack(alphas, dim=1)
-        if self.past:
-            return forwards.log_softmax(dim=2)
-        betas, beta = [], torch.zeros_like(logits[:, 0])
-        for step in range(logits.shape[1] - 1, -1, -1):
-            betas.append(beta)
-            before = self._through(logits[:, step] + beta, self.transitions.t())
-            beta = torch.where(mask[:, step, None], before, torch.zeros_like(before))
-        backwards = torch.stack(betas[::-1], dim=1)
-        return (forwards + backwards).log_softmax(dim=2)
+        scores = forwards(logits, self.transitions)
+        if not self.past:
+            scores = scores + backwards(logits, mask, self.transitions.t())
+        return scores.log_softmax(dim=2)
 
-    def _through(self, scores: Tensor, transitions: Tensor) -> Tensor:
-        """(D, k) → (D, k): the logarithm of the sum over where each label comes from."""
-        return (scores[:, :, None] + transitions).logsumexp(dim=1)
+
+@kept_loops
+def forwards(logits: Tensor, transitions: Tensor) -> Tensor:
+    """(D, U, k): of each label, the logarithm of the sum over all ways that lead to it."""
+    alpha = logits[:, 0]
+    alphas = alpha[:, None]
+    for step in range(1, logits.shape[1]):
+        alpha = logits[:, step] + (alpha[:, :, None] + transitions).logsumexp(dim=1)
+        alphas = torch.cat([alphas, alpha[:, None]], dim=1)
+    return alphas
+
+
+@kept_loops
+def backwards(logits: Tensor, mask: Tensor, transitions: Tensor) -> Tensor:
+    """(D, U, k): likewise over all ways that go on from it; `transitions` from column to row."""
+    beta = torch.zeros_like(logits[:, 0])
+    betas = beta[:, None]
+    for step in range(logits.shape[1] - 1, 0, -1):
+        before = ((logits[:, step] + beta)[:, :, None] + transitions).logsumexp(dim=1)
+        beta = torch.where(mask[:, step, None], before, torch.zeros_like(before))
+        betas = torch.cat([beta[:, None], betas], dim=1)
+    return betas

@@ -49,5 +49,5 @@ class ChainPart(nn.Module):
 
 def alone(rows: Tensor) -> dict[str, Tensor]:
     """Each row a dialogue by itself."""
-    number = torch.arange(len(rows), device=rows.device)
+    number = torch.arange(rows.shape[0], device=rows.device)
     return {"dialogue": number, "speaker": torch.zeros_like(number)}

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from mia_fairseq.conversations.conversation import Conversation, register_conversation
+from mia_fairseq.conversations.recurrence import Cell, kept_loops, step, weights_of
 
 
 class Recurrence(nn.Module):
@@ -25,27 +26,49 @@ class Recurrence(nn.Module):
 
     def forward(self, utterances: Tensor, speakers: Tensor) -> Tensor:
         """(D, U, d) → emotion states (D, U, e)."""
-        dialogues, rows = len(utterances), torch.arange(len(utterances))
-        zeros = utterances.new_zeros(dialogues, self.hidden)
-        party = utterances.new_zeros(dialogues, int(speakers.max()) + 1, self.hidden)
-        world, emotion = zeros, zeros
-        worlds: list[Tensor] = []
-        emotions: list[Tensor] = []
-        for step in range(utterances.shape[1]):
-            said, who = utterances[:, step], speakers[:, step]
-            state = party[rows, who]  # q of who speaks, before
-            context = zeros
-            if worlds:
-                before = torch.stack(worlds, dim=1)  # (D, t - 1, e)
-                weights = torch.einsum("de,dte->dt", self.attention(said), before).softmax(1)
-                context = torch.einsum("dt,dte->de", weights, before)  # c_t
-            world = self.global_cell(torch.cat([said, state], 1), world)  # g_t
-            state = self.party_cell(torch.cat([said, context], 1), state)  # q_{s,t}
-            party = party.index_put((rows, who), state)
-            emotion = self.emotion_cell(state, emotion)  # e_t
-            worlds.append(world)
-            emotions.append(emotion)
-        return torch.stack(emotions, dim=1)
+        cells = (self.global_cell, self.party_cell, self.emotion_cell)
+        world, party, emotion = map(weights_of, cells)
+        return emotion_states(utterances, speakers, self.attention.weight, world, party, emotion)
+
+
+@kept_loops
+def emotion_states(
+    utterances: Tensor,
+    speakers: Tensor,
+    attention: Tensor,
+    world_cell: Cell,
+    party_cell: Cell,
+    emotion_cell: Cell,
+) -> Tensor:
+    """The emotion states of all steps, (D, U, e).
+
+    Args:
+        utterances: (D, U, d).
+        speakers: (D, U).
+        attention: W_α, (e, d).
+        world_cell, party_cell, emotion_cell: of global, party and emotion states.
+    """
+    rows = torch.arange(utterances.shape[0], device=utterances.device)
+    party = utterances.new_zeros(
+        [utterances.shape[0], int(speakers.max()) + 1, attention.shape[0]]
+    )  # (D, S, e)
+    world = party[:, 0]
+    emotion = world
+    worlds = world[:, None][:, :0]  # (D, 0, e)
+    emotions = worlds
+    for place in range(utterances.shape[1]):
+        said, who = utterances[:, place], speakers[:, place]
+        asked = torch.nn.functional.linear(said, attention)
+        weights = torch.einsum("de,dte->dt", asked, worlds).softmax(1)
+        context = torch.einsum("dt,dte->de", weights, worlds)  # c_t; zeros at first
+        state = party[rows, who]  # q of who speaks, before
+        world = step(torch.cat([said, state], 1), world, world_cell)  # g_t
+        state = step(torch.cat([said, context], 1), state, party_cell)  # q_{s,t}
+        party = party.index_put((rows, who), state)
+        emotion = step(state, emotion, emotion_cell)  # e_t
+        worlds = torch.cat([worlds, world[:, None]], dim=1)
+        emotions = torch.cat([emotions, emotion[:, None]], dim=1)
+    return emotions
 
 
 @register_conversation("dialogue_rnn")

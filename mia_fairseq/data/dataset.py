@@ -10,9 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mia_fairseq.data.format.kinds import KINDS
+from mia_fairseq.data.array_batch import pad
 from mia_fairseq.data.format.labels import LabelSpec
-from mia_fairseq.data.format.modality_spec import ModalitySpec
 from mia_fairseq.data.format.store import Split
 from mia_fairseq.data.padded_size import without_waste
 from mia_fairseq.errors import InputError
@@ -196,27 +195,17 @@ def known_targets(spec: LabelSpec, values: NDArray[np.float64]) -> NDArray[np.fl
     return targets
 
 
-def pad(
-    arrays: Sequence[NDArray[Any]], spec: ModalitySpec | None = None
-) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    """Stacks the rows of one modality to one array, and tells their lengths (B,).
+def tensors_of(net_input: Mapping[str, Any]) -> dict[str, Any]:
+    """What a model is called with, from the arrays of `mia_fairseq.data.array_batch`."""
+    return {
+        name: tensors_of(held) if isinstance(held, Mapping) else torch.from_numpy(held)
+        for name, held in net_input.items()
+    }
 
-    Args:
-        arrays: one row an entry, (T_i, *item).
-        spec: of the modality; None: features.
 
-    Returns:
-        (B, max(T), d) float32 features, zeros behind each end; (B, max(T)) int64 tokens, the
-        padding id behind each end; or (B, max(T), side, side, 3) uint8 frames. A batch in which
-        every length is 0 gets T = 1.
-    """
-    lengths = np.array([len(array) for array in arrays])
-    longest = max(1, int(lengths.max()))
-    shape = (len(arrays), longest, *arrays[0].shape[1:])
-    if spec is None or spec.kind == "features":
-        padded: NDArray[Any] = np.zeros(shape, np.float32)
-    else:
-        padded = np.full(shape, spec.pad, KINDS[spec.kind].batch)
-    for target, array in zip(padded, arrays, strict=True):
-        target[: len(array)] = array
-    return padded, lengths
+def arrays_of(net_input: Mapping[str, Any]) -> dict[str, Any]:
+    """The arrays of what `tensors_of` made."""
+    return {
+        name: arrays_of(held) if isinstance(held, Mapping) else held.numpy()
+        for name, held in net_input.items()
+    }

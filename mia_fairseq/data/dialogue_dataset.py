@@ -10,11 +10,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mia_fairseq.data.dataset import AffectDataset, corpora_of
+from mia_fairseq.data.array_batch import put_reading
+from mia_fairseq.data.dataset import AffectDataset, corpora_of, tensors_of
 from mia_fairseq.data.format.dictionary import dictionary_path
 from mia_fairseq.data.format.store import Split
 from mia_fairseq.data.schema import Schema
-from mia_fairseq.data.views.dialogue import DialogueReader, DialogueReading, Dialogues, RowTokens
+from mia_fairseq.data.views.dialogue import DialogueReader, Dialogues, RowTokens
 from mia_fairseq.data.views.speaker_tokens import SpeakerTokens
 from mia_fairseq.errors import InputError
 
@@ -55,9 +56,12 @@ class DialogueDataset(AffectDataset):
         number = self.dialogues.number[rows]
         parts = np.split(rows, np.flatnonzero(np.diff(number)) + 1)
         inputs = batch["net_input"]
+        found: dict[str, Any] = {"features": {}, "lengths": {}}
         for name, reader in self.readers.items():
             reading = reader.read([part.tolist() for part in parts])
-            put_reading(inputs, name, reading, past=reader.past)
+            put_reading(found, name, reading, past=reader.past)
+        for name, tensors in tensors_of(found).items():
+            inputs.setdefault(name, {}).update(tensors)
         spoken = torch.from_numpy(self.dialogues.speaker[rows])
         inputs["talk"] = {"dialogue": torch.from_numpy(number), "speaker": spoken}
         return batch
@@ -124,24 +128,6 @@ class DialogueDataset(AffectDataset):
             )
         name_tokens = {name: tokens.of_name(name) for name in set(names)}
         return lambda row: name_tokens[names[row]]
-
-
-def put_reading(inputs: dict[str, Any], name: str, reading: DialogueReading, *, past: bool) -> None:
-    """Puts what is read of a modality into what a model is called with.
-
-    Args:
-        inputs: has ``features`` and ``lengths``, and gets ``windows``.
-        name: the modality.
-        reading: of the batch.
-        past: whether nothing later is read.
-    """
-    inputs["features"][name] = torch.from_numpy(reading.tokens)
-    inputs["lengths"][name] = torch.from_numpy(reading.own[:, 2].copy())
-    inputs.setdefault("windows", {})[name] = {
-        "own": torch.from_numpy(reading.own),
-        "lengths": torch.from_numpy(reading.lengths),
-        **({"turns": torch.from_numpy(reading.turns)} if past else {}),
-    }
 
 
 def dataset_of(

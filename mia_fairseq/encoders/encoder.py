@@ -110,7 +110,7 @@ class Encoder(nn.Module):
 
         With `turns` (B, T), an item sees nothing of later turns.
 
-        A row of length 0 never goes through the network.
+        A row of length 0 never goes through the network, but in a traced graph.
 
         Raises:
             InputError: the sequences are longer than the network has positions for.
@@ -120,6 +120,9 @@ class Encoder(nn.Module):
                 f"a sequence of {inputs.shape[1]} {self.kind} is longer than the encoder's "
                 f"{self.max_positions} positions; cut it, as opening a split of DATA does"
             )
+        if torch.jit.is_tracing():  # a graph has no branches: rows without it are read in vain
+            states = self._read(inputs, lengths.clamp(min=1), turns)
+            return states * inside(lengths, states.shape[1])[..., None].to(states.dtype)
         present = torch.nonzero(lengths > 0).squeeze(1)  # (P,)
         everywhere = len(present) == len(lengths)
         if not everywhere:
@@ -128,14 +131,17 @@ class Encoder(nn.Module):
         if not len(present):
             steps, dtype = inputs.shape[1], next(self.parameters()).dtype
             return torch.zeros(rows, steps, self.output_dim, dtype=dtype, device=inputs.device)
-        if turns is None:
-            states = self.encode(inputs, lengths)  # (P, T, d)
-        else:
-            states = self.encode_past(inputs, lengths, turns)
+        states = self._read(inputs, lengths, turns)
         states = states * inside(lengths, states.shape[1])[..., None].to(states.dtype)
         if everywhere:
             return states
         return states.new_zeros(rows, *states.shape[1:]).index_copy(0, present, states)
+
+    def _read(self, inputs: Tensor, lengths: Tensor, turns: Tensor | None) -> Tensor:
+        """(P, T, ...) → (P, T, d) of rows that have the modality."""
+        if turns is None:
+            return self.encode(inputs, lengths)
+        return self.encode_past(inputs, lengths, turns)
 
     # Which layers learn, and how --------------------------------------------------------------
 

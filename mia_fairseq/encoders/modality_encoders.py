@@ -13,6 +13,7 @@ from mia_fairseq.encoders.encoder import Encoder, inside
 from mia_fairseq.encoders.feature_encoder import FeatureEncoder
 from mia_fairseq.encoders.linear_copy import EncodedCopy, LinearCopyEncoder
 from mia_fairseq.fusion import FusionShape
+from mia_fairseq.modules.positions import up_to
 
 
 class Encoded(NamedTuple):
@@ -100,12 +101,12 @@ def own_part(read: Encoded, own: Tensor) -> Encoded:
     """
     start, count = own.unbind(1)
     lengths = torch.where(read.lengths > 0, count, 0)  # none where the modality was taken away
-    steps = torch.arange(max(1, int(lengths.max())), device=own.device)
+    steps = up_to(lengths.max().clamp(min=1))
     places = (start[:, None] + steps - 1).clamp(0, read.sequence.shape[1] - 1)
     places[:, 0] = 0
     index = places[..., None].expand(-1, -1, read.sequence.shape[2])
     sequence = read.sequence.gather(1, index)  # (B, T', d)
-    kept = inside(lengths, len(steps))[..., None].to(sequence.dtype)
+    kept = inside(lengths, steps.shape[0])[..., None].to(sequence.dtype)
     return Encoded(sequence * kept, lengths)
 
 
@@ -121,8 +122,8 @@ def own_windows(read: Tensor, own: Tensor, lengths: Tensor) -> Encoded:
         (B, T', d) with T' the longest own row, zeros behind each end.
     """
     window, start, _ = own.unbind(1)
-    steps = torch.arange(max(1, int(lengths.max())), device=own.device)
+    steps = up_to(lengths.max().clamp(min=1))
     places = (start[:, None] + steps).clamp(max=read.shape[1] - 1)
     sequence = read[window[:, None], places]  # (B, T', d)
-    kept = inside(lengths, len(steps))[..., None].to(sequence.dtype)
+    kept = inside(lengths, steps.shape[0])[..., None].to(sequence.dtype)
     return Encoded(sequence * kept, lengths)

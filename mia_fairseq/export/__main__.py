@@ -3,7 +3,8 @@
     python -m mia_fairseq.export CKPT/checkpoint_best.pt --out FOLDER
 
 The folder holds the weights as safetensors, what they were built from as JSON, and a card;
-``python -m mia_fairseq.predict FOLDER clip.mp4`` predicts with it.
+``python -m mia_fairseq.predict FOLDER clip.mp4`` predicts with it. ``--onnx`` adds the model as
+ONNX, which predict then runs without torch.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,20 +14,25 @@ from typing import Any
 from mia_fairseq.command import command_parser
 from mia_fairseq.command import run as run_command
 from mia_fairseq.errors import InputError
+from mia_fairseq.export.folder_names import GRAPH
 
 ABOUT = {"optimization": ("lr", "max_epoch"), "common": ("seed",), "criterion": ("_name",)}
 
 
-def export(checkpoint: Path, folder: Path, *, precision: str = "float32") -> None:
+def export(
+    checkpoint: Path, folder: Path, *, precision: str = "float32", onnx: bool = False
+) -> None:
     """Writes the folder of a checkpoint.
 
     Args:
         checkpoint: of fairseq-train.
         folder: made if it is not there.
         precision: of the weights in the file, a key of `PRECISIONS`.
+        onnx: whether to write the model as ONNX too.
 
     Raises:
-        InputError: the checkpoint cannot be read, or the folder's name is a file's.
+        InputError: the checkpoint cannot be read, the folder's name is a file's, or the model
+            cannot be written as ONNX.
     """
     from fairseq import checkpoint_utils
     from omegaconf import OmegaConf
@@ -53,6 +59,10 @@ def export(checkpoint: Path, folder: Path, *, precision: str = "float32") -> Non
     write_exported(
         folder, model, task.state_dict(), settings, precision=precision, about={"training": about}
     )
+    if onnx:
+        from mia_fairseq.export.onnx_writing import write_onnx
+
+        write_onnx(folder)
 
 
 def training_of(settings: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -78,12 +88,17 @@ def main(argv: Sequence[str] | None = None) -> None:
         help="of the weights in the file (default: float32); 16 bits halve it",
     )
     parser.add_argument("--user-dir", metavar="FOLDER", help="of the checkpoint's own fusion")
+    parser.add_argument(
+        "--onnx",
+        action="store_true",
+        help=f"also {GRAPH}, which onnxruntime runs without torch",
+    )
     args = parser.parse_args(argv)
     if args.user_dir is not None:
         from fairseq.utils import import_user_module
 
         import_user_module(args)
-    export(args.checkpoint, args.out, precision=args.precision)
+    export(args.checkpoint, args.out, precision=args.precision, onnx=args.onnx)
 
 
 if __name__ == "__main__":

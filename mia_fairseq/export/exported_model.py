@@ -16,9 +16,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from mia_fairseq.checkpoints.checkpoint_file import check_plain, check_weights
+from mia_fairseq.checkpoints.checkpoint_file import check_weights
 from mia_fairseq.encoders.feature_encoder import FeatureEncoder
 from mia_fairseq.errors import InputError, quoted
+from mia_fairseq.export.config_file import FORMAT, read_config
 from mia_fairseq.export.folder_names import CONFIG, WEIGHTS
 from mia_fairseq.export.trained_model import TrainedModel, build_trained
 from mia_fairseq.files import atomic_path, sha256_of, write_whole
@@ -27,7 +28,6 @@ from mia_fairseq.modules.row_memory import memories
 if TYPE_CHECKING:
     from mia_fairseq.models.affect_model import AffectModel
 
-FORMAT = 1
 PRECISIONS = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
 
@@ -78,30 +78,6 @@ def statistics(model: "AffectModel") -> dict[str, dict[str, list[float]]]:
         for name, encoder in model.encoders.items()
         if isinstance(encoder, FeatureEncoder)
     }
-
-
-def read_config(folder: Path) -> dict[str, Any]:
-    """``config.json`` of an exported model.
-
-    Raises:
-        InputError: it cannot be read, or is of a later format.
-    """
-    path = folder / CONFIG
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-        found = config["format"]
-        config["settings"]["_name"]
-        config["weights"]["sha256"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise InputError(
-            f"{path}: is no configuration of an exported model ({quoted(error)}); export it again"
-        ) from error
-    check_plain(config, path, tensors=True)
-    if found != FORMAT:
-        raise InputError(
-            f"{path}: has format {quoted(found)}, expected {FORMAT}; update mia_fairseq"
-        )
-    return dict(config)
 
 
 def read_exported(folder: Path) -> TrainedModel:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
+GRAPH = "model.onnx"  # of --onnx
 
 
 def is_exported(path: Path) -> bool:

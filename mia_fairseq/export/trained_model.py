@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 from mia_fairseq.blueprint import Blueprint
-from mia_fairseq.checkpoints.checkpoint_file import AGAIN, read_state
+from mia_fairseq.checkpoints.checkpoint_file import read_state
 from mia_fairseq.checkpoints.checkpoint_model import check_components
 from mia_fairseq.checkpoints.network_size import building, no_larger_than
+from mia_fairseq.checkpoints.plain_values import AGAIN
 from mia_fairseq.checkpoints.settings_check import check_settings
 from mia_fairseq.errors import InputError, quoted
 from mia_fairseq.fairseq_bases import architectures, has_fairseq, settings_class

@@ -19,7 +19,8 @@ from fairseq.dataclass.utils import overwrite_args_by_name
 from fairseq.file_io import PathManager
 from omegaconf import OmegaConf
 
-from mia_fairseq.checkpoints.checkpoint_file import AGAIN, read_state
+from mia_fairseq.checkpoints.checkpoint_file import read_state
+from mia_fairseq.checkpoints.plain_values import AGAIN
 from mia_fairseq.errors import InputError, refused_pickle, shortened
 from mia_fairseq.pretrained.fairseq_checkpoints import reading_release
 

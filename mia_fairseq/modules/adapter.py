@@ -27,7 +27,7 @@ def segment_means(sequence: Tensor, lengths: Tensor, segments: int) -> Tensor:
     part = torch.arange(segments, device=sequence.device)
     n = lengths.to(sequence.device)[:, None]
     start = part * n // segments  # (B, segments)
-    end = -(-(part + 1) * n // segments)
+    end = ((part + 1) * n + segments - 1) // segments
     time = torch.arange(sequence.shape[1], device=sequence.device)
     inside = (time >= start[..., None]) & (time < end[..., None])  # (B, segments, T)
     weights = inside.to(sequence.dtype) / (end - start).clamp(min=1)[..., None]

@@ -21,9 +21,8 @@ def aligned(sequence: Tensor, mask: Tensor, steps: Tensor) -> Tensor:
     items, total = mask.sum(dim=1)[:, None], steps.sum(dim=1).clamp(min=1)[:, None]
     step = torch.arange(steps.shape[1], device=steps.device)
     start = step * items // total  # (B, T)
-    end = -(-(step + 1) * items // total)
+    end = ((step + 1) * items + total - 1) // total
     place = torch.arange(sequence.shape[1], device=steps.device)
     covered = (place >= start[..., None]) & (place < end[..., None])  # (B, T, S)
-    covered &= steps[..., None]
-    weights = covered.to(sequence.dtype)
+    weights = (covered & steps[..., None]).to(sequence.dtype)
     return (weights / weights.sum(dim=2, keepdim=True).clamp(min=1)) @ sequence

@@ -17,7 +17,8 @@ def convolve(layer: nn.Conv1d, rows: Tensor) -> Tensor:
     On a CPU as one matrix product of the shifted rows, forward and backward: several times faster
     than torch's convolution for the few channels and narrow kernels of Eq. 6 and 8.
     """
-    if rows.device.type != "cpu" or torch.is_autocast_enabled("cpu") or layer.bias is None:
+    elsewhere = rows.device.type != "cpu" or torch.is_autocast_enabled("cpu")
+    if elsewhere or layer.bias is None or torch.jit.is_tracing():
         output: Tensor = layer(rows)
     else:
         output = _Convolution.apply(rows, layer.weight, layer.bias)

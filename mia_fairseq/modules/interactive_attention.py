@@ -91,7 +91,8 @@ def interactive_attention(
     kind = torch.promote_types(kind, torch.float32)
     with torch.autocast(main.device.type, enabled=False):
         m, a, w = main.to(kind), aux.to(kind), kernel.to(kind)
-        if len(kernel) > 1:
+        # A traced graph, say for ONNX, cannot choose a row's number of nodes.
+        if len(kernel) > 1 or torch.jit.is_tracing():
             multiple = 1 if main.device.type == "cpu" else 8
             return _attend(m, a, w, multiple).to(main.dtype)
         if tolerance is None:

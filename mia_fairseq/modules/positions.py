@@ -1,4 +1,7 @@
-"""Sinusoidal positions (Vaswani et al., Attention is all you need, NeurIPS 2017, Sec. 3.5)."""
+"""Places in a sequence.
+
+Their sinusoids are those of Vaswani et al., Attention is all you need, NeurIPS 2017, Sec. 3.5.
+"""
 
 import math
 
@@ -18,3 +21,8 @@ def sinusoids(like: Tensor) -> Tensor:
     angles = time * torch.exp(columns * (-math.log(10000.0) / width))  # (T, ⌈p/2⌉)
     waves = torch.stack([angles.sin(), angles.cos()], dim=2).flatten(1)
     return waves[:, :width].to(like.dtype)
+
+
+def up_to(count: Tensor) -> Tensor:
+    """0 to `count` - 1; `count` stays a tensor, for a traced graph would keep a number as it is."""
+    return torch.arange(count, device=count.device)  # type: ignore[call-overload]

@@ -2,20 +2,11 @@
 
 They are those of a group that a table names, in the order of their positions, or those of a folder,
 in the order of the numbers in their names.
-Nobody says who speaks in a clip, so names and roles are left out.
 """
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-import torch
-from numpy.typing import NDArray
-
-from mia_fairseq.data.dialogue_dataset import put_reading
-from mia_fairseq.data.schema import Schema
-from mia_fairseq.data.views.dialogue import DialogueReader
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from preprocess.media.clip import Clip
@@ -45,29 +36,3 @@ def _order(clip: "Clip") -> tuple[float, list[tuple[int, str]], float]:
 def _natural(name: str) -> list[tuple[int, str]]:
     """Sorts utt2 before utt10."""
     return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", name)]
-
-
-def read_clips(
-    schema: Schema, features: Mapping[str, Sequence[NDArray[Any]]], parts: Sequence[Sequence[int]]
-) -> dict[str, Any]:
-    """What the model of dialogues gets besides a batch of rows.
-
-    Args:
-        schema: how rows are read.
-        features: of the batch's rows, by modality, one dialogue after another.
-        parts: the rows of each dialogue, counted from 0 over the batch.
-
-    Returns:
-        ``features`` and ``lengths`` of what is read in dialogues, ``windows`` and ``talk``.
-    """
-    found: dict[str, Any] = {"features": {}, "lengths": {}}
-    for name in schema.read_in_dialogues:
-        arrays, pad = features[name], schema.modalities[name].pad
-        limit, past = schema.limits.get(name), schema.reading.past
-        reader = DialogueReader(
-            arrays.__getitem__, lambda _: np.empty(0, np.int64), limit, pad, past=past
-        )
-        put_reading(found, name, reader.read(parts), past=past)
-    number = torch.tensor([place for place, rows in enumerate(parts) for _ in rows])
-    found["talk"] = {"dialogue": number, "speaker": torch.zeros_like(number)}
-    return found

@@ -4,12 +4,11 @@ from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from mia_fairseq.data.format.labels import LabelSpec
 from mia_fairseq.data.schema import Schema
+from mia_fairseq.export.batch_names import FURTHER, PREDICTION
 from mia_fairseq.multilabel_metrics import UNCHOSEN, several
 from mia_fairseq.predict.answers import Prediction
 
@@ -21,17 +20,12 @@ class Answers(NamedTuple):
     further: dict[str, NDArray[np.float32]]
 
 
-def numbers_of(label: LabelSpec, output: Tensor) -> NDArray[np.float32]:
-    """(n,) scores, or (n, k) probabilities."""
-    output = output.float()
-    if label.kind == "classes":
-        output = torch.softmax(output, dim=1)
-    elif label.kind == "multilabel":
-        output = torch.sigmoid(output)
-    elif output.ndim > 1:
-        output = output.squeeze(1)
-    numbers: NDArray[np.float32] = output.numpy()
-    return numbers
+def answers_of(told: Mapping[str, NDArray[np.float32]]) -> Answers:
+    """The answers of what a network says by the name of the label."""
+    further = {
+        name.removeprefix(FURTHER): numbers for name, numbers in told.items() if name != PREDICTION
+    }
+    return Answers(told[PREDICTION], further)
 
 
 def _in_words(

@@ -5,25 +5,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 from tqdm import tqdm
 
-from mia_fairseq.data.dataset import pad
-from mia_fairseq.data.dialogue_dataset import dataset_of
+from mia_fairseq.data.array_batch import batch_of
 from mia_fairseq.data.format.store import Store
 from mia_fairseq.data.opened_split import open_split
-from mia_fairseq.data.schema import Schema
-from mia_fairseq.encoders.encoder import Encoder
-from mia_fairseq.export.exported_model import read_exported
-from mia_fairseq.export.folder_names import is_exported
-from mia_fairseq.export.trained_model import read_checkpoint
 from mia_fairseq.predict.answers import Prediction
 from mia_fairseq.predict.clip_inputs import ClipInputs, Options
 from mia_fairseq.predict.clips import find_clips, listen
-from mia_fairseq.predict.dialogue_clips import ALONE, CONTEXT, dialogues_of, read_clips
-from mia_fairseq.predict.outputs import Answers, answer_or_reason, numbers_of, prediction_of
+from mia_fairseq.predict.dialogue_clips import ALONE, CONTEXT, dialogues_of
+from mia_fairseq.predict.networks.opened_model import open_model
+from mia_fairseq.predict.outputs import Answers, answer_or_reason, answers_of, prediction_of
 from mia_fairseq.ready.catalog import ready_folder, tell_terms
 
 if TYPE_CHECKING:
@@ -52,14 +45,9 @@ class Predictor:
         allowed: Collection[str] = (),
     ) -> None:
         self.checkpoint = Path(checkpoint)
-        if is_exported(self.checkpoint):
-            self.model, blueprint, self.thresholds = read_exported(self.checkpoint)
-        else:
-            self.model, blueprint, self.thresholds = read_checkpoint(self.checkpoint)
-        for encoder in self.model.encoders.values():
-            if isinstance(encoder, Encoder):
-                encoder.merge_lora()
-        self.schema: Schema = blueprint.schema
+        opened = open_model(self.checkpoint)
+        self.network, self.schema = opened.network, opened.schema
+        self.thresholds = opened.thresholds
         self.inputs = ClipInputs(self.schema, self.checkpoint, options, allowed)
 
     @property
@@ -104,39 +92,22 @@ class Predictor:
         Returns:
             (n,) scores, or (n, k) probabilities.
         """
-        return self._answers(**self._batch(features, dialogues)).label
+        return self._answers(features, dialogues).label
 
-    def _batch(
+    def _answers(
         self, features: Mapping[str, Sequence[NDArray[Any]]], dialogues: Sequence[int] | None
-    ) -> dict[str, Any]:
-        """What the model reads of the arrays of `predict_arrays`."""
-        tensors, lengths = {}, {}
-        for name in self.schema.inputs:
-            padded, counts = pad(features[name], self.schema.modalities[name])
-            tensors[name], lengths[name] = torch.from_numpy(padded), torch.from_numpy(counts)
-        inputs: dict[str, Any] = {"features": tensors, "lengths": lengths}
-        if self.schema.reading.whole_dialogues:
-            count = len(next(iter(features.values())))
-            ends = np.cumsum(dialogues if dialogues is not None else [1] * count)
-            parts = [part.tolist() for part in np.split(np.arange(count), ends[:-1])]
-            more = read_clips(self.schema, features, parts)
-            for name in ("features", "lengths"):
-                inputs[name].update(more.pop(name))
-            inputs.update(more)
-        return inputs
-
-    def _answers(self, **net_input: Mapping[str, Tensor]) -> Answers:
-        with torch.no_grad():
-            output = self.model(**net_input)
-        specs = self.schema.further
-        further = {name: numbers_of(specs[name], told) for name, told in output.further.items()}
-        return Answers(numbers_of(self.schema.label, output.prediction), further)
+    ) -> Answers:
+        return answers_of(self.network.answers(batch_of(self.schema, features, dialogues)))
 
     def predict_split(self, data: Path, split: str) -> Iterator[Prediction]:
         """Each row of a split of a DATA folder, in its order; read by length, to pad little.
 
         A row that has no modality at all gets no value.
         """
+        # What reads batches of a split needs torch.
+        from mia_fairseq.data.dataset import arrays_of
+        from mia_fairseq.data.dialogue_dataset import dataset_of
+
         store = Store(data)
         self.schema.check_fits(store)
         rows = dataset_of(open_split(store, split, self.schema), self.schema)
@@ -144,7 +115,7 @@ class Predictor:
         found: dict[int, Prediction] = {}
         for batch in tqdm(batches, desc=f"predicting {split}", unit="batch", disable=None):
             items = [rows[int(row)] for row in batch]
-            answers = self._answers(**rows.collater(items)["net_input"])
+            answers = answers_of(self.network.answers(arrays_of(rows.collater(items)["net_input"])))
             for place, item in enumerate(items):
                 found[item["row"]] = prediction_of("", answers, place, self.schema, self.thresholds)
         tables = rows.split.features
@@ -170,7 +141,7 @@ class Predictor:
         for parts in self._batches(clips):
             batch = [place for part in parts for place in part]
             arrays = {name: [features[name][place] for place in batch] for name in features}
-            answers = self._answers(**self._batch(arrays, [len(part) for part in parts]))
+            answers = self._answers(arrays, [len(part) for part in parts])
             for number, place in enumerate(batch):
                 answer = prediction_of(
                     clips[place].id, answers, number, self.schema, self.thresholds

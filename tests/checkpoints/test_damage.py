@@ -56,7 +56,7 @@ def opens_or_is_told(path: Path) -> str:
     except InputError as error:
         assert is_a_sentence(error), str(error)
         return "refused"
-    assert all(torch.isfinite(w).all() for w in predictor.model.state_dict().values())
+    assert all(torch.isfinite(w).all() for w in predictor.network.model.state_dict().values())
     return "opened"
 
 

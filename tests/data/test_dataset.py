@@ -7,7 +7,8 @@ import pytest
 import torch
 from harness import EMOTIONS, make_store
 
-from mia_fairseq.data.dataset import AffectDataset, pad
+from mia_fairseq.data.array_batch import pad
+from mia_fairseq.data.dataset import AffectDataset
 from mia_fairseq.data.format.store import Store
 from mia_fairseq.errors import InputError
 

@@ -212,7 +212,7 @@ def test_a_clip_of_which_nothing_can_be_made_has_a_reason_and_the_others_answers
 def test_numbers_that_are_not_finite_are_no_prediction(trained: Path, tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_bytes(bytes(7))
     predictor = Predictor(trained)
-    next(iter(predictor.model.parameters())).data.fill_(float("nan"))
+    next(iter(predictor.network.model.parameters())).data.fill_(float("nan"))
     (answer,) = predictor.predict_clips([Clip("a", tmp_path / "a.mp4", "one two")])
     assert answer.value is None and answer.status == "failed"
     assert answer.reason == "the model puts out numbers that are not finite"

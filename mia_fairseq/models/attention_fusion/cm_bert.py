@@ -39,7 +39,7 @@ class MaskedMultimodalAttention(Fusion):
     def __init__(self, shape: FusionShape, width: int) -> None:
         super().__init__()
         dims = used(shape)
-        self.main, self.channels = shape.main, shape.channels
+        self.main, self.channels, self.width = shape.main, shape.channels, width
         self.projections = Projections(dims, width)
         self.weights = nn.Parameter(torch.ones(len(dims)))  # w, in the order of modalities
         self.bias = nn.Parameter(torch.zeros(width))  # b, see `attention_weights`
@@ -66,7 +66,7 @@ class MaskedMultimodalAttention(Fusion):
         scores = (main @ self.bias)[:, None]  # (B, 1, L)
         for weight, name in zip(self.weights, self.projections, strict=True):
             vectors = tokens[name]
-            scores = scores + weight * torch.relu(vectors @ vectors.mT) / vectors.shape[2] ** 0.5
+            scores = scores + weight * torch.relu(vectors @ vectors.mT) / self.width**0.5
         closed = padding_of(mask)[:, None]
         return torch.softmax(scores.masked_fill(closed, float("-inf")), dim=2)
 

@@ -72,7 +72,7 @@ class FirstPositionFusion(Fusion):
                     attention = self.attentions[f"{asking}_asks_{asked}"]
                     answer: Tensor = attention(first, keys[asked], mask)  # I_{i→j}
                     product = torch.where(some(mask), product * answer, product)
-                    heard |= some(mask)
+                    heard = heard | some(mask)
             products.append(product * heard.to(product.dtype))
         return FusionOutput(self.output(torch.cat(products, dim=2)))
 

@@ -103,7 +103,7 @@ class TemporalConvolutionFusion(Fusion):
         for name, lstm in self.lstms.items():
             states, enhanced = lstm(tokens[self.main], tokens[name])
             there = some(streams[name][1]) & some(mask)
-            end = states[torch.arange(len(last), device=last.device), last]
+            end = states[torch.arange(last.shape[0], device=last.device), last]
             summaries = states[:, : self.channels]
             found = torch.cat([summaries, end[:, None].expand_as(summaries)], dim=2)
             blocks.append(found * there.to(found.dtype))

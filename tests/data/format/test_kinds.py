@@ -11,7 +11,8 @@ from fairseq.data.indexed_dataset import MMapIndexedDataset
 from harness import END, START, dictionary_of, make_store, spec_of
 
 from mia_fairseq.data import dataset as dataset_module
-from mia_fairseq.data.dataset import AffectDataset, pad
+from mia_fairseq.data.array_batch import pad
+from mia_fairseq.data.dataset import AffectDataset
 from mia_fairseq.data.format.store import Split, Store, Utterance
 from mia_fairseq.data.format.store_writer import StoreWriter
 from mia_fairseq.data.format.vectors import VectorFile

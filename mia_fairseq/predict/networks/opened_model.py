@@ -1,0 +1,72 @@
+"""A trained model as `Predictor` uses it, whatever runs it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mia_fairseq.checkpoints.task_state import read_schema
+from mia_fairseq.data.schema import Schema
+from mia_fairseq.export.config_file import read_config
+from mia_fairseq.export.folder_names import GRAPH, is_exported
+from mia_fairseq.export.onnx_model import OnnxModel
+
+
+class Network(Protocol):
+    """What says something of a batch."""
+
+    def answers(self, batch: Mapping[str, Any]) -> dict[str, NDArray[np.float32]]:
+        """Of arrays by `mia_fairseq.data.array_batch`, as `OnnxModel.answers` has them."""
+
+
+@dataclass(frozen=True)
+class OpenedModel:
+    """A trained model.
+
+    Attributes:
+        network: the model itself.
+        schema: what it reads and tells.
+        thresholds: from which probability on each of several labels is predicted.
+    """
+
+    network: Network
+    schema: Schema
+    thresholds: Mapping[str, float]
+
+
+def open_model(path: Path) -> OpenedModel:
+    """A trained model.
+
+    Args:
+        path: a file of fairseq-train, or a folder of mia_fairseq.export, which is run by
+            onnxruntime where it was exported with --onnx.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    if is_exported(path):
+        config = read_config(path)
+        if "onnx" in config:
+            return open_graph(path, config)
+    # torch takes seconds to import.
+    from mia_fairseq.predict.networks.torch_network import open_by_torch
+
+    return open_by_torch(path)
+
+
+def open_graph(folder: Path, config: Mapping[str, Any]) -> OpenedModel:
+    """The model of a folder that has a graph, run by onnxruntime.
+
+    Args:
+        folder: has `GRAPH`.
+        config: of the model, with the graph's hash.
+
+    Raises:
+        InputError: the graph is another one, or the configuration is damaged.
+    """
+    schema = read_schema(config)
+    network = OnnxModel(folder / GRAPH, str(config["onnx"]["sha256"]))
+    return OpenedModel(network, schema, dict(config.get("thresholds", {})))
