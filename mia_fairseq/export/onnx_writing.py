@@ -36,18 +36,33 @@ def write_onnx(folder: Path) -> None:
     """Adds `GRAPH` to an exported model's folder, and its hash to the folder's configuration.
 
     Raises:
+        InputError: as `write_graph`.
+    """
+    config = read_config(folder)
+    config["onnx"] = {"sha256": write_graph(folder, folder / GRAPH), "opset": OPSET}
+    write_whole(folder / CONFIG, json.dumps(config, indent=1, allow_nan=False) + "\n")
+
+
+def write_graph(folder: Path, path: Path) -> str:
+    """Writes the model of an exported folder as ONNX, and returns the file's sha256.
+
+    Args:
+        folder: of the model.
+        path: of the file.
+
+    Raises:
         InputError: the folder cannot be read, the model cannot be written as ONNX, or gives other
             answers so.
     """
-    require("onnx", "onnx", "--onnx")
-    config = read_config(folder)
+    require("onnx", "onnx", "a model as ONNX")
     trained = read_exported(folder)
     model = AnsweringModel(trained.model, trained.blueprint.schema)
-    with atomic_path(folder / GRAPH) as partial:
+    with atomic_path(path) as partial:
         _trace(model, partial, str(folder))
-        check_answers(model, OnnxModel(partial, sha256_of(partial)), str(folder))
-    config["onnx"] = {"sha256": sha256_of(folder / GRAPH), "opset": OPSET}
-    write_whole(folder / CONFIG, json.dumps(config, indent=1, allow_nan=False) + "\n")
+        partial.chmod(0o644)
+        sha256 = sha256_of(partial)
+        check_answers(model, OnnxModel(partial, sha256), str(folder))
+    return sha256
 
 
 class NamedTensors(nn.Module):

@@ -24,12 +24,11 @@ from mia_fairseq.predict.answer_files import check_name, write_answers
 from mia_fairseq.predict.answers import FAILED, ClipAnswer, render
 from mia_fairseq.predict.predict_options import (
     Asked,
-    is_ready,
     predict_parser,
     read_asked,
     read_options,
 )
-from mia_fairseq.ready.catalog import tell_terms
+from mia_fairseq.ready.catalog import is_ready, tell_terms
 
 NOT_ALL = 2  # the status where some clip has no prediction; the others' are printed
 

@@ -11,7 +11,6 @@ from mia_fairseq.export.folder_names import is_exported
 from mia_fairseq.name_values import name_value
 from mia_fairseq.predict.answers import FORMATS
 from mia_fairseq.ready.catalog import (
-    FOLDER,
     default_models,
     ready_folder,
     ready_models,
@@ -136,8 +135,3 @@ def read_asked(arguments: argparse.Namespace) -> Asked:
         return Asked({"": own[0]}, inputs)
     folders = {subject(name): ready_folder(name) for name in named or default_models()}
     return Asked(folders if len(folders) > 1 else {"": next(iter(folders.values()))}, inputs)
-
-
-def is_ready(path: Path) -> bool:
-    """Whether a model's path is that of a ready model."""
-    return path.parent == FOLDER

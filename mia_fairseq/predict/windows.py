@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mia_fairseq.errors import InputError
-from mia_fairseq.pretrained.libraries import require
+from mia_fairseq.pretrained.libraries import require_speech
 from preprocess.media.clip import RATE, Clip
 from preprocess.media.streams import read_audio
 
@@ -29,7 +29,7 @@ def speech_stretches(audio: NDArray[np.float32]) -> list[tuple[float, float]]:
     Returns:
         (start, end) in seconds, in order, none longer than `LONGEST`.
     """
-    vad = require("faster_whisper.vad", "faster-whisper", "--windows")
+    vad = require_speech("faster_whisper.vad")
     options = vad.VadOptions(
         min_silence_duration_ms=int(1000 * PAUSE),
         max_speech_duration_s=LONGEST,

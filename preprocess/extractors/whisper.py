@@ -4,6 +4,7 @@ Its last layer by default; which words are said fills that one, how they are sai
 """
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,9 @@ from mia_fairseq.pretrained.model_store import fetch_model
 from preprocess.extractors.base import Clip, Extractor, Failure, register_extractor
 from preprocess.extractors.clip_audio import clip_audio
 from preprocess.media import speech
-from preprocess.networks.whisper_encoder import WhisperEncoder
+
+if TYPE_CHECKING:
+    from preprocess.networks.whisper_encoder import WhisperEncoder
 
 
 @register_extractor("whisper")
@@ -43,7 +46,7 @@ class Whisper(Extractor):
         self.layer = layer
         self.encoder: WhisperEncoder | None = None
         if layer != "last":
-            self.encoder = WhisperEncoder(fetch_model("whisper") / "model.bin", device)
+            self.encoder = _every_layer(device)
             if not layer.isdigit() or int(layer) > self.encoder.layers:
                 raise InputError(
                     f"whisper: layer is {layer!r}, expected last or 0 to {self.encoder.layers}"
@@ -74,3 +77,9 @@ class Whisper(Extractor):
             "model_sha256": model.files["model.bin"].sha256,
             **({} if self.encoder is None else {"layer": int(self.layer)}),
         }
+
+
+def _every_layer(device: str) -> "WhisperEncoder":
+    from preprocess.networks.whisper_encoder import WhisperEncoder  # needs torch
+
+    return WhisperEncoder(fetch_model("whisper") / "model.bin", device)

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
-from scipy.signal import resample_poly
 
 from mia_fairseq.errors import InputError
 
@@ -58,6 +57,8 @@ def read_plain(
     mono = samples.mean(axis=1)
     if own == rate:
         return mono.astype(np.float32, copy=False)
+    from scipy.signal import resample_poly  # half a second to import, and most clips need none
+
     common = math.gcd(own, rate)
     resampled = resample_poly(mono, rate // common, own // common)
     return np.asarray(resampled, np.float32)

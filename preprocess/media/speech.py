@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mia_fairseq.pretrained.libraries import require
+from mia_fairseq.pretrained.libraries import require_speech
 from mia_fairseq.pretrained.model_store import fetch_model
 from preprocess.media.clip import RATE
 
@@ -22,7 +22,7 @@ LONGEST = 30  # seconds that Whisper sees at a time
 @functools.lru_cache(maxsize=2)
 def whisper(device: str = "cpu", compute_type: str = "float32") -> Any:
     """The stored faster_whisper.WhisperModel, loaded once a process, on one thread."""
-    library = require("faster_whisper", "faster-whisper", "Whisper speech")
+    library = require_speech("faster_whisper")
     folder = fetch_model("whisper")
     return library.WhisperModel(
         str(folder), device=device, compute_type=compute_type, cpu_threads=1, local_files_only=True

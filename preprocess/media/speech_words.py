@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mia_fairseq.pretrained.libraries import require
+from mia_fairseq.pretrained.libraries import require_speech
 from preprocess.media.clip import RATE
 from preprocess.media.speech import LONGEST, whisper
 
@@ -56,7 +56,7 @@ def spoken_parts(audio: NDArray[np.float32]) -> NDArray[np.float32]:
     """(M,) what is spoken, its parts end to end; none where nobody speaks."""
     if not len(audio):
         return audio
-    vad = require("faster_whisper.vad", "faster-whisper", "Whisper speech")
+    vad = require_speech("faster_whisper.vad")
     parts = vad.get_speech_timestamps(audio, vad.VadOptions())
     empty = np.empty(0, np.float32)
     return np.concatenate([empty, *(audio[part["start"] : part["end"]] for part in parts)])
@@ -69,8 +69,8 @@ def window_seconds(samples: int) -> int:
 
 def hear_short(model: Any, spoken: NDArray[np.float32], seconds: int) -> Heard:
     """The words of speech in a window of some seconds."""
-    library = require("ctranslate2", "ctranslate2", "Whisper speech")
-    tokens = require("faster_whisper.tokenizer", "faster-whisper", "Whisper speech")
+    library = require_speech("ctranslate2")
+    tokens = require_speech("faster_whisper.tokenizer")
     known = tokens.Tokenizer(model.hf_tokenizer, model.model.is_multilingual, "transcribe", "en")
     padded = np.pad(spoken, (0, seconds * RATE - len(spoken)))
     mel = model.feature_extractor(padded, padding=0)[:, : 100 * seconds]  # (80, 100 * seconds)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from mia_fairseq.encoders.hf_encoder import positions
 from mia_fairseq.errors import InputError
 from mia_fairseq.pretrained.libraries import require_transformers
 from preprocess.networks.batching import in_batches
@@ -70,4 +69,6 @@ class TextEncoder:
 
 def _longest(tokenizer_limit: int, model: object) -> int:
     """Tokens the encoder has positions for; the tokenizer may know of none (a huge number)."""
+    from mia_fairseq.encoders.hf_encoder import positions  # needs torch
+
     return int(min(tokenizer_limit, positions(model) or tokenizer_limit))

@@ -9,9 +9,9 @@ from mia_fairseq.files import sha256_of_all
 from mia_fairseq.pretrained.fairseq_checkpoints import load_dictionary
 from mia_fairseq.pretrained.libraries import require_transformers
 from mia_fairseq.pretrained.model_store import fetch_model
+from preprocess.networks.tokenizer_file import TOKENIZER_FILE
 
 # What decides on the ids: the one file of today's tokenizers, or the vocabularies of older ones.
-TOKENIZER_FILE = "tokenizer.json"
 VOCABULARIES = ("vocab.txt", "vocab.json", "merges.txt", "bpe.codes", "*.model")
 
 

@@ -13,6 +13,8 @@ from mia_fairseq.data.schema import Schema
 from mia_fairseq.export.config_file import read_config
 from mia_fairseq.export.folder_names import GRAPH, is_exported
 from mia_fairseq.export.onnx_model import OnnxModel
+from mia_fairseq.predict.networks.ready_graph import ready_graph
+from mia_fairseq.ready.catalog import is_ready
 
 
 class Network(Protocol):
@@ -41,32 +43,21 @@ def open_model(path: Path) -> OpenedModel:
     """A trained model.
 
     Args:
-        path: a file of fairseq-train, or a folder of mia_fairseq.export, which is run by
-            onnxruntime where it was exported with --onnx.
+        path: a file of fairseq-train, or a folder of mia_fairseq.export. One that was exported
+            with --onnx, and a ready model, are run by onnxruntime, others by torch.
 
     Raises:
         InputError: it cannot be read.
     """
     if is_exported(path):
         config = read_config(path)
+        graph = None
         if "onnx" in config:
-            return open_graph(path, config)
-    # torch takes seconds to import.
-    from mia_fairseq.predict.networks.torch_network import open_by_torch
+            graph = OnnxModel(path / GRAPH, str(config["onnx"]["sha256"]))
+        elif is_ready(path):
+            graph = ready_graph(path, config)
+        if graph is not None:
+            return OpenedModel(graph, read_schema(config), dict(config.get("thresholds", {})))
+    from mia_fairseq.predict.networks.torch_network import open_by_torch  # seconds to import
 
     return open_by_torch(path)
-
-
-def open_graph(folder: Path, config: Mapping[str, Any]) -> OpenedModel:
-    """The model of a folder that has a graph, run by onnxruntime.
-
-    Args:
-        folder: has `GRAPH`.
-        config: of the model, with the graph's hash.
-
-    Raises:
-        InputError: the graph is another one, or the configuration is damaged.
-    """
-    schema = read_schema(config)
-    network = OnnxModel(folder / GRAPH, str(config["onnx"]["sha256"]))
-    return OpenedModel(network, schema, dict(config.get("thresholds", {})))

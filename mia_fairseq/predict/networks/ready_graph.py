@@ -1,0 +1,63 @@
+"""The graph of a ready model: made at its first use, and kept in the cache.
+
+It holds the encoder, with the maps of LoRA added to its weights, and all that follows, so that the
+model answers without torch and transformers, which take seconds to import.
+"""
+
+import hashlib
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mia_fairseq.errors import InputError
+from mia_fairseq.export.folder_names import GRAPH, GRAPH_VERSION
+from mia_fairseq.export.onnx_model import OnnxModel
+from mia_fairseq.files import write_json
+from mia_fairseq.pretrained.model_store import cache_folder
+
+logger = logging.getLogger(__name__)
+
+RECORD = "graph.json"  # beside a graph: its sha256
+
+
+def ready_graph(folder: Path, config: Mapping[str, Any]) -> OnnxModel | None:
+    """The graph of a ready model; None where it cannot be made or kept, which is told.
+
+    Args:
+        folder: of the model.
+        config: what its ``config.json`` holds.
+    """
+    place = cache_folder() / "graphs" / f"{folder.name}-{hash_of_parts(config)}"
+    try:
+        return OnnxModel(place / GRAPH, _recorded(place))
+    except InputError:
+        if place.exists():
+            logger.warning("%s is damaged or incomplete; making it again", place / GRAPH)
+    logger.warning("preparing %s for its first use, which takes some seconds", folder.name)
+    from mia_fairseq.export.onnx_writing import write_graph  # needs torch
+
+    try:
+        sha256 = write_graph(folder, place / GRAPH)
+        write_json(place / RECORD, {"sha256": sha256})
+        return OnnxModel(place / GRAPH, sha256)
+    except (InputError, OSError) as error:
+        logger.warning("%s is run by torch, which starts slowly: %s", folder.name, error)
+        return None
+
+
+def hash_of_parts(config: Mapping[str, Any]) -> str:
+    """A name for what a graph is made of: the model's weights, its encoders', and the way."""
+    encoders = [str(told["sha256"]) for told in config.get("encoders", {}).values()]
+    parts = [str(GRAPH_VERSION), str(config["weights"]["sha256"]), *encoders]
+    return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:16]
+
+
+def _recorded(place: Path) -> str:
+    """The sha256 that a graph is to have; '' where none is known."""
+    try:
+        told = json.loads((place / RECORD).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return ""
+    return str(told.get("sha256")) if isinstance(told, dict) else ""

@@ -1,0 +1,80 @@
+"""Ready models answer without torch, by graphs that are made at their first use."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from harness import run_cli
+
+from mia_fairseq import load_model
+from mia_fairseq.blueprint import Blueprint
+from mia_fairseq.data.array_batch import batch_of
+from mia_fairseq.data.format.labels import LabelSpec
+from mia_fairseq.data.format.modality_spec import ModalitySpec
+from mia_fairseq.data.schema import Schema
+from mia_fairseq.export.config_file import read_config
+from mia_fairseq.export.exported_model import write_exported
+from mia_fairseq.fairseq_bases import architectures, settings_class
+from mia_fairseq.plugin import register
+from mia_fairseq.predict.networks import ready_graph
+from mia_fairseq.predict.networks.torch_network import open_by_torch
+from mia_fairseq.ready import catalog
+from preprocess.media.clip import Clip
+
+WITHOUT_TORCH = """
+import sys
+sys.modules.update(dict.fromkeys(("torch", "transformers", "fairseq")))
+from mia_fairseq.predict.__main__ import main
+main(sys.argv[1:])
+"""
+
+
+def test_models_of_words_answer_without_torch_as_with_it(
+    tmp_path: Path, stored_model: Callable[[str], Path]
+) -> None:
+    stored_model("minilm")
+    texts = ["I loved every minute of it", "no", "he said that it was quite dull and far too long"]
+    with_torch = []
+    for folder in map(catalog.ready_folder, catalog.default_models()):
+        model = load_model(folder)  # and its graph, where it was not kept yet
+        arrays = model.inputs.read([Clip(text, None, text) for text in texts])[0]
+        opened = open_by_torch(folder)
+        told = opened.network.answers(batch_of(opened.schema, arrays))["prediction"]
+        np.testing.assert_allclose(model.predict_arrays(arrays), told, rtol=0, atol=1e-4)
+        with_torch.append(told[0])
+    clip = tmp_path / "clip.wav"
+    clip.write_bytes(b"words are given, so nobody listens")
+    printed = run_cli("python", "-c", WITHOUT_TORCH, clip, "--text", texts[0], "--json").stdout
+    (answer,) = json.loads(printed)
+    assert answer["sentiment"]["prediction"] == pytest.approx(float(with_torch[0]), abs=1e-4)
+    shares = list(answer["emotion"]["probabilities"].values())
+    assert shares == pytest.approx(with_torch[1].tolist(), abs=1e-4)
+
+
+def test_a_graph_is_made_once_and_again_when_it_is_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(ready_graph, "cache_folder", lambda: tmp_path)
+    folder = tmp_path / "model"
+    register()
+    schema = Schema("test", LabelSpec("regression"), "text", (), {"text": ModalitySpec(3)})
+    cfg = settings_class("unimodal")()
+    cfg._name = "unimodal"
+    model = architectures()["unimodal"].from_blueprint(cfg, Blueprint(schema))
+    write_exported(folder, model.eval(), {"schema": schema.to_state()}, vars(cfg))
+    config = read_config(folder)
+    assert ready_graph.ready_graph(folder, config) and "its first use" in caplog.text
+    caplog.clear()
+    assert ready_graph.ready_graph(folder, config) and not caplog.text
+    (graph,) = tmp_path.glob("graphs/model-*/model.onnx")
+    graph.write_bytes(b"cut")
+    assert ready_graph.ready_graph(folder, config) and "is damaged" in caplog.text
+    assert graph.stat().st_size > 3
+    other = {**config, "weights": {**config["weights"], "sha256": "0"}}
+    assert ready_graph.hash_of_parts(other) != ready_graph.hash_of_parts(config)
+    monkeypatch.setattr(ready_graph, "GRAPH_VERSION", 0)
+    (folder / "model.safetensors").write_bytes(b"")
+    assert ready_graph.ready_graph(folder, config) is None
+    assert "is run by torch, which starts slowly" in caplog.text
