@@ -17,8 +17,8 @@ export PYTHONWARNINGS ?= ignore
 demo: $(STAMP)  ## the main job on a generated corpus, to a table of metrics
 	$(BIN)/python -m examples.demo --out demo_output
 
-test: $(STAMP)  ## all tests, one process a core
-	$(BIN)/python -m pytest -n auto
+test: $(STAMP)  ## all tests, one process a core, a file's in one
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 fuzz: $(STAMP)  ## 20,000 changed files, each read rightly or refused
 	PYTHONPATH=tests $(BIN)/python tests/fuzz --cases 20000

@@ -10,6 +10,13 @@ from harness import ROOT, make_store, train
 from mia_fairseq.errors import InputError
 from mia_fairseq.pretrained.model_store import fetch_model
 
+DEAR = ("test_recipes", "test_readme", "test_benchmarks", "test_notebooks", "test_demo")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files that take longest begin, so that no process is left with one in the end."""
+    items.sort(key=lambda item: DEAR.index(name) if (name := item.path.stem) in DEAR else len(DEAR))
+
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
+from warm import warm_commands
 
 from mia_fairseq.data.format.dictionary import format_dictionary
 from mia_fairseq.data.format.labels import LabelSpec
@@ -27,8 +28,8 @@ Cli = Callable[..., "subprocess.CompletedProcess[str]"]
 def run_cli(*command: str | Path, check: bool = True) -> "subprocess.CompletedProcess[str]":
     """Runs one of the environment's commands from the repository's root, on one thread.
 
-    fairseq's own start warm, which saves the import of fairseq each time; their output comes as
-    both streams. The README's test starts them cold.
+    fairseq's own and modules start warm, which saves the import of torch and fairseq each time; the
+    output of fairseq's comes as both streams. The README's test starts each cold once.
     """
     tool, *arguments = words = [str(word) for word in command]
     if tool in COMMANDS:
@@ -42,8 +43,9 @@ def run_cli(*command: str | Path, check: bool = True) -> "subprocess.CompletedPr
     binary = Path(sys.executable).with_name(tool)
     start = [sys.executable] if tool == "python" else [str(binary)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    result = subprocess.run(
-        [*start, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300
+    run = subprocess.run if arguments[:1] == ["-c"] else warm_commands.run
+    result = run(
+        [*start, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600
     )
     if check and result.returncode != 0:
         raise AssertionError(f"{command}\n{result.stdout[-4000:]}\n{result.stderr[-4000:]}")

@@ -2,7 +2,6 @@
 
 import errno
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from harness import ROOT
+from warm import warm_commands
 
 from mia_fairseq.errors import InputError, quoted, shortened, system_sentence
 
@@ -52,22 +52,9 @@ def test_messages_quote_two_hundred_characters_of_a_value() -> None:
 
 
 def last_line(*command: str | Path, limit: int | None = None) -> tuple[int, str, str]:
-    """Runs a command cold: its status, its last line and all it said."""
-
-    def few_bytes() -> None:
-        if limit is not None:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-
+    """Runs a command: its status, its last line and all it said."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        [str(word) for word in command],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=200,
-        preexec_fn=few_bytes,
-    )
+    done = warm_commands.run(command, cwd=ROOT, env=environment, most_bytes=limit)
     return done.returncode, done.stderr.strip().splitlines()[-1], done.stdout + done.stderr
 
 

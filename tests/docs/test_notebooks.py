@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from harness import ROOT
+from warm import warm_commands
 
 nbclient = pytest.importorskip("nbclient", reason="nbclient is not installed; make docs brings it")
 nbformat = pytest.importorskip("nbformat", reason="nbformat is not installed; make docs brings it")
@@ -12,7 +13,13 @@ NOTEBOOKS = sorted((ROOT / "examples" / "notebooks").glob("*.ipynb"))
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_runs(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In a folder of its own, with all it writes below it."""
+    """In a folder of its own, with all it writes below it; its commands start warm."""
+    startup = tmp_path / "profile_default" / "startup" / "warm.py"
+    startup.parent.mkdir(parents=True)
+    startup.write_text(
+        f"import sys\nsys.path.append({str(ROOT / 'tests' / 'warm')!r})\nimport warm_commands\n"
+        f"warm_commands.start_warm_too({warm_commands.addresses()})\n"
+    )
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path))

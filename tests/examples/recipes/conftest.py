@@ -1,11 +1,13 @@
 """The recipes in short: real tables cut to a few rows, one seed, one epoch."""
 
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from harness import ROOT
+from warm import warm_commands
 
 from mia_fairseq.experiments import __main__ as runner
 
@@ -15,8 +17,9 @@ Run = Callable[..., Path]
 
 
 @pytest.fixture
-def run_recipe(tmp_path: Path) -> Run:
-    """Runs a recipe; returns its folder of results."""
+def run_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs a recipe, its commands started warm; returns its folder of results."""
+    monkeypatch.setattr(subprocess, "run", warm_commands.warm(subprocess.run))
     folder = tmp_path / "recipes"
     folder.mkdir()
     for file in RECIPES.rglob("*.yaml"):
@@ -45,7 +48,7 @@ def few_mosi(shared_data: Path, tmp_path: Path) -> Path:
     """The first rows of each split."""
     with np.load(shared_data / "mosi" / "mosi_utterance_trimodal.npz") as arrays:
         splits = arrays["split_official"]
-        kept = np.concatenate([np.flatnonzero(splits == s)[:20] for s in ("train", "val", "test")])
+        kept = np.concatenate([np.flatnonzero(splits == s)[:12] for s in ("train", "val", "test")])
         np.savez(tmp_path / "few.npz", **{name: arrays[name][kept] for name in arrays})
     return tmp_path / "few.npz"
 
@@ -56,6 +59,6 @@ def few_meld(shared_data: Path, tmp_path: Path) -> Path:
     meld = tmp_path / "meld"
     meld.mkdir()
     for table in (shared_data / "meld").glob("*.csv"):
-        lines = table.read_text(encoding="utf-8").splitlines()[:40]
+        lines = table.read_text(encoding="utf-8").splitlines()[:24]
         (meld / table.name).write_text("\n".join(lines) + "\n", encoding="utf-8")
     return meld

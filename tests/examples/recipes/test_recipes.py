@@ -79,7 +79,7 @@ def test_frozen_vectors_of_both_corpora_or_of_one(
     stored_model("minilm")
     folder = run_recipe("frozen_minilm", "--rows", "text only", mosi=few_mosi)
     assert "MELD is left out: --input meld=..." in capsys.readouterr().out
-    assert rows_of(folder / "MOSI.json") == {"constant": 20, "text only": 20}
+    assert rows_of(folder / "MOSI.json") == {"constant": 12, "text only": 12}
     folder = run_recipe("frozen_minilm", mosi=few_mosi, meld=few_meld)
     assert set(rows_of(folder / "MOSI.json")) == {
         "constant",
@@ -113,7 +113,7 @@ def test_mosi_with_neighbours(
     with pytest.raises(InputError, match=r"no such row; expected some of 'text, minilm f"):
         run_recipe("mosi_text_audio", "--rows", "text", file=few_mosi)
     folder = run_recipe("mosi_text_audio", "--rows", *chosen, file=few_mosi)
-    assert rows_of(folder / "MOSI.json") == dict.fromkeys(("constant", *chosen), 20)
+    assert rows_of(folder / "MOSI.json") == dict.fromkeys(("constant", *chosen), 12)
     row = Store(folder / "MOSI").split("train", ()).rows[0]
     assert row.id == f"{row.group}_{row.position}" and row.text == (row.text or "").lower()
 
@@ -178,7 +178,7 @@ def test_a_pupil_learns_its_teachers_scores(
     stored_model("minilm")
     row = "text and audio, minilm taught by minilm"
     folder = run_recipe("taught_minilm", "--rows", row, file=few_mosi)
-    assert rows_of(folder / "MOSI.json") == dict.fromkeys(("constant", row), 20)
+    assert rows_of(folder / "MOSI.json") == dict.fromkeys(("constant", row), 12)
     work = folder / "TAUGHT_work"
     taught = {row.id: row for row in Store(folder / "TAUGHT").split("train", ()).rows}
     for made in Store(work / "UNSCORED").split("train", ()).rows:
