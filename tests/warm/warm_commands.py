@@ -72,7 +72,7 @@ def run(
     tool, *rest = map(str, words)
     given = rest if Path(tool).name.startswith("python") else [str(BIN / Path(tool).name), *rest]
     if with_fairseq is None:
-        with_fairseq = _imports_fairseq(given)
+        with_fairseq = _imports_fairseq(given, Path(cwd))
     address = _address(WITH_FAIRSEQ if with_fairseq else ())
     asked = {
         **{"words": given, "folder": str(cwd), "most_bytes": most_bytes, "servers": _addresses},
@@ -136,10 +136,11 @@ def start_warm_too(addresses: Mapping[str, str]) -> None:
     subprocess.run = warm(subprocess.run)
 
 
-def _imports_fairseq(words: Sequence[str]) -> bool:
+def _imports_fairseq(words: Sequence[str], folder: Path) -> bool:
     """Whether a command imports fairseq; one that does not is not to find it imported."""
     if words[:2] == ["-m", "mia_fairseq.predict"]:
-        return words[2].endswith(".pt")
+        of_data = any((folder / word / "meta.json").is_file() for word in words[2:])
+        return of_data or "--user-dir" in words
     named = words[1] if words[0] == "-m" else Path(words[0]).name
     return named.startswith(("fairseq-", *OF_FAIRSEQ))
 
