@@ -58,7 +58,7 @@ def write_graph(folder: Path, path: Path) -> str:
     trained = read_exported(folder)
     model = AnsweringModel(trained.model, trained.blueprint.schema)
     with atomic_path(path) as partial:
-        _trace(model, partial, str(folder))
+        trace(model, partial, str(folder))
         partial.chmod(0o644)
         sha256 = sha256_of(partial)
         check_answers(model, OnnxModel(partial, sha256), str(folder))
@@ -77,7 +77,17 @@ class NamedTensors(nn.Module):
         return tuple(told.values())
 
 
-def _trace(model: AnsweringModel, path: Path, where: str) -> None:
+def trace(model: AnsweringModel, path: Path, where: str) -> None:
+    """Writes a model as ONNX.
+
+    Args:
+        model: ready to answer.
+        path: of the file.
+        where: the model's place, for messages.
+
+    Raises:
+        InputError: it does what ONNX, or torch's exporter, has no operator for.
+    """
     tensors = named(tensors_of(example_batch(model.schema, *TRACED, seed=0)))
     told = ["prediction", *(f"further.{name}" for name in model.schema.further)]
     free = {

@@ -3,12 +3,14 @@
 import json
 import math
 import re
+from argparse import Namespace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from harness import run_cli
 
+from examples.benchmarks import first_answer
 from examples.benchmarks.timing import Ratio, alternate, peak_memory, r_squared
 
 QUICK = {
@@ -18,6 +20,7 @@ QUICK = {
     "corpus_size": "most private MiB, the last against the first",
     "fusions": None,
     "gradient_checkpointing": "peak memory saved",
+    "exported": "mia_net: as ONNX / in torch",
 }
 
 
@@ -74,6 +77,18 @@ def test_pipeline_runs_where_its_models_are_there(tmp_path: Path) -> None:
     check(run.stdout, written, "pipeline but decoding / bare forwards")
     bare = json.loads(written.read_text())["tables"]["bare forwards"]
     assert {row["model"] for row in bare} == {"MiniLM", "Whisper", "RetinaFace", "mini-XCEPTION"}
+
+
+def test_first_answers_are_compared_turn_by_turn_but_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spent = iter([50.0, 9.0, 1.0, 4.0, 2.0, 6.0, 3.0, 8.0])  # graphs, torch, graphs, ...
+    monkeypatch.setattr(first_answer, "cpu_seconds", lambda code, clip: next(spent))
+    low, high = np.quantile([1 / 4, 2 / 6, 3 / 8], [0.25, 0.75])
+    report = first_answer.measure(Namespace(clip=tmp_path / "clip.mp4", quick=False, turns=3))
+    assert report.ratios["graphs / torch"] == Ratio(2 / 6, low, high)
+    (graphs, _) = report.tables["CPU seconds of the command"]
+    assert graphs == {"way": "graphs", "median": 2.0, "most": 3.0}
 
 
 def test_peers_says_in_a_sentence_that_mmsa_is_not_there() -> None:
