@@ -26,7 +26,7 @@ class OnnxModel:
     """
 
     def __init__(self, path: Path, sha256: str) -> None:
-        runtime = require("onnxruntime", "onnxruntime", "a model as ONNX")
+        runtime, self._path = require("onnxruntime", "onnxruntime", "a model as ONNX"), path
         if not path.is_file() or sha256_of(path) != sha256:
             raise InputError(
                 f"{path}: is not the file that {CONFIG} was written for, of sha256 "
@@ -49,7 +49,17 @@ class OnnxModel:
 
         Returns:
             ``prediction`` and ``further.NAME``: (B,) scores or (B, k) probabilities.
+
+        Raises:
+            InputError: it cannot read them, say tokens beyond an encoder's positions.
         """
         arrays = named(batch)
-        found = self._session.run(self._tells, {name: arrays[name] for name in self._reads})
+        try:
+            found = self._session.run(self._tells, {name: arrays[name] for name in self._reads})
+        except Exception as error:  # of onnxruntime, which has a class of its own for each
+            shapes = ", ".join(f"{name} {arrays[name].shape}" for name in self._reads)
+            raise InputError(
+                f"{self._path}: cannot read a batch of {shapes} ({quoted(error)}); give it what "
+                f"its {CONFIG} tells, no longer than its limits"
+            ) from error
         return dict(zip(self._tells, found, strict=True))

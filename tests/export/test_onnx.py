@@ -194,6 +194,15 @@ def test_what_cannot_be_a_graph_is_told(
         write_onnx(tmp_path)
 
 
+def test_rows_beyond_an_encoders_positions_are_told(tmp_path: Path) -> None:
+    small_bert(tmp_path / "bert", ["a", "b", "c"], positions=10)
+    encoder = {"encoder": f"text=hf:{tmp_path / 'bert'}"}
+    written(tmp_path / "out", "unimodal", EMOTIONS, Reading(), **encoder)
+    model = Predictor(tmp_path / "out")
+    with pytest.raises(InputError, match=r"cannot read a batch of features\.text \(1, 11\)"):
+        model.predict_arrays({"text": [np.ones(11, np.int64)]})
+
+
 def test_another_graph_is_refused(tmp_path: Path) -> None:
     written(tmp_path, "unimodal", EMOTIONS, Reading())
     graph = tmp_path / "model.onnx"
