@@ -1,1 +1,1 @@
-"""Trained models as folders that need torch alone, and no fairseq."""
+"""Trained models as folders that need torch alone, or onnxruntime alone, and no fairseq."""
