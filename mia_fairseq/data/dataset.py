@@ -195,10 +195,17 @@ def known_targets(spec: LabelSpec, values: NDArray[np.float64]) -> NDArray[np.fl
     return targets
 
 
-def tensors_of(net_input: Mapping[str, Any]) -> dict[str, Any]:
-    """What a model is called with, from the arrays of `mia_fairseq.data.array_batch`."""
+def tensors_of(net_input: Mapping[str, Any], device: torch.device | None = None) -> dict[str, Any]:
+    """What a model is called with, from the arrays of `mia_fairseq.data.array_batch`.
+
+    Args:
+        net_input: arrays by name, some in mappings.
+        device: where they are wanted; None: the processor.
+    """
     return {
-        name: tensors_of(held) if isinstance(held, Mapping) else torch.from_numpy(held)
+        name: tensors_of(held, device)
+        if isinstance(held, Mapping)
+        else torch.from_numpy(held).to(device)
         for name, held in net_input.items()
     }
 

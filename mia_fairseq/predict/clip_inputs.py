@@ -4,6 +4,7 @@ The checkpoint names the extractor of each modality with its options, and the ha
 its tokens; the same extractors run here.
 """
 
+import inspect
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,7 @@ class ClipInputs:
         options: of the user, instead of those that the checkpoint names: where files lie now.
         allowed: extractors outside this project, ``module:Class``, that may be imported although it
             is the checkpoint that names them.
+        device: for extractors that can run elsewhere than on the processor.
 
     Raises:
         InputError: an option is of a modality that the checkpoint does not have.
@@ -43,9 +45,10 @@ class ClipInputs:
         checkpoint: Path,
         options: Options | None = None,
         allowed: Collection[str] = (),
+        device: str = "cpu",
     ) -> None:
         self.schema, self.checkpoint, self.options = schema, checkpoint, dict(options or {})
-        self.allowed = allowed
+        self.allowed, self.device = allowed, device
         self._kept: Extractors = {}  # from one call to the next
         for name in self.options:
             if name not in schema.stored:
@@ -110,8 +113,10 @@ class ClipInputs:
         from preprocess.extraction.worker import Job, compute
         from preprocess.extractors.base import Failure
 
-        self._extractor(name)
+        settings = inspect.signature(self._extractor(name).__init__).parameters
         options = {**spec.extra.get("options", {}), **self.options.get(name, {})}
+        if "device" in settings and self.device != "cpu":
+            options.setdefault("device", self.device)
         job = Job(
             name,
             spec.extractor,

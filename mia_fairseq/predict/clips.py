@@ -1,15 +1,23 @@
 """The clips that a user names, and the words that are spoken in them."""
 
 import logging
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from mia_fairseq.errors import InputError
-from preprocess.media.clip import Clip
+from preprocess.media.clip import RATE, Clip
 from preprocess.media.media_files import MEDIA_SUFFIXES, find_media
 
 logger = logging.getLogger(__name__)
+
+MOST = 32  # channels of a recording
+LOUDEST = 2.0  # of full scale: filters overshoot 1 a little; numbers of 16 bits are far above
 
 
 def find_clips(paths: Sequence[Path], text: str | None) -> list[Clip]:
@@ -45,9 +53,52 @@ def find_clips(paths: Sequence[Path], text: str | None) -> list[Clip]:
             known.setdefault(path.resolve(), path)
         else:
             raise InputError(f"{path}: no such file or folder")
-    if text is not None and len(files) > 1:
-        raise InputError(f"--text is given for {len(files)} clips; predict them one at a time")
-    return [Clip(_name(file), file, text) for file in files]
+    found = [Clip(_name(file), file, text) for file in files]
+    check_one_text(found, text)
+    return found
+
+
+def check_one_text(clips: Sequence[Clip], text: str | None) -> None:
+    """Raises `InputError` where one text is given for several clips."""
+    if text is not None and len(clips) > 1:
+        raise InputError(f"--text is given for {len(clips)} clips; predict them one at a time")
+
+
+def clip_of_sound(sound: NDArray[Any], rate: int, name: str, text: str | None = None) -> Clip:
+    """A clip of sound that is in no file.
+
+    Args:
+        sound: (N,) or (N, channels); floats in [-1, 1], or whole numbers of 16 bits.
+        rate: samples a second.
+        name: for the answer.
+        text: the words, where they are known.
+
+    Raises:
+        InputError: it is no such array, or holds no sound or numbers that are not finite.
+    """
+    where = f"{name}: is an array of {sound.dtype} of shape {sound.shape}"
+    if sound.ndim not in (1, 2) or not sound.size or (sound.ndim == 2 and sound.shape[1] > MOST):
+        raise InputError(f"{where}, expected samples (N,), or (N, channels); turn it round?")
+    if sound.dtype == np.int16:
+        samples = sound.astype(np.float32) / 32768.0
+    elif np.issubdtype(sound.dtype, np.floating):
+        samples = sound.astype(np.float32)
+    else:
+        raise InputError(f"{where}, expected floats in [-1, 1] or int16; convert it")
+    loudest = float(np.abs(samples).max())
+    if not np.isfinite(loudest) or loudest > LOUDEST:
+        raise InputError(
+            f"{where} and reaches {loudest:g}, expected numbers in [-1, 1]; scale it to that"
+        )
+    if not isinstance(rate, int) or not 1000 <= rate <= 768_000:
+        raise InputError(f"rate is {rate!r}, expected the samples a second, such as 16000")
+    samples = samples if samples.ndim == 1 else samples.mean(axis=1)
+    if rate != RATE:
+        from scipy.signal import resample_poly  # half a second to import
+
+        divisor = math.gcd(rate, RATE)
+        samples = resample_poly(samples, RATE // divisor, rate // divisor).astype(np.float32)
+    return Clip(name, None, text, samples=samples)
 
 
 def _name(file: Path) -> str:
@@ -61,7 +112,7 @@ def listen(clips: Sequence[Clip]) -> list[Clip]:
     Words are '' where nobody speaks, and where the file cannot be heard, which is told.
     """
     from preprocess.media.speech_words import transcribe
-    from preprocess.media.streams import read_audio
+    from preprocess.media.streams import read_clip
 
     heard = []
     for clip in clips:
@@ -70,8 +121,8 @@ def listen(clips: Sequence[Clip]) -> list[Clip]:
             continue
         words = ""
         try:
-            if clip.path is not None:
-                words = transcribe(read_audio(clip.path, start=clip.start, end=clip.end))
+            if clip.path is not None or clip.samples is not None:
+                words = transcribe(read_clip(clip))
         except (InputError, OSError) as error:
             logger.warning("%s: no words: %s", clip.id, error)
         heard.append(replace(clip, text=words))

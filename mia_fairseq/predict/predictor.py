@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,16 +13,15 @@ from mia_fairseq.data.format.store import Store
 from mia_fairseq.data.opened_split import open_split
 from mia_fairseq.predict.answers import Prediction
 from mia_fairseq.predict.clip_inputs import ClipInputs, Options
-from mia_fairseq.predict.clips import find_clips, listen
+from mia_fairseq.predict.clips import check_one_text, clip_of_sound, find_clips, listen
 from mia_fairseq.predict.dialogue_clips import ALONE, CONTEXT, dialogues_of
 from mia_fairseq.predict.networks.opened_model import open_model
 from mia_fairseq.predict.outputs import Answers, answer_or_reason, answers_of, prediction_of
 from mia_fairseq.ready.catalog import ready_folder, tell_terms
-
-if TYPE_CHECKING:
-    from preprocess.extractors.base import Clip
+from preprocess.media.clip import RATE, Clip
 
 BATCH = 64
+Given = Path | str | NDArray[Any]
 
 
 class Predictor:
@@ -33,6 +32,7 @@ class Predictor:
             settings only.
         options: of extractors, by modality, instead of those that the checkpoint names.
         allowed: extractors ``module:Class`` that it may name.
+        device: where the model, and extractors that can, run, such as cuda.
 
     Raises:
         InputError: the file cannot be read, or was not trained with this task.
@@ -43,12 +43,13 @@ class Predictor:
         checkpoint: Path | str,
         options: Options | None = None,
         allowed: Collection[str] = (),
+        device: str = "cpu",
     ) -> None:
         self.checkpoint = Path(checkpoint)
-        opened = open_model(self.checkpoint)
+        opened = open_model(self.checkpoint, device)
         self.network, self.schema = opened.network, opened.schema
         self.thresholds = opened.thresholds
-        self.inputs = ClipInputs(self.schema, self.checkpoint, options, allowed)
+        self.inputs = ClipInputs(self.schema, self.checkpoint, options, allowed, device)
 
     @property
     def reads_words(self) -> bool:
@@ -56,22 +57,30 @@ class Predictor:
         return self.inputs.reads_words
 
     def predict(
-        self, clips: Path | str | Sequence[Path | str], text: str | None = None
+        self, clips: Given | Sequence[Given], text: str | None = None, *, rate: int = RATE
     ) -> list[Prediction]:
-        """Clips by their paths; folders are searched through.
+        """Clips by their paths, folders searched through, or sound in memory.
 
         Args:
-            clips: files or folders of clips.
+            clips: files, folders of clips, or sound: (N,) or (N, channels), floats in [-1, 1] or
+                int16; its answer is called sound-1, by its place.
             text: the words of a single clip, instead of recognised ones.
+            rate: samples a second of sound in memory.
 
         Returns:
             An answer a clip, in order.
 
         Raises:
-            InputError: a path is not there, or a folder holds no clip.
+            InputError: a path is not there, a folder holds no clip, or an array is no sound.
         """
-        named = [clips] if isinstance(clips, Path | str) else clips
-        found = find_clips([Path(path) for path in named], text)
+        given = [clips] if isinstance(clips, Path | str | np.ndarray) else list(clips)
+        found: list[Clip] = []
+        for place, one in enumerate(given, start=1):
+            if isinstance(one, np.ndarray):
+                found.append(clip_of_sound(one, rate, f"sound-{place}", text))
+            else:
+                found += find_clips([Path(one)], text)
+        check_one_text(found, text)
         if self.reads_words:
             found = listen(found)
         return self.predict_clips(found)
@@ -129,7 +138,7 @@ class Predictor:
                 prediction.missing = dict.fromkeys(empty, "the row has none")
             yield answer_or_reason(prediction, self.schema.inputs)
 
-    def predict_clips(self, clips: Sequence["Clip"]) -> list[Prediction]:
+    def predict_clips(self, clips: Sequence[Clip]) -> list[Prediction]:
         """Each clip, with whatever of its modalities can be had; no value where none can.
 
         Raises:
@@ -155,7 +164,7 @@ class Predictor:
                         missing[part[0]][CONTEXT] = ALONE
         return [found[place] for place in range(len(clips))]
 
-    def _batches(self, clips: Sequence["Clip"]) -> Iterator[list[list[int]]]:
+    def _batches(self, clips: Sequence[Clip]) -> Iterator[list[list[int]]]:
         """The places of clips, some dialogues at a time; a row read alone is one by itself."""
         whole = self.schema.reading.whole_dialogues
         parts = dialogues_of(clips) if whole else [[place] for place in range(len(clips))]
@@ -175,7 +184,7 @@ def load_model(model: Path | str, **settings: Any) -> Predictor:
     Args:
         model: a file of fairseq-train, a folder of mia_fairseq.export, or the name of a ready
             model, such as sentiment; read as tensors and settings only.
-        settings: `options` and `allowed` of `Predictor`.
+        settings: `options`, `allowed` and `device` of `Predictor`.
 
     Raises:
         InputError: there is no such model, or it cannot be read.

@@ -1,7 +1,10 @@
 """One utterance as extractors see it, and the rate at which all of them hear."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 RATE = 16_000  # samples a second, what all the speech encoders here were trained on
 
@@ -17,3 +20,5 @@ class Clip:
     end: float | None = None
     group: str | None = None  # its dialogue or video, where that is known
     position: int | None = None  # in it
+    # (N,) in [-1, 1] at `RATE`: sound that is in no file
+    samples: NDArray[np.float32] | None = field(default=None, compare=False, repr=False)

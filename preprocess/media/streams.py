@@ -22,6 +22,7 @@ from av.audio.resampler import AudioResampler
 from numpy.typing import NDArray
 
 from mia_fairseq.errors import InputError
+from preprocess.media.clip import RATE, Clip
 from preprocess.media.decoding import (
     check_range,
     check_whole,
@@ -35,8 +36,6 @@ from preprocess.media.decoding import (
 )
 from preprocess.media.plain_sound import read_plain
 from preprocess.media.video_frames import frame_times
-
-SPEECH_RATE = 16_000  # Hz, what every speech encoder here takes
 
 
 @dataclass(frozen=True)
@@ -99,7 +98,7 @@ def probe(path: Path, start: float | None = None, end: float | None = None) -> M
 
 
 def read_audio(
-    path: Path, rate: int = SPEECH_RATE, start: float | None = None, end: float | None = None
+    path: Path, rate: int = RATE, start: float | None = None, end: float | None = None
 ) -> NDArray[np.float32]:
     """Decodes the first sound track to mono; plain audio files by soundfile.
 
@@ -155,6 +154,20 @@ def read_audio(
     if end is not None:
         samples = samples[: max(0, round((end - first) * rate))]
     return samples.astype(np.float32) / 32768.0
+
+
+def read_clip(clip: Clip) -> NDArray[np.float32]:
+    """The sound of one utterance, (N,) in [-1, 1) at 16 kHz, of its file or as it was given.
+
+    Raises:
+        InputError: as `read_audio`, and where there is neither a file nor samples.
+    """
+    if clip.samples is not None:
+        first, last = (None if t is None else round(t * RATE) for t in (clip.start, clip.end))
+        return clip.samples[first:last]
+    if clip.path is None:
+        raise InputError(f"{clip.id}: there is no file to hear")
+    return read_audio(clip.path, rate=RATE, start=clip.start, end=clip.end)
 
 
 def _resampled(

@@ -39,17 +39,18 @@ class OpenedModel:
     thresholds: Mapping[str, float]
 
 
-def open_model(path: Path) -> OpenedModel:
+def open_model(path: Path, device: str = "cpu") -> OpenedModel:
     """A trained model.
 
     Args:
         path: a file of fairseq-train, or a folder of mia_fairseq.export. One that was exported
             with --onnx, and a ready model, are run by onnxruntime, others by torch.
+        device: where it runs; any but the processor's by torch.
 
     Raises:
-        InputError: it cannot be read.
+        InputError: it cannot be read, or there is no such device.
     """
-    if is_exported(path):
+    if is_exported(path) and device == "cpu":
         config = read_config(path)
         graph = None
         if "onnx" in config:
@@ -60,4 +61,4 @@ def open_model(path: Path) -> OpenedModel:
             return OpenedModel(graph, read_schema(config), dict(config.get("thresholds", {})))
     from mia_fairseq.predict.networks.torch_network import open_by_torch  # seconds to import
 
-    return open_by_torch(path)
+    return open_by_torch(path, device)

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from mia_fairseq.data.dataset import tensors_of
+from mia_fairseq.errors import InputError, shortened
 from mia_fairseq.export.answering import AnsweringModel
 from mia_fairseq.export.exported_model import read_exported
 from mia_fairseq.export.folder_names import is_exported
@@ -21,25 +22,43 @@ class TorchNetwork:
 
     Args:
         model: ready to answer.
+        device: where it runs.
     """
 
-    def __init__(self, model: AnsweringModel) -> None:
-        self.model = model
+    def __init__(self, model: AnsweringModel, device: torch.device) -> None:
+        self.model, self.device = model.to(device), device
 
     def answers(self, batch: Mapping[str, Any]) -> dict[str, NDArray[np.float32]]:
         """As `OnnxModel.answers`."""
         with torch.no_grad():
-            told = self.model(tensors_of(batch))
-        return {name: numbers.numpy() for name, numbers in told.items()}
+            told = self.model(tensors_of(batch, self.device))
+        return {name: numbers.cpu().numpy() for name, numbers in told.items()}
 
 
-def open_by_torch(path: Path) -> OpenedModel:
+def open_by_torch(path: Path, device: str = "cpu") -> OpenedModel:
     """The model of a file of fairseq-train or of an exported folder.
 
     Raises:
-        InputError: it cannot be read.
+        InputError: it cannot be read, or there is no such device.
     """
+    place = find_device(device)
     trained = read_exported(path) if is_exported(path) else read_checkpoint(path)
     schema = trained.blueprint.schema
-    network = TorchNetwork(AnsweringModel(trained.model, schema))
+    network = TorchNetwork(AnsweringModel(trained.model, schema), place)
     return OpenedModel(network, schema, trained.thresholds)
+
+
+def find_device(name: str) -> torch.device:
+    """Where torch is to run a model.
+
+    Raises:
+        InputError: torch knows no such device, or has none here.
+    """
+    try:
+        return torch.zeros(1).to(torch.device(name)).device
+    except (RuntimeError, AssertionError) as error:  # torch built without CUDA asserts
+        reason = shortened(str(error).splitlines()[0])
+        raise InputError(
+            f"device is {name!r}, which torch does not have here ({reason}); leave it out, or "
+            "install PyTorch for it"
+        ) from error
