@@ -111,8 +111,8 @@ def listen(clips: Sequence[Clip]) -> list[Clip]:
 
     Words are '' where nobody speaks, and where the file cannot be heard, which is told.
     """
+    from preprocess.media.clip_sound import read_clip
     from preprocess.media.speech_words import transcribe
-    from preprocess.media.streams import read_clip
 
     heard = []
     for clip in clips:

@@ -11,7 +11,7 @@ SILENT = 1e-4  # of full scale: some three steps of 16-bit sound; no microphone 
 
 def clip_audio(extractor: Extractor, clip: Clip) -> NDArray[np.float32] | Failure:
     """The clip's samples, float32 mono at 16 kHz, shape (N,) with N > 0; silence is noted."""
-    from preprocess.media.streams import read_clip
+    from preprocess.media.clip_sound import read_clip
 
     if clip.path is None and clip.samples is None:
         return Failure("no media file is named for it")

@@ -22,7 +22,7 @@ from av.audio.resampler import AudioResampler
 from numpy.typing import NDArray
 
 from mia_fairseq.errors import InputError
-from preprocess.media.clip import RATE, Clip
+from preprocess.media.clip import RATE
 from preprocess.media.decoding import (
     check_range,
     check_whole,
@@ -154,20 +154,6 @@ def read_audio(
     if end is not None:
         samples = samples[: max(0, round((end - first) * rate))]
     return samples.astype(np.float32) / 32768.0
-
-
-def read_clip(clip: Clip) -> NDArray[np.float32]:
-    """The sound of one utterance, (N,) in [-1, 1) at 16 kHz, of its file or as it was given.
-
-    Raises:
-        InputError: as `read_audio`, and where there is neither a file nor samples.
-    """
-    if clip.samples is not None:
-        first, last = (None if t is None else round(t * RATE) for t in (clip.start, clip.end))
-        return clip.samples[first:last]
-    if clip.path is None:
-        raise InputError(f"{clip.id}: there is no file to hear")
-    return read_audio(clip.path, rate=RATE, start=clip.start, end=clip.end)
 
 
 def _resampled(
