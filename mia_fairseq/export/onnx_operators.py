@@ -65,11 +65,34 @@ def gru_cell(
     return graph.op("Add", new, graph.op("Mul", update, graph.op("Sub", state, new)))
 
 
+def packed(graph: Any, sequences: Value, lengths: Value, batch_first: Value) -> list[Value]:
+    """As the exporter has it, with types, without which it prints a warning for each."""
+    from torch.onnx import symbolic_opset9
+
+    found: list[Value] = symbolic_opset9._pack_padded_sequence(
+        graph, sequences, lengths, batch_first
+    )
+    found[0].setType(sequences.type().with_sizes([None, None]))
+    found[1].setType(lengths.type())
+    return found
+
+
+def padded(graph: Any, states: Value, sizes: Value, *how: Value) -> list[Value]:
+    """The other way round, likewise."""
+    from torch.onnx import symbolic_opset9
+
+    found: list[Value] = list(symbolic_opset9._pad_packed_sequence(graph, states, sizes, *how))
+    found[0].setType(states.type().with_sizes([None, None, None]))
+    return found
+
+
 OPERATORS: Mapping[str, Callable[..., Value]] = {
     "aten::mT": transposed,
     "aten::unflatten": unflattened,
     "aten::unsafe_chunk": chunked,
     "aten::gru_cell": gru_cell,
+    "aten::_pack_padded_sequence": packed,
+    "aten::_pad_packed_sequence": padded,
 }
 
 

@@ -112,6 +112,23 @@ def trace(model: AnsweringModel, path: Path, where: str) -> None:
                 f"{where}: this model cannot be written as ONNX ({quoted(first_line(error))}); "
                 "leave --onnx out, the folder is run by torch"
             ) from error
+    forget_sizes_in_loops(path)
+
+
+def forget_sizes_in_loops(path: Path) -> None:
+    """Takes out of a graph's loops the sizes that were seen while it was traced.
+
+    What grows step by step has another one at each step, and onnxruntime would warn of it.
+    """
+    onnx = require("onnx", "onnx", "a model as ONNX")
+    model = onnx.load(str(path))
+    parts = [held for node in model.graph.node for held in node.attribute if held.HasField("g")]
+    for body in (part.g for part in parts):
+        carried = (*body.input[2:], *body.output[1:])  # behind the step's number and the condition
+        for value in (*carried, *body.value_info):
+            value.type.tensor_type.ClearField("shape")
+    if parts:
+        onnx.save(model, str(path))
 
 
 @contextmanager

@@ -91,7 +91,7 @@ def save_batches(folder: Path, model: AffectModel, schema: Schema) -> None:
 
 
 def check_by_onnxruntime(folders: list[Path]) -> None:
-    run_cli("python", "-c", BY_ONNXRUNTIME_ALONE, *folders)
+    assert run_cli("python", "-c", BY_ONNXRUNTIME_ALONE, *folders).stderr == ""  # no warnings
     for folder in folders:
         for seed in range(len(TRIED)):
             found, expected = (
