@@ -78,7 +78,9 @@ def system_sentence(error: BaseException) -> str | None:
     Libraries write by code of their own, whose errors tell of a full disk in their text.
     """
     cause: BaseException | None = error
-    while cause is not None:
+    seen: set[int] = set()  # an error may be its own cause
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
         full = isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT)
         if _FULL in str(cause) and not full:
             return f"{shortened(cause)}: {_MENDS[errno.ENOSPC]}"

@@ -166,11 +166,19 @@ def write_json(path: Path, content: object) -> None:
     write_whole(path, json.dumps(content, indent=1))
 
 
-def full_disk(error: OSError, folder: Path) -> Exception:
-    """An OSError of writing as the sentence to end with, where the disk is full."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return InputError(
+@contextlib.contextmanager
+def telling_full_disk(folder: Path) -> Iterator[None]:
+    """Lets a full disk end in the sentence for it; other errors pass as they are.
+
+    Raises:
+        InputError: the disk of ``folder`` is full.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise InputError(
             f"{folder}: no space left on its disk; free some and run the same command again, "
             "it goes on where it stopped"
-        )
-    return error
+        ) from error

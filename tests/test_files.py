@@ -1,6 +1,5 @@
 """A file is there whole or not at all."""
 
-import errno
 import hashlib
 import os
 from pathlib import Path
@@ -10,7 +9,6 @@ import pytest
 from mia_fairseq.errors import InputError
 from mia_fairseq.files import (
     atomic_path,
-    full_disk,
     new_folder,
     not_through_a_link,
     only_writer,
@@ -45,14 +43,6 @@ def test_a_folder_of_the_files_name_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is a folder, expected the name of a file to write"):
         write_whole(tmp_path, "text")
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_full_disk_is_a_sentence_and_other_errors_stay(tmp_path: Path) -> None:
-    told = full_disk(OSError(errno.ENOSPC, "No space left on device"), tmp_path)
-    assert isinstance(told, InputError)
-    assert "free some and run the same command again" in str(told)
-    other = OSError(errno.EACCES, "no")
-    assert full_disk(other, tmp_path) is other
 
 
 def test_temporary_names_cannot_be_foretold_and_are_new_files(

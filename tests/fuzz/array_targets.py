@@ -37,7 +37,7 @@ def arrays(scratch: Path) -> Arrays:
 
 def odd_array(rng: random.Random, array: NDArray[Any]) -> Any:
     """An array of another shape, type or content."""
-    array = np.asarray(array)
+    array = np.atleast_1d(array)
     action = rng.choice(("type", "shape", "cell", "cell", "order", "empty"))
     if action == "type":
         kinds = ["f2", "f8", "i4", "u1", "c8", "?", "S5", "U5", "O", "M8[s]", "m8[s]", ">f4"]
@@ -110,7 +110,8 @@ def check_rows(out: Path, expected: dict[str, tuple[Any, ...]], *modalities: str
             label, *vectors = expected[row.id] if row.id in expected else expected[row.id.strip()]
             seen += 1
             if store.label.kind == "regression":
-                expect(np.isclose(float(label), row.label, rtol=1e-5), f"{row.id}: {row.label}")
+                number = float(np.asarray(label).item())
+                expect(np.isclose(number, row.label, rtol=1e-5), f"{row.id}: {row.label}")
             else:
                 expect(store.label.format(row.label) == " ".join(str(label).split()), f"{row.id}")
             for modality, given in zip(modalities, vectors, strict=True):

@@ -66,7 +66,7 @@ def merged_flags(row: RunRow, label_kind: str, more: Flags | None = None) -> dic
         more: flags that win over all of these.
     """
     shared = row.shared
-    return {**shared.flags, **shared.by_label.get(label_kind, {}), **row.flags, **(more or {})}
+    return {**shared.flags, **(shared.by_label.get(label_kind) or {}), **row.flags, **(more or {})}
 
 
 def as_arguments(flags: Flags) -> tuple[str, ...]:

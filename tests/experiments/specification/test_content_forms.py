@@ -50,6 +50,16 @@ def test_a_wrong_form_is_told(tmp_path: Path, more: str, told: str) -> None:
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 2100
 
 
+@pytest.mark.parametrize("nothing", ["evaluations: {loud: null}", "groups: {small: null}", ""])
+def test_null_stands_for_nothing(tmp_path: Path, nothing: str) -> None:
+    data = make_store(tmp_path / "DATA", {"text": 2}, rows={"train": 2, "valid": 2, "test": 2})
+    (tmp_path / "a.yaml").write_text(f"{FILE}by_label: {{regression: null}}\n{nothing}\n")
+    (row,) = plan(load(str(tmp_path / "a.yaml")), [data], seeds=1, out=tmp_path, more={})
+    (run,) = row.runs
+    assert [evaluation.name for evaluation in run.evaluations] == ["valid", "test"]
+    assert "--criterion" not in run.flags and "--arch" in run.flags
+
+
 def test_references_are_counted_before_they_are_written_out(tmp_path: Path) -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 15)]
