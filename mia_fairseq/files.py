@@ -72,13 +72,17 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def only_writer(path: Path) -> Iterator[None]:
+def only_writer(path: Path, *, wait: bool = False) -> Iterator[None]:
     """Holds a file or folder that is written for this process alone.
 
     The system frees it at the process's end, however it ends.
 
+    Args:
+        path: what is written.
+        wait: for another process that holds it.
+
     Raises:
-        InputError: another process holds it.
+        InputError: another process holds it, and is not waited for.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = path.with_name(f".{path.name}.lock")
@@ -87,7 +91,7 @@ def only_writer(path: Path) -> Iterator[None]:
             raise InputError(f"{lock}: is a link, which is never written through; remove it")
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
             held, there = os.fstat(descriptor).st_ino, _inode(lock)
         except BlockingIOError as error:
             os.close(descriptor)

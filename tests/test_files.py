@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,26 @@ def test_a_folder_of_the_files_name_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is a folder, expected the name of a file to write"):
         write_whole(tmp_path, "text")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_second_writer_is_refused_or_waits(tmp_path: Path) -> None:
+    wrote = []
+
+    def write(who: str) -> None:
+        with only_writer(tmp_path / "DATA", wait=True):
+            wrote.append(who)
+
+    second = threading.Thread(target=write, args=("second",))
+    with only_writer(tmp_path / "DATA"):
+        with (
+            pytest.raises(InputError, match="another process is writing it"),
+            only_writer(tmp_path / "DATA"),
+        ):
+            pass
+        second.start()
+        wrote.append("first")
+    second.join()
+    assert wrote == ["first", "second"] and list(tmp_path.iterdir()) == []
 
 
 def test_temporary_names_cannot_be_foretold_and_are_new_files(

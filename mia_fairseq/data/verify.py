@@ -14,7 +14,7 @@ import numpy as np
 from tqdm import tqdm
 
 from mia_fairseq.command import command_parser, run
-from mia_fairseq.data.format.store import Store, read_meta
+from mia_fairseq.data.format.store import Store, read_meta, sha256_of_meta
 from mia_fairseq.data.statistics import in_chunks
 from mia_fairseq.errors import InputError
 from mia_fairseq.files import sha256_of
@@ -27,6 +27,8 @@ def faults(path: Path) -> Iterator[str]:
         InputError: it is no DATA folder.
     """
     store, meta = Store(path), read_meta(path)
+    if "meta_sha256" in meta and meta["meta_sha256"] != sha256_of_meta(meta):
+        yield f"{path / 'meta.json'}: has changed since it was written; import the data again"
     yield from _changed_files(path, meta.get("files_sha256"))
     seen: dict[str, str] = {}
     for name in store.splits:

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from mia_fairseq.data.format.kinds import KINDS
 from mia_fairseq.errors import InputError
-from mia_fairseq.files import telling_full_disk
+from mia_fairseq.files import only_writer, telling_full_disk
 from preprocess.extraction.feature_folder import (
     append_records,
     array_path,
@@ -26,7 +26,7 @@ from preprocess.extraction.feature_folder import (
 )
 from preprocess.extraction.sharding import Shard
 from preprocess.extraction.worker import Job, Report, describe, dictionary, start_worker, work
-from preprocess.extractors.base import MODALITIES, Clip, find_extractor
+from preprocess.extractors.base import MODALITIES, Clip, Extractor, find_extractor
 from preprocess.tables.manifest import Manifest
 
 logger = logging.getLogger(__name__)
@@ -106,7 +106,8 @@ def extract_modality(
         batch_size: clips handed to the extractor at a time.
 
     Raises:
-        InputError: the extractor cannot work at all, or the folder holds another make.
+        InputError: the extractor cannot work at all, the folder holds another make, or another
+            process is extracting the same shard into it.
     """
     kind = find_extractor(job.extractor)
     if job.modality in MODALITIES and kind.modality != job.modality:
@@ -117,6 +118,14 @@ def extract_modality(
                 f"{manifest.path} has no column {column!r}, which {job.extractor} needs"
             )
     clips = [row.clip() for row in shard.part(manifest.rows)]
+    with only_writer(job.features / f"{job.modality}.{job.shard}"):
+        return _extract_clips(job, kind, clips, jobs, batch_size)
+
+
+def _extract_clips(
+    job: Job, kind: type[Extractor], clips: list[Clip], jobs: int, batch_size: int
+) -> Summary:
+    """What `extract_modality` does, as the only process that does it."""
     there = read_description(job.features, job.modality)
     if there is not None:
         _check_same(job, (job.extractor, kind.name), there)

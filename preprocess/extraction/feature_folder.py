@@ -22,7 +22,7 @@ import numpy as np
 from mia_fairseq.data.format.kinds import KINDS
 from mia_fairseq.data.format.labels import one_line
 from mia_fairseq.errors import InputError
-from mia_fairseq.files import write_whole
+from mia_fairseq.files import only_writer, write_whole
 from preprocess.media.media_files import visible
 from preprocess.tables.manifest import Manifest
 
@@ -103,13 +103,14 @@ def write_description(
         dictionary: the text of ``dict.txt`` where the modality is tokens; there before
             ``extractor.json`` is.
     """
-    there = read_description(features, modality)
-    if there is None:
-        if dictionary is not None:
-            write_whole(dictionary_file(features, modality), dictionary)
-        text = json.dumps(description, indent=2, sort_keys=True, ensure_ascii=False)
-        write_whole(features / modality / "extractor.json", text + "\n")
-        return
+    with only_writer(features / modality / "extractor.json", wait=True):  # shards begin at once
+        there = read_description(features, modality)
+        if there is None:
+            if dictionary is not None:
+                write_whole(dictionary_file(features, modality), dictionary)
+            text = json.dumps(description, indent=2, sort_keys=True, ensure_ascii=False)
+            write_whole(features / modality / "extractor.json", text + "\n")
+            return
     wanted = json.loads(json.dumps(description))
     for key in sorted({*there, *wanted}):
         if there.get(key) != wanted.get(key):

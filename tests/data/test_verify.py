@@ -38,7 +38,7 @@ def test_each_changed_file_is_named(data: Path, capsys: pytest.CaptureFixture[st
 
 def test_ids_twice_and_numbers_that_are_none_are_found_without_hashes(data: Path) -> None:
     meta = json.loads((data / "meta.json").read_text())
-    del meta["files_sha256"]  # as older versions wrote it
+    del meta["files_sha256"], meta["meta_sha256"]  # as older versions wrote it
     (data / "meta.json").write_text(json.dumps(meta))
     assert list(faults(data)) == []
     table = data / "valid.tsv"
@@ -66,3 +66,14 @@ def test_hashes_that_are_no_table_are_a_fault(data: Path, hashes: object) -> Non
     meta["files_sha256"] = hashes
     (data / "meta.json").write_text(json.dumps(meta))
     assert any("its files_sha256 is no table" in fault for fault in faults(data))
+
+
+@pytest.mark.parametrize("part", ["splits", "modalities", "label"])
+def test_what_meta_does_not_tell_any_more_is_a_fault(data: Path, part: str) -> None:
+    meta = json.loads((data / "meta.json").read_text())
+    if part == "label":
+        meta["label"]["max"] = 4
+    else:
+        del meta[part][list(meta[part])[-1]]
+    (data / "meta.json").write_text(json.dumps(meta))
+    assert any("meta.json: has changed since it was written" in fault for fault in faults(data))

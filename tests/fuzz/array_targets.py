@@ -11,6 +11,7 @@ from mutations import changed_value, damaged, odd_text, odd_value
 from numpy.typing import NDArray
 from outcomes import expect
 
+from mia_fairseq.data.format.labels import one_line
 from mia_fairseq.data.format.store import Store
 from preprocess import binarize, import_arrays, import_mmsa
 from preprocess.corpora import cmu
@@ -103,11 +104,12 @@ def _text(array: NDArray[Any]) -> NDArray[Any]:
 def check_rows(out: Path, expected: dict[str, tuple[Any, ...]], *modalities: str) -> None:
     """DATA's rows are these: label, then the vectors of each modality; not finite is 0."""
     store = Store(out)
+    expected = {one_line(name): row for name, row in expected.items()}
     seen = 0
     for name in store.splits:
         split = store.split(name)
         for place, row in enumerate(split.rows):
-            label, *vectors = expected[row.id] if row.id in expected else expected[row.id.strip()]
+            label, *vectors = expected[row.id]
             seen += 1
             if store.label.kind == "regression":
                 number = float(np.asarray(label).item())

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mia_fairseq.errors import InputError
+from mia_fairseq.errors import InputError, system_sentence
 
 RIGHT, REFUSED = "right", "refused in a sentence"
 TRACEBACK, CRASH, HANG, SILENT = "traceback", "crash", "hang", "silent change"
@@ -58,6 +58,8 @@ def attempted(target: Target, prepared: Any, rng: random.Random, folder: Path) -
     except SystemExit as error:
         return TRACEBACK, f"SystemExit {error.code}"
     except Exception as error:
+        if told := system_sentence(error):  # as every command ends
+            return sentence(told)
         return TRACEBACK, f"{type(error).__name__}: {str(error)[:300]} at {_place(error)}"
     return RIGHT, ""
 

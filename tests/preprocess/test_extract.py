@@ -21,6 +21,7 @@ import torch
 from tqdm import tqdm
 
 from mia_fairseq.errors import InputError
+from mia_fairseq.files import only_writer
 from preprocess.extract import main
 from preprocess.extraction import worker
 from preprocess.tables.manifest import Row, write_manifest
@@ -212,6 +213,16 @@ def test_killed_at_twenty_random_moments_it_ends_the_same(tmp_path: Path) -> Non
     assert len(progress) > 10, "the kills are to hit the work"
     _extract(manifest, tmp_path / "killed", "--batch-size", "3")
     assert _tree(tmp_path / "killed") == _tree(tmp_path / "whole")
+
+
+def test_a_shard_is_extracted_by_one_process_at_a_time(manifest: Path, tmp_path: Path) -> None:
+    with (
+        only_writer(tmp_path / "out/text.0-of-1"),
+        pytest.raises(InputError, match="another process is writing it; wait for that one"),
+    ):
+        _extract(manifest, tmp_path / "out")
+    _extract(manifest, tmp_path / "out")
+    assert not list((tmp_path / "out").rglob("*.lock"))
 
 
 def test_resuming_does_what_is_missing_or_broken_only(

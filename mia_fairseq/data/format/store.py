@@ -9,14 +9,16 @@ a modality (kinds.py), its rows lie in
 - tokens: fairseq's ``{split}.{modality}.bin`` and ``.idx`` (`MMapIndexedDataset`, one entry a row)
   and ``dict.{modality}.txt`` (see dictionary.py); dim is the size of that dictionary.
 
-``meta.json`` also has ``content_sha256``, of all rows in the order in which they were added.
+``meta.json`` also has ``content_sha256``, of all rows in the order in which they were added, the
+sha256 of each file, and ``meta_sha256``, of all else that it tells.
 
 A row that lacks a modality has length 0. Rows and items are read when they are asked for, so
 memory hardly grows with the corpus.
 """
 
+import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +60,12 @@ def read_meta(path: Path) -> dict[str, Any]:
             "import the data again or update mia_fairseq"
         )
     return meta
+
+
+def sha256_of_meta(meta: Mapping[str, Any]) -> str:
+    """The sha256 of what ``meta.json`` tells, but for this sum itself."""
+    told = {name: value for name, value in meta.items() if name != "meta_sha256"}
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
 class Store:

@@ -19,11 +19,19 @@ from mia_fairseq.data.format.kinds import DTYPES
 from mia_fairseq.data.format.labels import FURTHER, LabelSpec, one_line
 from mia_fairseq.data.format.modality_spec import ModalitySpec
 from mia_fairseq.data.format.split_writer import SplitWriter, StoreSettings
-from mia_fairseq.data.format.store import COLUMNS, FORMAT, FURTHER_COLUMNS, Utterance
+from mia_fairseq.data.format.store import (
+    COLUMNS,
+    FORMAT,
+    FURTHER_COLUMNS,
+    Utterance,
+    sha256_of_meta,
+)
 from mia_fairseq.errors import InputError
 from mia_fairseq.files import new_folder, sha256_of
 
 OWN_FILES = re.compile(r"meta\.json|dict\.\w+\.txt|[\w-]+\.tsv|[\w-]+\.\w+\.(npy|lengths|bin|idx)")
+
+LONGEST_NAME = 100  # of a split; files may have 255, with a modality and an ending
 
 logger = logging.getLogger(__name__)
 
@@ -125,6 +133,11 @@ class StoreWriter:
                 raise InputError(
                     f"{row.id}: split {split!r} must be letters, digits, underscores and hyphens"
                 )
+            if len(split) > LONGEST_NAME:
+                raise InputError(
+                    f"{row.id}: split {split!r} has {len(split)} characters, expected at most "
+                    f"{LONGEST_NAME}, for files are named by it; give it a shorter name"
+                )
             self._splits[split] = SplitWriter(self._partial, split, self.settings, self._content)
         row = replace(row, id=one_line(row.id))
         if not row.id:
@@ -169,7 +182,7 @@ class StoreWriter:
                 )
         further = self.settings.further_labels
         others = {name: spec.to_json() for name, spec in further.items()}
-        meta = {
+        meta: dict[str, Any] = {
             "format": FORMAT,
             "corpus": self.corpus,
             "label": self.settings.label.to_json(),
@@ -181,4 +194,5 @@ class StoreWriter:
                 path.name: sha256_of(path) for path in sorted(self._partial.iterdir())
             },
         }
+        meta["meta_sha256"] = sha256_of_meta(meta)
         (self._partial / "meta.json").write_text(json.dumps(meta, indent=2) + "\n")

@@ -285,3 +285,12 @@ def test_an_unknown_class_is_named() -> None:
 def test_labels_survive_json() -> None:
     for spec in (SCORES, EMOTIONS, LabelSpec("regression", -1, 1)):
         assert LabelSpec.from_json(spec.to_json(), "here") == spec
+
+
+def test_a_split_whose_name_is_too_long_for_files_is_refused(tmp_path: Path) -> None:
+    modalities = {"audio": ModalitySpec(2, "test")}
+    with (
+        pytest.raises(InputError, match="has 300 characters, expected at most 100"),
+        StoreWriter(tmp_path / "D", corpus="c", label=SCORES, modalities=modalities) as store,
+    ):
+        store.add("x" * 300, Utterance("a", 0.0), {"audio": np.zeros((1, 2))})
