@@ -33,10 +33,10 @@ BENCHMARKS = (  # in the page's order
 )
 HEAD = f"""# Speed
 
-Written by `python -m examples.speed_page`; `--run` measures again. Two things are compared only within one
-run, in which they take turns on one thread. Times are CPU time, so that what else runs on the machine counts
-little. A ratio is that of the medians, in brackets the quartiles of the ratios turn by turn. Each benchmark was
-run {RUNS} times; tables are of the last run.
+Written by `python -m examples.speed_page`; `--run` measures again. Two things are compared only
+within one run, in which they take turns on one thread. Times are CPU time, so that what else runs
+on the machine counts little. A ratio is that of the medians, in brackets the quartiles
+of the turns. Each benchmark was run {RUNS} times; tables are of the last run.
 """
 
 
