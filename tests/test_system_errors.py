@@ -108,10 +108,15 @@ def test_ctrl_c_in_training_is_one_line(corpus: Path, tmp_path: Path) -> None:
             env=environment,
             stdout=file,
             stderr=file,
+            # Tests that run in the background ignore it, and what they start would too.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
-    while "begin" not in log.read_text() and process.poll() is None:
-        time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=100) in (130, -signal.SIGINT)
+    try:
+        while "begin" not in log.read_text() and process.poll() is None:
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=100) in (130, -signal.SIGINT)
+    finally:
+        process.kill()
     said = log.read_text()
     assert said.rstrip().endswith("interrupted") and "Traceback" not in said
