@@ -67,5 +67,7 @@ def test_one_text_for_two_sounds_is_refused(voice: Predictor) -> None:
 def test_a_model_runs_where_it_is_told_to(checkpoint: Path) -> None:
     assert Predictor(checkpoint, device="cpu").network.device.type == "cpu"
     assert find_device("cpu").type == "cpu"
+    with pytest.raises(InputError, match="device is 'meta', which torch does not have here"):
+        find_device("meta")
     with pytest.raises(InputError, match="device is 'nowhere', which torch does not have here"):
         load_model("sentiment", device="nowhere")

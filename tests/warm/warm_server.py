@@ -24,6 +24,7 @@ from multiprocessing import util
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import warm_commands
 
 Request = dict[str, Any]
@@ -133,7 +134,11 @@ def start(request: Request) -> None:
 
 
 def settle(folder: str, environment: dict[str, str], first: str) -> None:
-    """Takes a folder, an environment, and the places of modules that follow from it."""
+    """Takes a folder, an environment, and the places of modules that follow from it.
+
+    NumPy's random numbers start anew, as they do in a cold process that seeds nothing.
+    """
+    np.random.seed()
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)

@@ -55,7 +55,9 @@ def find_device(name: str) -> torch.device:
         InputError: torch knows no such device, or has none here.
     """
     try:
-        return torch.zeros(1).to(torch.device(name)).device
+        place = torch.zeros(1).to(torch.device(name))
+        place.cpu()  # "meta" holds no numbers to give back
+        return place.device
     except (RuntimeError, AssertionError) as error:  # torch built without CUDA asserts
         reason = shortened(str(error).splitlines()[0])
         raise InputError(
