@@ -11,7 +11,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3; do \
 export OMP_NUM_THREADS ?= 1
 export PYTHONWARNINGS ?= ignore
 
-.PHONY: demo test lint docs fuzz clean setup
+.PHONY: demo test lint docs fuzz kills clean setup
 .DEFAULT_GOAL := demo
 
 demo: $(STAMP)  ## the main job on a generated corpus, to a table of metrics
@@ -22,6 +22,9 @@ test: $(STAMP)  ## all tests, one process a core, a file's in one
 
 fuzz: $(STAMP)  ## 20,000 changed files, each read rightly or refused
 	PYTHONPATH=tests $(BIN)/python tests/fuzz --cases 20000
+
+kills: $(STAMP)  ## 100 kill -9 and 20 races of two writers, each compared with an undisturbed run
+	PYTHONPATH=tests $(BIN)/python tests/fuzz/kills.py
 
 lint: $(STAMP)  ## style and types
 	$(BIN)/ruff check .
@@ -46,7 +49,7 @@ endef
 VERSION = -c 'import sys; print("%d.%d" % sys.version_info[:2])'
 
 ifneq ($(filter command environment,$(firstword $(origin PYTHON))),)
-demo test lint docs fuzz setup: fit
+demo test lint docs fuzz kills setup: fit
 endif
 .PHONY: fit
 fit:

@@ -3,6 +3,7 @@
 import csv
 import io
 import logging
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,12 @@ import pytest
 from harness import touch
 
 from mia_fairseq.data.format.store import Store
+from mia_fairseq.data.opened_split import open_split
+from mia_fairseq.data.schema import Schema
 from mia_fairseq.errors import InputError
 from mia_fairseq.predict.answer_files import write_answers
 from mia_fairseq.predict.answers import Prediction
-from preprocess import binarize, import_arrays, transcribe, unite, unpack_arrays
+from preprocess import binarize, import_arrays, import_mmsa, transcribe, unite, unpack_arrays
 from preprocess.corpora import folder, mosei
 from preprocess.extraction.feature_folder import array_path
 from preprocess.tables.manifest import Row, read_manifest, write_manifest
@@ -82,6 +85,38 @@ def test_united_folders_can_be_united_again(tmp_path: Path) -> None:
     assert len(found) == 30
     assert [found[f"A+B:A:{name}"] for name in one] == list(one.values())
     assert [found[f"C:{name}"] for name in one] == list(one.values())
+
+
+def test_a_pickle_of_mmsa_is_united_and_training_reads_every_row(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    fields = {name: rng.normal(size=(3, 4, 2)) for name in ("text", "audio", "vision")}
+    fields |= {
+        "id": [f"v$_${row}" for row in range(3)],
+        "regression_labels": np.array([-3, 0, 1.5]),
+    }
+    fields |= {"audio_lengths": [1, 4, 0], "vision_lengths": [4, 2, 3]}
+    (tmp_path / "in.pkl").write_bytes(pickle.dumps({"train": fields, "valid": fields_of(fields)}))
+    import_mmsa.main([str(tmp_path / "in.pkl"), "--out", str(tmp_path / "M")])
+    import_arrays.main([str(arrays(tmp_path)), *NAMES, "--out", str(tmp_path / "A")])
+    unite.main([str(tmp_path / "M"), str(tmp_path / "A"), "--out", str(tmp_path / "MA")])
+    store = Store(tmp_path / "MA")
+    assert store.splits == {"train": 3 + 8, "valid": 3 + 1, "test": 1}
+    schema = Schema.choose(store, "text", ("audio", "video", "x"), {})
+    split = open_split(store, "train", schema)  # as training opens it
+    assert [row.label for row in split.rows][:3] == [-3, 0, 1.5]
+    assert [row.id for row in split.rows][:4] == [*(f"in:v$_${n}" for n in range(3)), "few:a b"]
+    for row in range(3):
+        for ours, theirs, count in (("text", "text", 4), ("audio", "audio", [1, 4, 0][row])):
+            found = np.asarray(split.features[ours][row])
+            assert np.array_equal(found, fields[theirs][row, :count].astype(np.float32))
+        assert len(split.features["x"][row]) == 0
+    assert np.array_equal(split.features["x"][10], [[21, 22, 23]])
+    assert len(split.features["text"][10]) == 0
+
+
+def fields_of(train: dict[str, object]) -> dict[str, object]:
+    """The same rows of another split, under names of their own."""
+    return {**train, "id": [f"w$_${row}" for row in range(3)]}
 
 
 def test_what_no_manifest_can_hold_is_refused_before_anything_is_written(tmp_path: Path) -> None:
