@@ -21,7 +21,10 @@ test: $(STAMP)  ## all tests, one process a core, a file's in one
 	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 fuzz: $(STAMP)  ## 20,000 changed files, each read rightly or refused
-	PYTHONPATH=tests $(BIN)/python tests/fuzz --cases 20000
+	PYTHONPATH=.:tests $(BIN)/python tests/fuzz --cases 20000
+
+kills: $(STAMP)  ## 100 kill -9 and 20 races of two writers, each compared with an undisturbed run
+	PYTHONPATH=.:tests $(BIN)/python tests/fuzz/kills.py
 
 kills: $(STAMP)  ## 100 kill -9 and 20 races of two writers, each compared with an undisturbed run
 	PYTHONPATH=tests $(BIN)/python tests/fuzz/kills.py

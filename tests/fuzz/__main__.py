@@ -1,8 +1,8 @@
 """Changed files of every format, read by this project: each is read rightly or refused.
 
 make fuzz
-PYTHONPATH=tests python tests/fuzz --cases 2000 --formats npz media --seed 7
-PYTHONPATH=tests python tests/fuzz --formats npz --only 1234 --keep folder  # one case again
+PYTHONPATH=.:tests python tests/fuzz --cases 2000 --formats npz media --seed 7
+PYTHONPATH=.:tests python tests/fuzz --formats npz --only 1234 --keep folder  # one case again
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """kill -9 at random moments, and two writers of one --out: the same bits in the end.
 
 make kills
-PYTHONPATH=tests python tests/fuzz/kills.py --commands binarize unite --kills 10 --races 4 --seed 7
+PYTHONPATH=.:tests python tests/fuzz/kills.py --commands binarize unite --kills 9 --races 4 --seed 7
 
 A command is killed at a random moment of its undisturbed run's length, up to three times in a row,
 often while it replaces an older result. Then it is run to its end, which is compared by sha256 with

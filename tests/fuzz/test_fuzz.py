@@ -1,9 +1,15 @@
 """A few hundred changed files, each read rightly or refused in a sentence (make fuzz: 20,000)."""
 
+import os
 import random
+import re
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 from fuzzing import Tally, cases, run_here
+from harness import ROOT
 from mutations import Grid, changed_value, damaged
 from outcomes import CRASH, REFUSED, RIGHT, SILENT, TRACEBACK, Target, attempted, expect
 
@@ -68,3 +74,15 @@ def test_changes_are_those_of_the_seed() -> None:
     grid = Grid([["id", "x"], ["a", "1"], ["b", "2"]])
     grid.change(random.Random(3))
     assert all(row in (["a", "1"], ["b", "2"]) for row in grid.untouched())
+
+
+def test_the_make_target_starts() -> None:
+    """As `make fuzz` does, from the repository's folder, with fewer cases."""
+    (line,) = re.findall(r"^\t(.*tests/fuzz --cases) 20000$", (ROOT / "Makefile").read_text(), re.M)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    command = line.replace("$(BIN)/python", shlex.quote(sys.executable)) + " 14"
+    done = subprocess.run(
+        command, shell=True, cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "| all | 18 |" in done.stdout  # each format at least once
