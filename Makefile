@@ -26,9 +26,6 @@ fuzz: $(STAMP)  ## 20,000 changed files, each read rightly or refused
 kills: $(STAMP)  ## 100 kill -9 and 20 races of two writers, each compared with an undisturbed run
 	PYTHONPATH=.:tests $(BIN)/python tests/fuzz/kills.py
 
-kills: $(STAMP)  ## 100 kill -9 and 20 races of two writers, each compared with an undisturbed run
-	PYTHONPATH=tests $(BIN)/python tests/fuzz/kills.py
-
 lint: $(STAMP)  ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
