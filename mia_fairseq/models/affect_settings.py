@@ -70,8 +70,8 @@ class AffectModelConfig(EncoderConfig):
     )
     conversation: str = setting(
         "",
-        "a model of dialogues after the fusion: bc_lstm, dialogue_rnn, a_dmn, ctnet or mm_dfn; "
-        "batches are then whole dialogues with at most --batch-size rows",
+        "a model of dialogues after the fusion: bc_lstm, dialogue_rnn, a_dmn, ctnet, mm_dfn or "
+        "dsagcn; batches are then whole dialogues with at most --batch-size rows",
     )
     conversation_dim: int = setting(128, "width of the states of --conversation, in each direction")
     conversation_past: bool = setting(

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from mia_fairseq.conversations import conversation
 from mia_fairseq.conversations.conversation import (
     Conversation,
     DialogueRows,
@@ -34,9 +35,19 @@ def dialogue(length: int, speakers: int = 2, seed: int = 1) -> tuple[Tensor, Ten
 
 
 def test_the_papers_models_are_there() -> None:
-    assert {"bc_lstm", "dialogue_rnn", "a_dmn", "ctnet", "mm_dfn"} <= set(NAMES)
+    assert {"bc_lstm", "dialogue_rnn", "a_dmn", "ctnet", "mm_dfn", "dsagcn"} <= set(NAMES)
     with pytest.raises(InputError, match="expected one of a_dmn"):
         build_conversation("nobody", DIM, HIDDEN, 0.0, past=False)
+
+
+def test_one_of_ones_own_is_known_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conversation, "_CONVERSATIONS", dict(conversation._CONVERSATIONS))
+
+    @conversation.register_conversation("my_own")
+    class MyOwn(Conversation):
+        """Nothing of its own."""
+
+    assert isinstance(build_conversation("my_own", DIM, HIDDEN, 0.0, past=False), MyOwn)
 
 
 @pytest.mark.parametrize(("name", "past"), SAMPLE)
