@@ -122,31 +122,39 @@ def _inode(path: Path) -> int | None:
 
 @contextlib.contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """A temporary folder beside ``path``, moved onto it when the block ends well, else removed.
-
-    What stood there before stays until then. What killed processes left is swept away.
+    """As `replaced_folder`, and holds ``path`` for this process alone.
 
     Raises:
         InputError: another process is writing ``path``.
     """
-    with only_writer(path):
-        retired = path.with_name(f".{path.name}.retired")
-        if retired.is_symlink():  # not ours: what is retired was a folder
-            retired.unlink()
-        if retired.exists() and not path.exists():  # killed between the two moves
-            retired.rename(path)
-        for left in (retired, *path.parent.glob(f".{glob.escape(path.name)}.*.partial")):
-            shutil.rmtree(left, ignore_errors=True)
-        partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
-        partial.mkdir()
-        try:
-            yield partial
-            if path.exists():
-                path.rename(retired)
-            partial.rename(path)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
-            shutil.rmtree(retired, ignore_errors=True)
+    with only_writer(path), replaced_folder(path) as partial:
+        yield partial
+
+
+@contextlib.contextmanager
+def replaced_folder(path: Path) -> Iterator[Path]:
+    """A temporary folder beside ``path``, moved onto it when the block ends well, else removed.
+
+    What stood there before stays until then. What killed processes left is swept away, so whoever
+    calls this holds `only_writer` of ``path``.
+    """
+    retired = path.with_name(f".{path.name}.retired")
+    if retired.is_symlink():  # not ours: what is retired was a folder
+        retired.unlink()
+    if retired.exists() and not path.exists():  # killed between the two moves
+        retired.rename(path)
+    for left in (retired, *path.parent.glob(f".{glob.escape(path.name)}.*.partial")):
+        shutil.rmtree(left, ignore_errors=True)
+    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
+    partial.mkdir()
+    try:
+        yield partial
+        if path.exists():
+            path.rename(retired)
+        partial.rename(path)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+        shutil.rmtree(retired, ignore_errors=True)
 
 
 def check_is_no_folder(path: Path) -> None:

@@ -5,6 +5,7 @@ its tokens; the same extractors run here.
 """
 
 import inspect
+import logging
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,8 @@ from mia_fairseq.errors import InputError
 if TYPE_CHECKING:
     from preprocess.extraction.worker import Extractors, Job
     from preprocess.extractors.base import Clip, Extractor
+
+logger = logging.getLogger(__name__)
 
 Options = Mapping[str, Mapping[str, str]]  # of extractors, by modality
 
@@ -113,9 +116,8 @@ class ClipInputs:
         from preprocess.extraction.worker import Job, compute
         from preprocess.extractors.base import Failure
 
-        settings = inspect.signature(self._extractor(name).__init__).parameters
         options = {**spec.extra.get("options", {}), **self.options.get(name, {})}
-        if "device" in settings and self.device != "cpu":
+        if self._has_device(self._extractor(name)):
             options.setdefault("device", self.device)
         job = Job(
             name,
@@ -142,6 +144,15 @@ class ClipInputs:
                 )
             arrays.append(array)
         return arrays
+
+    def _has_device(self, extractor: type["Extractor"]) -> bool:
+        """Whether an extractor is to be told where to run: elsewhere than on the processor."""
+        if self.device == "cpu" or "device" not in inspect.signature(extractor.__init__).parameters:
+            return False
+        if extractor.runs_on(self.device):
+            return True
+        logger.warning("%s runs on the processor: it has no %s here", extractor.name, self.device)
+        return False
 
     def _extractor(self, modality: str) -> type["Extractor"]:
         from preprocess.extractors.base import find_extractor

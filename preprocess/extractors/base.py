@@ -68,6 +68,11 @@ class Extractor(abc.ABC):
         """
         return dict(options)
 
+    @classmethod
+    def runs_on(cls, device: str) -> bool:
+        """Whether ``device`` as torch calls it may be given, to one that has such an option."""
+        return True
+
     @abc.abstractmethod
     def extract(self, clips: Sequence[Clip]) -> list[NDArray[Any] | Failure]:
         """One entry a clip, in order: an array of T >= 0 items, or why there is none.

@@ -34,7 +34,7 @@ class Whisper(Extractor):
         """Loads the encoder.
 
         Args:
-            device: cpu or cuda.
+            device: cpu, cuda, or one of several such as cuda:1.
             pad_to: seconds, see `preprocess.media.speech.encode`; 30 is Whisper's own.
             layer: last, or the number of the block whose states are wanted, 0 what the first one
                 reads.
@@ -51,6 +51,11 @@ class Whisper(Extractor):
                 raise InputError(
                     f"whisper: layer is {layer!r}, expected last or 0 to {self.encoder.layers}"
                 )
+
+    @classmethod
+    def runs_on(cls, device: str) -> bool:
+        """Whether CTranslate2 has it, which knows fewer devices than torch."""
+        return speech.runs_on(device)
 
     def extract(self, clips: Sequence[Clip]) -> list[NDArray[np.float32] | Failure]:
         """Encoder states (T, 384) of each clip's sound."""

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mia_fairseq.errors import InputError
 from mia_fairseq.pretrained.libraries import require_speech
 from mia_fairseq.pretrained.model_store import fetch_model
 from preprocess.media.clip import RATE
@@ -21,12 +22,36 @@ LONGEST = 30  # seconds that Whisper sees at a time
 
 @functools.lru_cache(maxsize=2)
 def whisper(device: str = "cpu", compute_type: str = "float32") -> Any:
-    """The stored faster_whisper.WhisperModel, loaded once a process, on one thread."""
+    """The stored faster_whisper.WhisperModel, loaded once a process, on one thread.
+
+    Raises:
+        InputError: CTranslate2 knows no such device, or has none here.
+    """
     library = require_speech("faster_whisper")
-    folder = fetch_model("whisper")
+    kind, _, number = device.partition(":")  # as torch writes it: cuda:1
+    if not runs_on(device):
+        raise InputError(
+            f"device is {device!r}, which CTranslate2 does not have here, expected cpu or a GPU "
+            "such as cuda or cuda:1; leave it out"
+        )
     return library.WhisperModel(
-        str(folder), device=device, compute_type=compute_type, cpu_threads=1, local_files_only=True
+        str(fetch_model("whisper")),
+        device=kind,
+        device_index=int(number or 0),
+        compute_type=compute_type,
+        cpu_threads=1,
+        local_files_only=True,
     )
+
+
+def runs_on(device: str) -> bool:
+    """Whether CTranslate2 has a device here that torch calls so."""
+    kind, _, number = device.partition(":")
+    if kind == "cpu":
+        return number in ("", "0")
+    if kind != "cuda" or not (number == "" or number.isdecimal()):
+        return False
+    return bool(require_speech("ctranslate2").get_cuda_device_count() > int(number or 0))
 
 
 def last_states(model: Any, mel: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from mia_fairseq.data.array_batch import batch_of
 from mia_fairseq.data.format.labels import LabelSpec
 from mia_fairseq.data.format.modality_spec import ModalitySpec
 from mia_fairseq.data.schema import Schema
+from mia_fairseq.export import onnx_writing
 from mia_fairseq.export.config_file import read_config
 from mia_fairseq.export.exported_model import write_exported
 from mia_fairseq.fairseq_bases import architectures, settings_class
@@ -53,17 +55,41 @@ def test_models_of_words_answer_without_torch_as_with_it(
     assert shares == pytest.approx(with_torch[1].tolist(), abs=1e-4)
 
 
-def test_a_graph_is_made_once_and_again_when_it_is_damaged(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Of a model without an encoder; graphs are kept beside it."""
     monkeypatch.setattr(ready_graph, "cache_folder", lambda: tmp_path)
-    folder = tmp_path / "model"
     register()
     schema = Schema("test", LabelSpec("regression"), "text", (), {"text": ModalitySpec(3)})
     cfg = settings_class("unimodal")()
     cfg._name = "unimodal"
     model = architectures()["unimodal"].from_blueprint(cfg, Blueprint(schema))
-    write_exported(folder, model.eval(), {"schema": schema.to_state()}, vars(cfg))
+    write_exported(tmp_path / "model", model.eval(), {"schema": schema.to_state()}, vars(cfg))
+    return tmp_path / "model"
+
+
+def test_two_first_uses_at_once_make_one_graph(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, made, write = read_config(folder), [], onnx_writing.write_graph
+
+    def counted(*where: Path) -> str:
+        made.append(where)
+        sha256 = write(*where)
+        assert not list(folder.parent.glob("graphs/model-*")), "it is moved once, when it is whole"
+        return sha256
+
+    monkeypatch.setattr(onnx_writing, "write_graph", counted)
+    with ThreadPoolExecutor(2) as pool:
+        graphs = list(pool.map(ready_graph.ready_graph, [folder] * 2, [config] * 2))
+    assert len(made) == 1 and None not in graphs
+    (place,) = (folder.parent / "graphs").iterdir()
+    assert sorted(path.name for path in place.iterdir()) == ["graph.json", "model.onnx"]
+
+
+def test_a_graph_is_made_once_and_again_when_it_is_damaged(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     config = read_config(folder)
     assert ready_graph.ready_graph(folder, config) and "its first use" in caplog.text
     caplog.clear()

@@ -14,7 +14,7 @@ from typing import Any
 from mia_fairseq.errors import InputError
 from mia_fairseq.export.folder_names import GRAPH, GRAPH_VERSION
 from mia_fairseq.export.onnx_model import OnnxModel
-from mia_fairseq.files import write_json
+from mia_fairseq.files import only_writer, replaced_folder, write_json
 from mia_fairseq.pretrained.model_store import cache_folder
 
 logger = logging.getLogger(__name__)
@@ -30,21 +30,36 @@ def ready_graph(folder: Path, config: Mapping[str, Any]) -> OnnxModel | None:
         config: what its ``config.json`` holds.
     """
     place = cache_folder() / "graphs" / f"{folder.name}-{hash_of_parts(config)}"
+    kept = _kept_graph(place)
+    if kept is not None:
+        return kept
     try:
-        return OnnxModel(place / GRAPH, _recorded(place))
-    except InputError:
-        if place.exists():
-            logger.warning("%s is damaged or incomplete; making it again", place / GRAPH)
-    logger.warning("preparing %s for its first use, which takes some seconds", folder.name)
-    from mia_fairseq.export.onnx_writing import write_graph  # needs torch
-
-    try:
-        sha256 = write_graph(folder, place / GRAPH)
-        write_json(place / RECORD, {"sha256": sha256})
-        return OnnxModel(place / GRAPH, sha256)
+        with only_writer(place, wait=True):  # two first uses at once make it once
+            return _kept_graph(place) or _made_graph(folder, place)
     except (InputError, OSError) as error:
         logger.warning("%s is run by torch, which starts slowly: %s", folder.name, error)
         return None
+
+
+def _kept_graph(place: Path) -> OnnxModel | None:
+    """The graph of a folder of the cache; None where there is none, or a damaged one."""
+    try:
+        return OnnxModel(place / GRAPH, _recorded(place))
+    except InputError:
+        return None
+
+
+def _made_graph(folder: Path, place: Path) -> OnnxModel:
+    """Writes a model's graph with its record: a folder that is moved to its name once, whole."""
+    if place.exists():
+        logger.warning("%s is damaged or incomplete; making it again", place / GRAPH)
+    logger.warning("preparing %s for its first use, which takes some seconds", folder.name)
+    from mia_fairseq.export.onnx_writing import write_graph  # needs torch
+
+    with replaced_folder(place) as partial:
+        sha256 = write_graph(folder, partial / GRAPH)
+        write_json(partial / RECORD, {"sha256": sha256})
+    return OnnxModel(place / GRAPH, sha256)
 
 
 def hash_of_parts(config: Mapping[str, Any]) -> str:

@@ -7,7 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mia_fairseq.data.format.labels import LabelSpec
+from mia_fairseq.data.format.modality_spec import ModalitySpec
+from mia_fairseq.data.schema import Schema
 from mia_fairseq.errors import InputError
+from mia_fairseq.predict.clip_inputs import ClipInputs
 from preprocess import transcribe
 from preprocess.extractors.base import Clip, Failure, build_extractor
 from preprocess.media import speech, speech_words, streams
@@ -53,6 +57,28 @@ def test_short_speech_that_repeats_itself_is_heard_again_at_full_length(
         speech_words, "hear_short", lambda *_: speech_words.Heard("go on " * 20, whole=False)
     )
     assert _word_errors(heard, speech_words.transcribe(audio)) < 0.2
+
+
+def test_devices_are_those_of_ctranslate2(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("ctranslate2.get_cuda_device_count", lambda: 2)
+    there = ["cpu", "cpu:0", "cuda", "cuda:1"]
+    assert [
+        name for name in (*there, "cuda:2", "cuda:x", "mps", "") if speech.runs_on(name)
+    ] == there
+    asked: dict[str, object] = {}
+    monkeypatch.setattr("faster_whisper.WhisperModel", lambda _, **how: asked.update(how))
+    speech.whisper("cuda:1", "test")
+    assert (asked["device"], asked["device_index"]) == ("cuda", 1)
+    with pytest.raises(InputError, match="device is 'mps', which CTranslate2 does not have here"):
+        speech.whisper("mps")
+    spec = ModalitySpec(384, extractor="whisper")
+    schema = Schema("test", LabelSpec("regression"), "audio", (), {"audio": spec})
+    clip = Clip("tone", samples=np.sin(np.arange(RATE, dtype=np.float32)))
+    arrays, missing = ClipInputs(schema, Path("model"), device="mps").read([clip])
+    assert arrays["audio"][0].shape == (50, 384) and missing == [{}]
+    assert "whisper runs on the processor: it has no mps here" in caplog.text
 
 
 def test_a_window_has_silence_behind_the_speech() -> None:
