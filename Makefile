@@ -5,6 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 DOCS := $(VENV)/.docs-ready
+PAGE := $(VENV)/.page-ready
 PYTHON ?= $(shell for p in python3.11 python3.12 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info[:2] not in [(3, 11), (3, 12)])' 2>/dev/null \
 	&& echo $$p && break; done)
@@ -17,7 +18,7 @@ export PYTHONWARNINGS ?= ignore
 demo: $(STAMP)  ## the main job on a generated corpus, to a table of metrics
 	$(BIN)/python -m examples.demo --out demo_output
 
-test: $(STAMP)  ## all tests, one process a core, a file's in one
+test: $(PAGE)  ## all tests, one process a core, a file's in one; the page's where chromium is
 	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 fuzz: $(STAMP)  ## 20,000 changed files, each read rightly or refused
@@ -71,4 +72,9 @@ $(STAMP): setup.py constraints.txt requirements-fairseq.txt
 
 $(DOCS): $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	touch $@
+
+$(PAGE): $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
+		-e '.[page,browser]'
 	touch $@

@@ -66,8 +66,8 @@ setup(
         "paper": ["retina-face"],  # RetinaFace ResNet50, Sec. 3.1.3
         "test": ["hypothesis", "pytest", "pytest-xdist", "scikit-learn"],
         "lint": ["ruff", "mypy"],
-        # mia_fairseq.serve; not in constraints.txt, for it asks for an older pillow than is pinned
-        "page": ["gradio>=6"],
+        "page": ["gradio>=6"],  # mia_fairseq.serve
+        "browser": ["playwright"],  # the page's test, in a chromium that is installed
         # the book, and the notebooks' test
         "docs": ["mkdocs-material", "mkdocstrings[python]", "nbclient", "ipykernel"],
     },

@@ -18,7 +18,8 @@ from examples.demo_corpus.__main__ import make_corpus
 
 pytest.importorskip("gradio", reason="gradio is not installed; pip install '.[page]' brings it")
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+CHROMIUM = next(filter(None, map(shutil.which, BROWSERS)), None)
 WIDTHS = (1280, 390)
 PATIENCE = 200_000  # milliseconds, for a machine that is busy
 
