@@ -77,7 +77,7 @@ def _answers(args: argparse.Namespace, asked: Asked) -> Sequence[ClipAnswer]:
     media = [path for path in asked.inputs if path not in stored]
     if media or args.table is not None:
         clips = clips_of(media, args.text, args.table, windows=args.windows)
-        answers += answer_all(models, clips, contributions=args.contributions)
+        answers += answer_all(models, clips, contributions=args.contributions, faces=args.faces)
     return answers
 
 

@@ -1,4 +1,4 @@
-"""A picture of answers: scores and the shares of classes, over clips or over time."""
+"""A picture of answers: scores, shares of classes and faces found, over clips or over time."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ NAMED = 40  # up to so many clips have their names below them
 
 
 def draw(path: Path, answers: Sequence[ClipAnswer]) -> Path | None:
-    """Writes a picture, a panel for each model; nothing where no clip has an answer.
+    """Writes a picture, a panel for each model and one of faces; nothing where there is no answer.
 
     Stretches of one recording stand at their times, clips side by side in their order.
 
@@ -36,13 +36,17 @@ def draw(path: Path, answers: Sequence[ClipAnswer]) -> Path | None:
 
     over_time = len({answer.id for answer in answers}) == 1 and answers[0].start is not None
     width = float(np.clip(2 + 0.3 * len(answers), 6, 24))
-    figure = Figure(figsize=(width, 2.8 * len(panels) + 0.8), layout="constrained")
+    faces = [answer.faces for answer in answers]
+    seen = any(share is not None for share in faces)
+    figure = Figure(figsize=(width, 2.8 * (len(panels) + seen) + 0.8), layout="constrained")
     FigureCanvasAgg(figure)
     left, widths = _places(answers, over_time=over_time)
-    rows = np.atleast_1d(figure.subplots(len(panels), 1, sharex=True))
-    for axes, (name, by_model) in zip(rows, panels.items(), strict=True):
+    rows = np.atleast_1d(figure.subplots(len(panels) + seen, 1, sharex=True))
+    for axes, (name, by_model) in zip(rows, panels.items(), strict=False):
         _panel(axes, by_model, left, widths)
         axes.set_title(name or "prediction", loc="left", fontsize=10)
+    if seen:
+        _panel_of_faces(rows[-1], faces, left, widths)
     if over_time:
         rows[-1].set_xlabel("seconds")
     elif len(answers) <= NAMED:
@@ -79,3 +83,11 @@ def _panel(axes: Any, by_model: Sequence[Prediction], middle: Any, widths: Any) 
         below += shares
     axes.set_ylabel("share")
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8, frameon=False)
+
+
+def _panel_of_faces(axes: Any, faces: Sequence[float | None], middle: Any, widths: Any) -> None:
+    """Bars from 0 to 1; a gap where a clip has no pictures."""
+    axes.bar(middle, [np.nan if share is None else share for share in faces], widths, color="0.6")
+    axes.set_ylim(0, 1.05)
+    axes.set_ylabel("share of pictures")
+    axes.set_title("faces found", loc="left", fontsize=10)

@@ -35,6 +35,8 @@ class Prediction:
         reason: why there is no prediction; '' where there is one.
         start: seconds within the file, where a part of it is meant.
         end: likewise.
+        faces: the share of its keyframes in which a face is found; None where nobody looked, or it
+            has no pictures.
         contributions: what `mia_fairseq.predict.contributions` tells, where it was asked for.
     """
 
@@ -48,6 +50,7 @@ class Prediction:
     reason: str = ""
     start: float | None = None
     end: float | None = None
+    faces: float | None = None
     contributions: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -78,6 +81,7 @@ class Prediction:
             reason=reason,
             start=self.start,
             end=self.end,
+            faces=self.faces,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -106,6 +110,10 @@ class ClipAnswer(Protocol):
     @property
     def end(self) -> float | None:
         """Likewise."""
+
+    @property
+    def faces(self) -> float | None:
+        """The share of its keyframes with a face; None where nobody looked, or it has none."""
 
     @property
     def status(self) -> str:
@@ -161,9 +169,10 @@ def table_of(answers: Sequence[ClipAnswer]) -> list[list[Cell]]:
         header += names
         for row, more in zip(rows, cells, strict=True):
             row += more
+    seen = any(answer.faces is not None for answer in answers)
     for row, answer in zip(rows, answers, strict=True):
-        row += [answer.text or "", answer.status, answer.lacks]
-    return [[*header, "text", "status", "missing"], *rows]
+        row += [*((answer.faces,) if seen else ()), answer.text or "", answer.status, answer.lacks]
+    return [[*header, *(("faces",) if seen else ()), "text", "status", "missing"], *rows]
 
 
 def _columns(model: str, by_model: Sequence[Prediction]) -> tuple[list[Cell], list[list[Cell]]]:

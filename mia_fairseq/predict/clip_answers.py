@@ -5,7 +5,7 @@ from typing import Any
 
 from mia_fairseq.predict.answers import PARTIAL, Prediction
 
-OF_THE_CLIP = ("id", "start", "end", "text")
+OF_THE_CLIP = ("id", "start", "end", "text", "faces")
 
 
 @dataclass
@@ -42,6 +42,11 @@ class ClipAnswers:
     def end(self) -> float | None:
         """Seconds within the file."""
         return self.first.end
+
+    @property
+    def faces(self) -> float | None:
+        """Of the first model that looked for any, or of `add_faces`."""
+        return next((one.faces for one in self.by_model.values() if one.faces is not None), None)
 
     @property
     def status(self) -> str:

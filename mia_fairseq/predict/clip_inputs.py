@@ -110,6 +110,11 @@ class ClipInputs:
                 arrays[name] = [cut_row(array, limit) for array in arrays[name]]
         return arrays, missing
 
+    def face_share(self, clip: "Clip") -> float | None:
+        """The share of a read clip's keyframes with a face; None where no extractor looks."""
+        shares = (getattr(extractor, "shares", {}) for extractor in self._kept.values())
+        return next((known[clip] for known in shares if clip in known), None)
+
     def _extract(
         self, name: str, spec: ModalitySpec, clips: Sequence["Clip"], missing: list[dict[str, str]]
     ) -> list[NDArray[Any]]:

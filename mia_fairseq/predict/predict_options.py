@@ -66,6 +66,9 @@ def predict_parser(description: str | None) -> argparse.ArgumentParser:
         action="store_true",
         help="also what each modality gave, and which words weighed most",
     )
+    parser.add_argument(
+        "--faces", action="store_true", help="also the share of the pictures that show a face"
+    )
     _add_own_models(parser)
     _add_shapes(parser)
     return parser

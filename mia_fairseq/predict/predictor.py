@@ -157,6 +157,7 @@ class Predictor:
                 )
                 answer.text, answer.missing = clips[place].text, missing[place]
                 answer.start, answer.end = clips[place].start, clips[place].end
+                answer.faces = self.inputs.face_share(clips[place])
                 found[place] = answer_or_reason(answer, self.inputs.made)
             if self.schema.reading.whole_dialogues:
                 for part in parts:

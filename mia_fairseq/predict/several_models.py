@@ -11,6 +11,7 @@ from mia_fairseq.predict.clip_answers import ClipAnswers
 from mia_fairseq.predict.clip_inputs import Options
 from mia_fairseq.predict.clips import listen
 from mia_fairseq.predict.contributions import add_contributions
+from mia_fairseq.predict.faces_found import add_faces
 from mia_fairseq.predict.predictor import Predictor
 
 if TYPE_CHECKING:
@@ -31,7 +32,11 @@ def load_all(
 
 
 def answer_all(
-    models: Mapping[str, Predictor], clips: Sequence["Clip"], *, contributions: bool = False
+    models: Mapping[str, Predictor],
+    clips: Sequence["Clip"],
+    *,
+    contributions: bool = False,
+    faces: bool = False,
 ) -> list[ClipAnswer]:
     """What the models say of clips, in order, with a bar that shows how far they are.
 
@@ -39,6 +44,7 @@ def answer_all(
         models: what each tells -> the model; '' for one alone.
         clips: a text of None is heard, if some model reads words.
         contributions: whether to tell what each modality and word gave.
+        faces: whether to tell where faces are found, though no model reads them.
     """
     reads_words = any(model.reads_words for model in models.values())
     answers: list[ClipAnswer] = []
@@ -50,6 +56,8 @@ def answer_all(
                 by_model[name] = model.predict_clips(known)
                 if contributions:
                     add_contributions(model, known, by_model[name])
+            if faces:
+                add_faces(known, list(by_model.values()))
             if "" in by_model:
                 answers += by_model[""]
             else:

@@ -50,6 +50,7 @@ class FaceSequenceExtractor(Extractor):
             raise InputError(f"align={align!r} is neither yes nor no; mend the option")
         self.align = align == "yes"
         self.rate = self.rule.per_second
+        self.shares: dict[Clip, float] = {}  # of each clip's keyframes, those with a face
         self.counts = {"keyframes": 0, "without a face": 0, "with several faces": 0}
 
     @abc.abstractmethod
@@ -101,6 +102,7 @@ class FaceSequenceExtractor(Extractor):
         self.counts["keyframes"] += faces.keyframes
         self.counts["without a face"] += faces.without_face
         self.counts["with several faces"] += faces.several
+        self.shares[clip] = len(faces.crops) / faces.keyframes
         if not len(faces.crops):
             return Failure(f"{clip.path}: no face in any of its {faces.keyframes} keyframes")
         if faces.without_face:

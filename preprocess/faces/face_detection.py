@@ -10,7 +10,7 @@ Written policy, tested in tests/preprocess/test_faces.py:
   as a failure of that clip.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from preprocess.faces.keyframes import KeyframeRule
-from preprocess.media.video_frames import frame_times, iter_frames
+from preprocess.media.video_frames import Frame, frame_times, iter_frames
 from preprocess.networks.face_detector import Face, FaceDetector
 
 LARGEST_PICTURE = 1280  # pixels of the longer side; larger frames are shrunk while decoding
@@ -123,14 +123,8 @@ def clip_faces(
         chosen = rule.choose(frame_times(path, start, end))
     crops, indices, times, boxes, several = [], [], [], [], 0
     frames = iter_frames(path, chosen, start, end, max_side=LARGEST_PICTURE)
-    while True:
-        with stage("decode video"):
-            frame = next(frames, None)
-        if frame is None:
-            break
-        with stage("find faces"):
-            faces = detector.detect(frame.image)
-            face = largest_face(faces)
+    for frame, faces in _found(frames, detector, stage):
+        face = largest_face(faces)
         several += len(faces) > 1
         if face is not None:
             crops.append(crop_face(frame.image, face, size, margin, align=align))
@@ -145,3 +139,44 @@ def clip_faces(
         keyframes=len(chosen),
         several=several,
     )
+
+
+def face_share(
+    path: Path,
+    rule: KeyframeRule,
+    detector: FaceDetector,
+    *,
+    start: float | None = None,
+    end: float | None = None,
+) -> float:
+    """The share of a clip's keyframes in which a face is found, from 0 to 1.
+
+    Args:
+        path: of the clip.
+        rule: which frames are keyframes.
+        detector: of faces.
+        start: seconds; None: the clip's beginning.
+        end: seconds; None: the clip's end.
+
+    Raises:
+        InputError: the clip cannot be read or has no pictures.
+    """
+    chosen = rule.choose(frame_times(path, start, end))
+    frames = iter_frames(path, chosen, start, end, max_side=LARGEST_PICTURE)
+    return float(np.mean([bool(faces) for _, faces in _found(frames, detector, nullcontext)]))
+
+
+def _found(
+    frames: Iterator[Frame],
+    detector: FaceDetector,
+    stage: Callable[[str], AbstractContextManager[Any]],
+) -> Iterator[tuple[Frame, list[Face]]]:
+    """Each frame with its faces."""
+    while True:
+        with stage("decode video"):
+            frame = next(frames, None)
+        if frame is None:
+            return
+        with stage("find faces"):
+            faces = detector.detect(frame.image)
+        yield frame, faces

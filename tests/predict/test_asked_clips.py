@@ -13,10 +13,12 @@ import soundfile
 from mia_fairseq.errors import InputError
 from mia_fairseq.predict import windows
 from mia_fairseq.predict.answer_files import check_name, write_answers
-from mia_fairseq.predict.answers import Prediction, render
+from mia_fairseq.predict.answer_picture import draw
+from mia_fairseq.predict.answers import Prediction, render, table_of
 from mia_fairseq.predict.asked_clips import clips_of
 from mia_fairseq.predict.clip_answers import ClipAnswers
 from mia_fairseq.predict.dialogue_clips import dialogues_of
+from mia_fairseq.predict.faces_found import add_faces
 from preprocess.media.clip import Clip
 
 
@@ -124,6 +126,33 @@ def test_a_sheet_has_numbers_words_and_no_formulas(tmp_path: Path) -> None:
     assert [cell.value for cell in rows[0]][:3] == ["id", "sentiment", "emotion"]
     assert (rows[1][0].value, rows[1][0].data_type) == ("=a.wav", "s")
     assert rows[1][1].value == 1.5 and rows[2][1].value is None
+
+
+def test_faces_are_looked_for_once_where_no_model_has_found_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    looked = []
+    monkeypatch.setattr(
+        "preprocess.faces.face_detection.face_share",
+        lambda path, *_, **times: looked.append((path.name, times)) or 0.5,
+    )
+    clips = [Clip(name, tmp_path / name, start=1.0) for name in ("a", "b")]
+    by_model = [[Prediction("a", 1.0), Prediction("b", 2.0, faces=0.25)] for _ in range(2)]
+    add_faces([*clips, Clip("words")], [[*told, Prediction("words", 0.0)] for told in by_model])
+    assert looked == [("a", {"start": 1.0, "end": None})]
+    assert [[one.faces for one in told] for told in by_model] == [[0.5, 0.25]] * 2
+    answers = [ClipAnswers({"x": one, "y": two}) for one, two in zip(*by_model, strict=True)]
+    assert [row[3] for row in table_of(answers)] == ["faces", 0.5, 0.25]
+    assert json.loads(render(answers, "json"))[1]["faces"] == 0.25
+    assert "faces" not in render(several(), "csv")
+    plain, more = (
+        draw(tmp_path / f"{name}.png", found)
+        for name, found in (("plain", several()), ("faces", answers))
+    )
+    assert plain and more and more.stat().st_size
+    monkeypatch.undo()
+    add_faces([Clip("none.mp4", tmp_path / "none.mp4")], [[found := Prediction("none.mp4", 1.0)]])
+    assert found.faces is None and "none.mp4: no faces: " in caplog.text
 
 
 def test_other_files_and_names(tmp_path: Path) -> None:

@@ -40,6 +40,7 @@ def test_frames_without_a_face_are_noted_and_counted(extractor, portrait, media,
     (features,) = extractor.extract([Clip("half", path)])
     assert features.shape == (2, 128)
     assert extractor.take_notes() == [("half", "2 of 4 keyframes without a face")]
+    assert extractor.shares[Clip("half", path)] == 0.5
     assert extractor.counts["keyframes"] - before["keyframes"] == 4
     assert extractor.counts["without a face"] - before["without a face"] == 2
 

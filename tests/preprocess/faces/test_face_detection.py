@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mia_fairseq.errors import InputError
-from preprocess.faces.face_detection import clip_faces, crop_face, largest_face
+from preprocess.faces.face_detection import clip_faces, crop_face, face_share, largest_face
 from preprocess.faces.keyframes import KeyframeRule
 from preprocess.media.video_frames import iter_frames
 from preprocess.networks.face_detector import Face, build_detector, register_detector
@@ -77,6 +77,9 @@ def test_detecting_in_keyframes_only_equals_detecting_everywhere_first(clip):
         all_crops.append(crop_face(frame.image, best, 16, 0.2))
         all_boxes.append(best.box)
     assert len(everywhere.seen) == 30
+    assert face_share(clip, rule, GreyLevelDetector()) == 1.0
+    dark = sorted(detector.seen)[3]
+    assert face_share(clip, rule, GreyLevelDetector(dark)) == 4 / 7
     expected = [2, 6, 10, 15, 19, 23, 27]  # middles of seven parts of 30/7 frames
     assert found.indices.tolist() == expected
     np.testing.assert_array_equal(found.crops, np.stack(all_crops)[expected])
