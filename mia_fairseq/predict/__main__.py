@@ -20,14 +20,14 @@ from mia_fairseq.command import run as run_command
 from mia_fairseq.errors import InputError
 from mia_fairseq.fairseq_import import do_without_fairseq
 from mia_fairseq.plugin import has_plugins
-from mia_fairseq.predict.answer_files import check_name, write_answers
-from mia_fairseq.predict.answers import FAILED, ClipAnswer, render
 from mia_fairseq.predict.predict_options import (
     Asked,
     predict_parser,
     read_asked,
     read_options,
 )
+from mia_fairseq.predict.writing.answer_files import check_name, write_answers
+from mia_fairseq.predict.writing.answers import FAILED, ClipAnswer, render
 from mia_fairseq.ready.catalog import is_ready, tell_terms
 
 NOT_ALL = 2  # the status where some clip has no prediction; the others' are printed

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mia_fairseq.predict.answers import FAILED, Prediction
 from mia_fairseq.predict.predictor import Predictor
+from mia_fairseq.predict.writing.answers import FAILED, Prediction
 
 if TYPE_CHECKING:
     from preprocess.media.clip import Clip

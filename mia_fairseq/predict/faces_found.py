@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from mia_fairseq.errors import InputError
-from mia_fairseq.predict.answers import Prediction
+from mia_fairseq.predict.writing.answers import Prediction
 
 if TYPE_CHECKING:
     from preprocess.media.clip import Clip

@@ -10,7 +10,7 @@ from mia_fairseq.data.format.labels import LabelSpec
 from mia_fairseq.data.schema import Schema
 from mia_fairseq.export.batch_names import FURTHER, PREDICTION
 from mia_fairseq.multilabel_metrics import UNCHOSEN, several
-from mia_fairseq.predict.answers import Prediction
+from mia_fairseq.predict.writing.answers import Prediction
 
 
 class Answers(NamedTuple):

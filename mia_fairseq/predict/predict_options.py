@@ -9,7 +9,7 @@ from mia_fairseq.command import command_parser
 from mia_fairseq.errors import InputError
 from mia_fairseq.export.folder_names import is_exported
 from mia_fairseq.name_values import name_value
-from mia_fairseq.predict.answers import FORMATS
+from mia_fairseq.predict.writing.answers import FORMATS
 from mia_fairseq.ready.catalog import (
     default_models,
     ready_folder,

@@ -11,12 +11,12 @@ from tqdm import tqdm
 from mia_fairseq.data.array_batch import batch_of
 from mia_fairseq.data.format.store import Store
 from mia_fairseq.data.opened_split import open_split
-from mia_fairseq.predict.answers import Prediction
 from mia_fairseq.predict.clip_inputs import ClipInputs, Options
 from mia_fairseq.predict.clips import check_one_text, clip_of_sound, find_clips, listen
 from mia_fairseq.predict.dialogue_clips import ALONE, CONTEXT, dialogues_of
 from mia_fairseq.predict.networks.opened_model import open_model
 from mia_fairseq.predict.outputs import Answers, answer_or_reason, answers_of, prediction_of
+from mia_fairseq.predict.writing.answers import Prediction
 from mia_fairseq.ready.catalog import ready_folder, tell_terms
 from preprocess.media.clip import RATE, Clip
 

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from mia_fairseq.predict.answers import ClipAnswer
-from mia_fairseq.predict.clip_answers import ClipAnswers
 from mia_fairseq.predict.clip_inputs import Options
 from mia_fairseq.predict.clips import listen
 from mia_fairseq.predict.contributions import add_contributions
 from mia_fairseq.predict.faces_found import add_faces
 from mia_fairseq.predict.predictor import Predictor
+from mia_fairseq.predict.writing.answers import ClipAnswer
+from mia_fairseq.predict.writing.clip_answers import ClipAnswers
 
 if TYPE_CHECKING:
     from preprocess.media.clip import Clip

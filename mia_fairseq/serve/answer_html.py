@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-from mia_fairseq.predict.answers import ClipAnswer, Prediction
+from mia_fairseq.predict.writing.answers import ClipAnswer, Prediction
 
 LIMIT = 3.0  # scores of sentiment lie in [-3, 3]
 CSS = """

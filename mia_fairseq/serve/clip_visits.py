@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mia_fairseq.errors import InputError
-from mia_fairseq.predict.answers import ClipAnswer
 from mia_fairseq.predict.predictor import Predictor
 from mia_fairseq.predict.several_models import answer_all
+from mia_fairseq.predict.writing.answers import ClipAnswer
 from preprocess.media.clip import Clip
 from preprocess.media.streams import probe
 

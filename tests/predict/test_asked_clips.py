@@ -12,13 +12,13 @@ import soundfile
 
 from mia_fairseq.errors import InputError
 from mia_fairseq.predict import windows
-from mia_fairseq.predict.answer_files import check_name, write_answers
-from mia_fairseq.predict.answer_picture import draw
-from mia_fairseq.predict.answers import Prediction, render, table_of
 from mia_fairseq.predict.asked_clips import clips_of
-from mia_fairseq.predict.clip_answers import ClipAnswers
 from mia_fairseq.predict.dialogue_clips import dialogues_of
 from mia_fairseq.predict.faces_found import add_faces
+from mia_fairseq.predict.writing.answer_files import check_name, write_answers
+from mia_fairseq.predict.writing.answer_picture import draw
+from mia_fairseq.predict.writing.answers import Prediction, render, table_of
+from mia_fairseq.predict.writing.clip_answers import ClipAnswers
 from preprocess.media.clip import Clip
 
 

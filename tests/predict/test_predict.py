@@ -18,11 +18,11 @@ from mia_fairseq.data.format.store import Utterance
 from mia_fairseq.data.format.store_writer import StoreWriter
 from mia_fairseq.errors import InputError
 from mia_fairseq.predict.__main__ import main
-from mia_fairseq.predict.answers import Prediction, render
 from mia_fairseq.predict.clip_inputs import ClipInputs
 from mia_fairseq.predict.clips import find_clips
 from mia_fairseq.predict.contributions import add_contributions
 from mia_fairseq.predict.predictor import Predictor
+from mia_fairseq.predict.writing.answers import Prediction, render
 from preprocess.extractors.base import Clip, Extractor, Failure, register_extractor
 
 

@@ -14,8 +14,8 @@ from mia_fairseq.data.format.store import Store
 from mia_fairseq.data.opened_split import open_split
 from mia_fairseq.data.schema import Schema
 from mia_fairseq.errors import InputError
-from mia_fairseq.predict.answer_files import write_answers
-from mia_fairseq.predict.answers import Prediction
+from mia_fairseq.predict.writing.answer_files import write_answers
+from mia_fairseq.predict.writing.answers import Prediction
 from preprocess import binarize, import_arrays, import_mmsa, transcribe, unite, unpack_arrays
 from preprocess.corpora import folder, mosei
 from preprocess.extraction.feature_folder import array_path

@@ -9,8 +9,8 @@ import pytest
 import soundfile
 
 from mia_fairseq.errors import InputError
-from mia_fairseq.predict.answers import Prediction
-from mia_fairseq.predict.clip_answers import ClipAnswers
+from mia_fairseq.predict.writing.answers import Prediction
+from mia_fairseq.predict.writing.clip_answers import ClipAnswers
 from mia_fairseq.serve import clip_visits
 from mia_fairseq.serve.answer_html import html_of_answer, html_of_error
 from mia_fairseq.serve.clip_visits import ClipVisits

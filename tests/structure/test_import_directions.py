@@ -14,7 +14,11 @@ MODULES = {
 }
 LIGHT = (
     *("mia_fairseq.errors", "mia_fairseq.files", "mia_fairseq.metrics", "mia_fairseq.meter"),
-    *("mia_fairseq.data.format.store", "mia_fairseq.modules.mia", "mia_fairseq.predict.answers"),
+    *(
+        "mia_fairseq.data.format.store",
+        "mia_fairseq.modules.mia",
+        "mia_fairseq.predict.writing.answers",
+    ),
     "preprocess.tables.manifest",
 )
 MAY_USE_PREPROCESS = ("mia_fairseq.predict", "mia_fairseq.serve")

@@ -21,8 +21,8 @@ from examples.recipes.taught_minilm.made_up import PREFIX
 from mia_fairseq.command import run as run_command
 from mia_fairseq.errors import InputError
 from mia_fairseq.files import sha256_of, write_json, write_whole
-from mia_fairseq.predict.answers import Prediction
 from mia_fairseq.predict.predictor import Predictor
+from mia_fairseq.predict.writing.answers import Prediction
 from preprocess.tables.manifest import Row, read_manifest, write_manifest
 
 SCORE = "score"  # what stands for a class's name where there are none

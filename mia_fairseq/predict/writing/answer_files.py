@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mia_fairseq.errors import InputError
 from mia_fairseq.files import atomic_path, check_is_no_folder, write_whole
-from mia_fairseq.predict.answers import Cell, ClipAnswer, render, table_of
+from mia_fairseq.predict.writing.answers import Cell, ClipAnswer, render, table_of
 from mia_fairseq.pretrained.libraries import require
 
 SUFFIXES = (".xlsx", ".csv", ".json")
@@ -44,7 +44,7 @@ def write_answers(path: Path, answers: Sequence[ClipAnswer]) -> list[Path]:
     else:
         # With its mark, Excel reads UTF-8 as such.
         write_whole(path, "\ufeff" + render(answers, "csv") + "\n")
-    from mia_fairseq.predict.answer_picture import draw
+    from mia_fairseq.predict.writing.answer_picture import draw
 
     picture = draw(path.with_suffix(".png"), answers)
     return [path, *([picture] if picture is not None else [])]

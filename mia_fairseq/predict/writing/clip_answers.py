@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from mia_fairseq.predict.answers import PARTIAL, Prediction
+from mia_fairseq.predict.writing.answers import PARTIAL, Prediction
 
 OF_THE_CLIP = ("id", "start", "end", "text", "faces")
 

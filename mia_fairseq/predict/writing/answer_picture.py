@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from mia_fairseq.files import atomic_path
-from mia_fairseq.predict.answers import ClipAnswer, Prediction
+from mia_fairseq.predict.writing.answers import ClipAnswer, Prediction
 
 NAMED = 40  # up to so many clips have their names below them
 
