@@ -40,20 +40,20 @@ class LinearChain(nn.Module):
 def forwards(logits: Tensor, transitions: Tensor) -> Tensor:
     """(D, U, k): of each label, the logarithm of the sum over all ways that lead to it."""
     alpha = logits[:, 0]
-    alphas = alpha[:, None]
+    alphas = [alpha]
     for step in range(1, logits.shape[1]):
         alpha = logits[:, step] + (alpha[:, :, None] + transitions).logsumexp(dim=1)
-        alphas = torch.cat([alphas, alpha[:, None]], dim=1)
-    return alphas
+        alphas.append(alpha)
+    return torch.stack(alphas, dim=1)
 
 
 @kept_loops
 def backwards(logits: Tensor, mask: Tensor, transitions: Tensor) -> Tensor:
     """(D, U, k): likewise over all ways that go on from it; `transitions` from column to row."""
     beta = torch.zeros_like(logits[:, 0])
-    betas = beta[:, None]
+    betas = [beta]
     for step in range(logits.shape[1] - 1, 0, -1):
         before = ((logits[:, step] + beta)[:, :, None] + transitions).logsumexp(dim=1)
         beta = torch.where(mask[:, step, None], before, torch.zeros_like(before))
-        betas = torch.cat([beta[:, None], betas], dim=1)
-    return betas
+        betas.append(beta)
+    return torch.stack(betas, dim=1).flip(1)

@@ -126,7 +126,8 @@ def forget_sizes_in_loops(path: Path) -> None:
     for body in (part.g for part in parts):
         carried = (*body.input[2:], *body.output[1:])  # behind the step's number and the condition
         for value in (*carried, *body.value_info):
-            value.type.tensor_type.ClearField("shape")
+            if value.type.HasField("tensor_type"):  # and no sequence of them
+                value.type.tensor_type.ClearField("shape")
     if parts:
         onnx.save(model, str(path))
 
