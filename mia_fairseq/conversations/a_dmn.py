@@ -5,9 +5,10 @@ Xing, Mai and Hu, "Adapted Dynamic Memory Network for Emotion Recognition in Con
 Two kinds of facts, the dialogue's and each speaker's own, are read several times by an attention
 GRU, with the utterance as the question; the memory is renewed after each reading.
 
-D dialogues, U utterances, d an utterance's dim, e the width of facts. Written from the paper's
-description: the gate has the form of Xiong et al., "Dynamic Memory Networks" (2016), which it
-adapts. Differs: one modality, the fused one, so facts are not joined over modalities.
+D dialogues, U utterances, Q questions, which are the utterances of all dialogues without padding,
+d an utterance's dim, e the width of facts. Written from the paper's description: the gate has the
+form of Xiong et al., "Dynamic Memory Networks" (2016), which it adapts. Differs: one modality, the
+fused one, so facts are not joined over modalities.
 """
 
 import torch
@@ -19,7 +20,13 @@ from mia_fairseq.conversations.conversation import (
     packed,
     register_conversation,
 )
-from mia_fairseq.conversations.recurrence import Cell, kept_loops, step, weights_of
+from mia_fairseq.conversations.recurrence import (
+    Cell,
+    input_gates,
+    kept_loops,
+    step,
+    weights_of,
+)
 
 PASSES = 2
 
@@ -33,29 +40,45 @@ class Episodes(nn.Module):
         self.cell = nn.GRUCell(width, width)
         self.renew = nn.Linear(3 * width, width)
 
-    def forward(self, facts: Tensor, question: Tensor, sees: Tensor) -> Tensor:
-        """(D, U, e) facts, (D, U, e) questions and (D, U, U) what each may see → memories."""
+    def forward(self, facts: Tensor, question: Tensor, dialogue: Tensor, sees: Tensor) -> Tensor:
+        """Memories (Q, e).
+
+        Args:
+            facts: (D, U, e).
+            question: (Q, e), of the utterances alone, without what pads dialogues.
+            dialogue: (Q,) which one each question is of.
+            sees: (Q, U) which facts each question may see.
+        """
+        asking, place = sees.nonzero(as_tuple=True)  # (P,) all pairs of a question and a fact
+        fact, asked = facts[dialogue[asking], place], question[asking]  # (P, e)
+        given = input_gates(facts, weights_of(self.cell))
         memory = question
-        shown = facts[:, None].expand(-1, question.shape[1], -1, -1)  # (D, U, V, e)
         for _ in range(PASSES):
-            asked, known = question[:, :, None], memory[:, :, None]
-            likeness = (shown * asked, shown * known, (shown - asked).abs(), (shown - known).abs())
-            scores = self.gate(torch.cat(likeness, dim=3)).squeeze(3)  # (D, U, V)
-            weights = scores.masked_fill(~sees, torch.finfo(scores.dtype).min).softmax(2)
-            episode = read_facts(facts, weights * sees, weights_of(self.cell))  # (D·U, e)
-            whole = torch.cat([memory, episode.view_as(question), question], dim=2)
-            memory = torch.relu(self.renew(whole))
+            known = memory[asking]
+            likeness = (fact * asked, fact * known, (fact - asked).abs(), (fact - known).abs())
+            found = self.gate(torch.cat(likeness, dim=1)).squeeze(1)  # (P,)
+            scores = found.new_full(sees.shape, torch.finfo(found.dtype).min)
+            scores = scores.index_put((asking, place), found)
+            weights = scores.softmax(1) * sees
+            episode = read_facts(given, dialogue, weights, weights_of(self.cell))
+            memory = torch.relu(self.renew(torch.cat([memory, episode, question], dim=1)))
         return memory
 
 
 @kept_loops
-def read_facts(facts: Tensor, shares: Tensor, cell: Cell) -> Tensor:
-    """Facts (D, U, e), each by its share for each question (D, U, U) → the last states (D·U, e)."""
-    episode = torch.zeros_like(facts).flatten(0, 1)
-    for place in range(facts.shape[1]):
-        fact = facts[:, place].repeat_interleave(shares.shape[1], dim=0)
-        share = shares[:, :, place].flatten()[:, None]
-        episode = share * step(fact, episode, cell) + (1 - share) * episode
+def read_facts(given: Tensor, dialogue: Tensor, shares: Tensor, cell: Cell) -> Tensor:
+    """The states (Q, e) of an attention GRU after all facts.
+
+    Args:
+        given: (D, U, 3·e) what each fact says to the gates.
+        dialogue: (Q,) which one each question is of.
+        shares: (Q, U) of each fact for each question; with none, a state stays.
+        cell: the GRU's.
+    """
+    episode = given.new_zeros([shares.shape[0], given.shape[2] // 3])
+    for place in range(given.shape[1]):
+        after = step(given[:, place][dialogue], episode, cell)
+        episode = episode + shares[:, place, None] * (after - episode)
     return episode
 
 
@@ -79,8 +102,12 @@ class ADMN(Conversation):
             packed(self.dialogue, given, mask.sum(1)),
             own_turns(self.speaker, given, mask, speakers),
         )
-        question, sees = torch.tanh(self.question(given)), self.sees(mask)
+        dialogue, place = mask.nonzero(as_tuple=True)  # (Q,) of each utterance
+        question, sees = torch.tanh(self.question(given[dialogue, place])), self.sees(mask)
         found = [
-            read(fact, question, sees) for read, fact in zip(self.episodes, facts, strict=True)
+            read(fact, question, dialogue, sees[dialogue, place])
+            for read, fact in zip(self.episodes, facts, strict=True)
         ]
-        return torch.cat(found, dim=2)  # (D, U, e)
+        memories = torch.cat(found, dim=1)  # (Q, e)
+        spread = memories.new_zeros(*mask.shape, self.output_dim)
+        return spread.index_put((dialogue, place), memories)  # (D, U, e)

@@ -10,7 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from mia_fairseq.conversations.conversation import Conversation, register_conversation
-from mia_fairseq.conversations.recurrence import Cell, kept_loops, step, weights_of
+from mia_fairseq.conversations.recurrence import (
+    Cell,
+    input_gates,
+    kept_loops,
+    step,
+    weights_of,
+)
 
 
 class Recurrence(nn.Module):
@@ -48,27 +54,33 @@ def emotion_states(
         attention: W_α, (e, d).
         world_cell, party_cell, emotion_cell: of global, party and emotion states.
     """
+    linear = torch.nn.functional.linear
+    dim = utterances.shape[2]
+    asked = linear(utterances, attention)  # (D, U, e)
+    said_to_world = linear(utterances, world_cell[0][:, :dim], world_cell[2])  # (D, U, 3·e)
+    said_to_party = linear(utterances, party_cell[0][:, :dim], party_cell[2])
     rows = torch.arange(utterances.shape[0], device=utterances.device)
     party = utterances.new_zeros(
         [utterances.shape[0], int(speakers.max()) + 1, attention.shape[0]]
     )  # (D, S, e)
     world = party[:, 0]
     emotion = world
-    worlds = world[:, None][:, :0]  # (D, 0, e)
-    emotions = worlds
+    worlds = world[:, None][:, :0]  # (D, 0, e), for attention at every step
+    emotions = []
     for place in range(utterances.shape[1]):
-        said, who = utterances[:, place], speakers[:, place]
-        asked = torch.nn.functional.linear(said, attention)
-        weights = torch.einsum("de,dte->dt", asked, worlds).softmax(1)
+        who = speakers[:, place]
+        weights = torch.einsum("de,dte->dt", asked[:, place], worlds).softmax(1)
         context = torch.einsum("dt,dte->de", weights, worlds)  # c_t; zeros at first
         state = party[rows, who]  # q of who speaks, before
-        world = step(torch.cat([said, state], 1), world, world_cell)  # g_t
-        state = step(torch.cat([said, context], 1), state, party_cell)  # q_{s,t}
+        gates = said_to_world[:, place] + linear(state, world_cell[0][:, dim:])
+        world = step(gates, world, world_cell)  # g_t
+        gates = said_to_party[:, place] + linear(context, party_cell[0][:, dim:])
+        state = step(gates, state, party_cell)  # q_{s,t}
         party = party.index_put((rows, who), state)
-        emotion = step(state, emotion, emotion_cell)  # e_t
+        emotion = step(input_gates(state, emotion_cell), emotion, emotion_cell)  # e_t
         worlds = torch.cat([worlds, world[:, None]], dim=1)
-        emotions = torch.cat([emotions, emotion[:, None]], dim=1)
-    return emotions
+        emotions.append(emotion)
+    return torch.stack(emotions, dim=1)
 
 
 @register_conversation("dialogue_rnn")

@@ -37,10 +37,20 @@ def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def weights_of(cell: nn.GRUCell) -> Cell:
-    """What `step` reads of a cell."""
+    """What `input_gates` and `step` read of a cell."""
     return cell.weight_ih, cell.weight_hh, cell.bias_ih, cell.bias_hh
 
 
-def step(given: Tensor, state: Tensor, cell: Cell) -> Tensor:
-    """The state (N, e) after `given` (N, d), from the state before it."""
-    return torch.gru_cell(given, state, cell[0], cell[1], cell[2], cell[3])
+def input_gates(given: Tensor, cell: Cell) -> Tensor:
+    """What (..., d) inputs say to the three gates (..., 3·e), for all steps at once."""
+    return torch.nn.functional.linear(given, cell[0], cell[2])
+
+
+def step(gates: Tensor, state: Tensor, cell: Cell) -> Tensor:
+    """The state (N, e) after the step of which `input_gates` gave (N, 3·e), from the one before."""
+    reset, update, new = gates.chunk(3, dim=1)
+    own = torch.nn.functional.linear(state, cell[1], cell[3])
+    own_reset, own_update, own_new = own.chunk(3, dim=1)
+    update = torch.sigmoid(update + own_update)
+    new = torch.tanh(new + torch.sigmoid(reset + own_reset) * own_new)
+    return new + update * (state - new)
