@@ -13,6 +13,7 @@ from mia_fairseq.encoders.encoder import Encoder, inside
 from mia_fairseq.encoders.feature_encoder import FeatureEncoder
 from mia_fairseq.encoders.linear_copy import EncodedCopy, LinearCopyEncoder
 from mia_fairseq.fusion import FusionShape
+from mia_fairseq.modules.float32_attention import Float32Attention
 from mia_fairseq.modules.positions import up_to
 
 
@@ -76,7 +77,8 @@ class ModalityEncoders(nn.ModuleDict):
                 continue
             if held not in states and windows and held in windows:
                 window = windows[held]
-                read = self[owner](given, window["lengths"], window.get("turns"))  # (W, T, d)
+                with Float32Attention():
+                    read = self[owner](given, window["lengths"], window.get("turns"))  # (W, T, d)
                 states[held] = own_windows(read, window["own"], length)
             elif held not in states:
                 read = Encoded(self[owner](given, length), length)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from mia_fairseq.fusion import ModalityInput
-from mia_fairseq.modules.alignment import aligned
+from mia_fairseq.models.alignment import aligned
 from mia_fairseq.modules.projection import Projections, present
 
 Stream = tuple[Tensor, Tensor]  # tokens (B, c + T, p), the c summaries first, and their mask

@@ -6,6 +6,7 @@ import pytest
 import torch
 from fusion_inputs import DIMS, inputs_of, shape_of, without
 
+from mia_fairseq.models.alignment import aligned
 from mia_fairseq.models.attention_fusion.bbfn import BBFNFusion, GatedLayer, separability
 from mia_fairseq.models.attention_fusion.cm_bert import MaskedMultimodalAttention
 from mia_fairseq.models.attention_fusion.mtsa import TranslationFusion
@@ -17,7 +18,6 @@ from mia_fairseq.models.attention_fusion.tcm_lstm import (
     sparsemax,
 )
 from mia_fairseq.models.modality_streams import aligned_streams, summary_streams
-from mia_fairseq.modules.alignment import aligned
 
 TRANSFORMER = {"layers": 2, "heads": 2, "dropout": 0.0}
 
