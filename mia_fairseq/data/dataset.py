@@ -3,7 +3,7 @@
 B batch, T the longest sequence of a modality in the batch, d its dim.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,22 @@ from mia_fairseq.errors import InputError
 from mia_fairseq.fairseq_bases import FairseqDataset
 
 BUCKET = 1600  # rows that are sorted by length together: 50 batches of 32
+
+
+class RowFeatures(Mapping[str, NDArray[Any]]):
+    """{modality: (T, d) array} of one row, each read when it is asked for."""
+
+    def __init__(self, split: Split, row: int) -> None:
+        self.split, self.row = split, row
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        return self.split.features[name][self.row]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.split.features)
+
+    def __len__(self) -> int:
+        return len(self.split.features)
 
 
 class AffectDataset(FairseqDataset):
@@ -54,8 +70,7 @@ class AffectDataset(FairseqDataset):
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         row = int(index)
-        features = {name: table[row] for name, table in self.split.features.items()}
-        return {"row": row, "label": self.labels[row], "features": features}
+        return {"row": row, "label": self.labels[row], "features": RowFeatures(self.split, row)}
 
     def collater(self, samples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """Pads a list of items into one batch.
@@ -72,14 +87,13 @@ class AffectDataset(FairseqDataset):
         """
         if not samples:
             return {}
+        rows = [sample["row"] for sample in samples]
         features, lengths = {}, {}
         for name in self.split.features:
-            arrays = [sample["features"][name] for sample in samples]
-            padded, counts = pad(arrays, self.split.specs.get(name))
+            padded, counts = self._padded(name, samples, rows)
             if padded.dtype == np.float32 and not np.isfinite(padded).all():
                 self._name_bad_row(name, samples)
             features[name], lengths[name] = torch.from_numpy(padded), torch.from_numpy(counts)
-        rows = [sample["row"] for sample in samples]
         own = {
             name: torch.from_numpy(table.own[rows])
             for name, table in self.split.features.items()
@@ -103,6 +117,17 @@ class AffectDataset(FairseqDataset):
             "target": torch.from_numpy(labels),
             **({"further": further} if further else {}),
         }
+
+    def _padded(
+        self, name: str, samples: Sequence[Mapping[str, Any]], rows: Sequence[int]
+    ) -> tuple[NDArray[Any], NDArray[np.int64]]:
+        """What `pad` makes of one modality; rows of one vector each are read to their places."""
+        spec = self.split.specs.get(name)
+        if spec is None or spec.kind == "features":
+            single = self.split.features[name].single_items(rows)
+            if single is not None:
+                return single.astype(np.float32, copy=False), np.ones(len(rows), np.int64)
+        return pad([sample["features"][name] for sample in samples], spec)
 
     def _name_bad_row(self, name: str, samples: Sequence[Mapping[str, Any]]) -> None:
         for sample in samples:

@@ -11,7 +11,6 @@ PATCHES = (
     "best_checkpoint",
     "bf16_without_tpu",
     "checkpoint_errors",
-    "cpu_seeding",
     "divergence",
     "early_stopping",
     "full_precision_weights",
@@ -21,6 +20,8 @@ PATCHES = (
     "known_models",
     "mean_of_whole_numbers",
     "start_warnings",
+    "updates.cpu_seeding",
+    "updates.settings_reads",
 )
 
 

@@ -92,6 +92,7 @@ class AffectModel(BaseFairseqModel):
         pretrained: Mapping[str, Encoder] | None = None,
     ) -> None:
         super().__init__()
+        self._counting: list[Any] | None = None
         if cfg.channels < 1:
             raise InputError(f"--channels is {cfg.channels}, expected 1 or more")
         self.pools_first = str(cfg.pooling) == "first"
@@ -227,8 +228,18 @@ class AffectModel(BaseFairseqModel):
         self.trains_only_head = True
 
     def train(self, mode: bool = True) -> "AffectModel":
-        super().train(mode and not self.trains_only_head)
+        mode = mode and not self.trains_only_head
+        # fairseq asks twice before each update; looking costs a quarter of setting.
+        if any(module.training != mode for module in self.modules()):
+            super().train(mode)
         return self
+
+    def set_num_updates(self, num_updates: int) -> None:
+        """Tells parts of fairseq's own, such as its encoders, how many updates were made."""
+        if self._counting is None:  # looking for them costs more than telling them
+            self._counting = [m for m in self.modules() if hasattr(m, "set_num_updates")][1:]
+        for module in self._counting:
+            module.set_num_updates(num_updates)
 
     def max_positions(self) -> None:
         """No limit: sequences of any length are pooled."""

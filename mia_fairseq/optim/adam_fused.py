@@ -23,6 +23,7 @@ from mia_fairseq.errors import InputError
 from mia_fairseq.plugin import flag_group
 
 SCALE = "lr_scale"  # of a group: its learning rate as a share of --lr
+FEW = 4096  # numbers of a gradient that are joined with others' for the norm: a call costs more
 
 
 @dataclass
@@ -189,17 +190,25 @@ def check_learning_rates(optimizer: Any, params: Iterable[Tensor]) -> None:
 
 def norm_of(grads: Iterable[Tensor]) -> Tensor:
     """The Euclidean norm of all numbers of all tensors, a float32 scalar."""
-    parts = [_norm(grad) for grad in grads]
+    given = list(grads)
+    parts, others = [], [grad for grad in given if not _is_plain(grad)]
+    flats = [grad.view(-1) for grad in given if _is_plain(grad)]
+    if flats:
+        few = [flat for flat in flats if flat.numel() <= FEW]
+        many = [flat for flat in flats if flat.numel() > FEW]
+        joined = [*many, torch.cat(few)] if few else many
+        # Products are several times faster than a norm on a CPU.
+        square = torch.stack([torch.dot(flat, flat) for flat in joined]).sum()
+        if 1e-30 < square < 1e30:  # neither lost below float32 nor beyond it
+            parts.append(square.sqrt())
+        else:
+            others = given
+    parts += [torch.linalg.vector_norm(grad, dtype=torch.float32) for grad in others]
     return torch.linalg.vector_norm(torch.stack([part.to(parts[0].device) for part in parts]))
 
 
-def _norm(grad: Tensor) -> Tensor:
-    if grad.device.type == "cpu" and grad.dtype == torch.float32 and grad.is_contiguous():
-        flat = grad.view(-1)
-        square = torch.dot(flat, flat)  # several times faster than a norm on a CPU
-        if 1e-30 < square < 1e30:  # neither lost below float32 nor beyond it
-            return square.sqrt()
-    return torch.linalg.vector_norm(grad, dtype=torch.float32)
+def _is_plain(grad: Tensor) -> bool:
+    return grad.device.type == "cpu" and grad.dtype == torch.float32 and grad.is_contiguous()
 
 
 def read_betas(text: str) -> tuple[float, float]:

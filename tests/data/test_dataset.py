@@ -34,6 +34,19 @@ def test_a_batch_pads_each_modality_to_its_own_longest(tmp_path: Path) -> None:
             assert not features[place, lengths[place] :].any()
 
 
+def test_rows_of_one_vector_are_read_to_their_places(tmp_path: Path) -> None:
+    dataset = open_train(make_store(tmp_path / "D", {"text": 3, "audio": 2}, longest=1))
+    rows = [4, 0, 17, 9]
+    inputs = dataset.collater([dataset[row] for row in rows])["net_input"]
+    for name, table in dataset.split.features.items():
+        padded, lengths = pad([table[row] for row in rows])
+        assert table.single_items(rows) is not None
+        assert np.array_equal(inputs["features"][name], padded)
+        assert inputs["features"][name].dtype == torch.float32
+        assert inputs["lengths"][name].tolist() == lengths.tolist()
+        assert table.with_rows(0 * table.lengths).single_items(rows) is None
+
+
 def test_classes_are_whole_numbers(tmp_path: Path) -> None:
     dataset = open_train(make_store(tmp_path / "D", {"text": 3}, label=EMOTIONS))
     target = dataset.collater([dataset[0], dataset[1]])["target"]

@@ -7,6 +7,7 @@ after another. V items in all, T of a row.
 import copy
 import logging
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -58,6 +59,13 @@ class VectorTable:
     def __getitem__(self, row: int) -> NDArray[Any]:
         start = int(self.offsets[row])
         return self.vectors[start : start + int(self.lengths[row])]
+
+    def single_items(self, rows: Sequence[int]) -> NDArray[Any] | None:
+        """(B, 1, ...) of rows that are one item each; None where one is not, or must be made."""
+        made = type(self).__getitem__ is not VectorTable.__getitem__
+        if made or not isinstance(self.vectors, VectorFile) or (self.lengths[rows] != 1).any():
+            return None
+        return self.vectors.take(self.offsets[rows])[:, None]
 
     def with_rows(
         self: Table, lengths: NDArray[np.int64], offsets: NDArray[np.int64] | None = None

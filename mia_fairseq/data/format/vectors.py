@@ -48,6 +48,11 @@ class OpenFile:
             data += more
         return data
 
+    def read_into(self, view: memoryview, start: int) -> None:
+        """Fills a writable view of bytes from a place on; `InputError` as in `read`."""
+        if os.preadv(self.descriptor, [view], start) < len(view):
+            view[:] = self.read(start, len(view))
+
 
 class VectorFile:
     """(n, ...) items on disk; a slice reads those and nothing stays in memory.
@@ -81,6 +86,15 @@ class VectorFile:
         count = max(0, stop - start)
         data = self.file.read(self.offset + start * self._stride, count * self._stride)
         return np.frombuffer(data, self.dtype).reshape(count, *self.shape[1:])
+
+    def take(self, places: NDArray[np.int64]) -> NDArray[Any]:
+        """The items at some places, (places, ...), each read to where it stays."""
+        taken, size = np.empty((len(places), *self.shape[1:]), self.dtype), self._stride
+        view = taken.data.cast("B")
+        for number, place in enumerate(places.tolist()):
+            part = view[number * size : (number + 1) * size]
+            self.file.read_into(part, self.offset + place * size)
+        return taken
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         """All of them, in memory."""

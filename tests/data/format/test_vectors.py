@@ -72,3 +72,14 @@ def test_statistics_over_chunks_are_those_of_the_whole_and_small(tmp_path: Path)
     expected = np.where(np.arange(40) == 5, 0, exact.std(axis=0))
     assert np.allclose(deviation, expected, rtol=1e-10, atol=0)
     assert peak < array.nbytes / 4
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", ">f4"])
+def test_items_at_places_are_the_arrays(tmp_path: Path, dtype: str) -> None:
+    array = np.random.default_rng(0).normal(size=(50, 7)).astype(dtype)
+    stored, places = saved(tmp_path / "a.npy", array), np.array([49, 0, 7, 7])
+    taken = stored.take(places)
+    assert np.array_equal(taken, array[places]) and taken.dtype == array.dtype
+    os.truncate(tmp_path / "a.npy", 200)
+    with pytest.raises(InputError, match=r"a\.npy: ends before byte"):
+        stored.take(places)

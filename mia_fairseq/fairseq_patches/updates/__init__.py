@@ -1,0 +1,1 @@
+"""What costs time in each of fairseq's updates, and need not."""
