@@ -26,9 +26,11 @@ from mia_fairseq.errors import InputError
 from mia_fairseq.experiments.plan import PlannedRow
 from mia_fairseq.experiments.search import Trial, flag_by_flag, metric_of
 from mia_fairseq.experiments.specification.experiment import Experiment
+from mia_fairseq.experiments.specification.published import as_printed
 from mia_fairseq.experiments.specification.run_flags import Flags, train_flags
 from mia_fairseq.files import write_json, write_whole
 
+SIZES = {"--ffn-dim", "--conversation", "--conversation-dim"}  # beyond dims and channels
 Trials = dict[str, list[Trial]]  # row -> what was tried, the best first
 
 
@@ -104,26 +106,39 @@ def write_tuned(experiment: Experiment, found: Trials, file: Path) -> Path:
         "flags": dict(shared.flags),
         "by_label": {kind: dict(flags) for kind, flags in shared.by_label.items()},
         "runs": {
-            row.name: {"flags": {**row.flags, **found[row.name][0].settings}}
+            row.name: {
+                "flags": {**row.flags, **found[row.name][0].settings},
+                **({"paper": row.paper} if row.paper else {}),
+            }
             for row in experiment.rows
         },
+        "paper": {corpus: as_printed(table) for corpus, table in experiment.paper.items()},
     }
     write_whole(file, yaml.safe_dump(content, sort_keys=False, width=100))
     return file
 
 
 def parameters(store: Store, flags: Sequence[str]) -> int:
-    """Of the whole model that fairseq-train would build with these flags.
+    """Of the model that fairseq-train would build with these flags; encoders are not counted.
+
+    Args:
+        store: DATA.
+        flags: of fairseq-train, with main modality, fusion and channels.
 
     Raises:
         InputError: the fusion refuses them.
     """
-    given = dict(pairwise(flags))
-    auxiliaries = tuple(given["--aux-modalities"].split(","))
+    given = {
+        flag: value
+        for flag, value in pairwise(flags)
+        if flag.startswith("--") and not value.startswith("--")
+    }
+    auxiliaries = tuple(filter(None, given["--aux-modalities"].split(",")))
     derived = parse_derived("", given.get("--context", ""))
     schema = Schema.choose(store, given["--main-modality"], auxiliaries, derived)
     dims = {name: schema.modalities[name].dim for name in schema.used}
-    setup = SetUp(dims, int(given["--channels"]), outputs=schema.label.outputs)
+    settings = tuple(f"{flag[2:].replace('-', '_')}={given[flag]}" for flag in SIZES & given.keys())
+    setup = SetUp(dims, int(given["--channels"]), outputs=schema.label.outputs, settings=settings)
     return sum(p.numel() for p in build(given["--arch"], setup).parameters())
 
 

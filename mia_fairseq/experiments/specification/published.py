@@ -26,5 +26,18 @@ def published_table(table: Mapping[str, Any]) -> PaperTable:
     return PaperTable(table["metric"], columns, rows)
 
 
+def as_printed(table: PaperTable) -> dict[str, Any]:
+    """A table as `published_table` reads it, in per cent where the paper prints it so."""
+    rows = {
+        name: [_percent(column, values[column]) for column in table.columns]
+        for name, values in table.rows.items()
+    }
+    return {"metric": table.metric, "columns": list(table.columns), "rows": rows}
+
+
 def _fraction(column: str, value: float | None) -> float | None:
     return round(value / 100, 6) if value is not None and column.startswith(FRACTIONS) else value
+
+
+def _percent(column: str, value: float | None) -> float | None:
+    return round(value * 100, 4) if value is not None and column.startswith(FRACTIONS) else value
