@@ -19,8 +19,7 @@ sequence. A missing modality is no factor of |ψ⟩.
 The equations are from memory and the paper's abstract; nobody has checked them against its full
 text.
 
-B batch, T time, c channels, p dimensions, s terms, k observables; complex numbers are pairs of
-tensors, real and imaginary.
+B batch, T time, c channels, p dimensions, s terms, k observables; complex: (real, imaginary).
 """
 
 from collections.abc import Mapping
@@ -67,11 +66,6 @@ def times(one: Complex, other: Complex) -> Complex:
     """The product, element by element."""
     (a, b), (x, y) = one, other
     return a * x - b * y, a * y + b * x
-
-
-def overlaps(terms: Complex) -> Complex:
-    """⟨a^s|a^r⟩ of one modality's terms (N, s, p): (N, s, s)."""
-    return inner(terms, terms, "nsp,nrp->nsr")
 
 
 def density_matrix(terms: Complex, environment: Complex) -> Complex:
@@ -154,9 +148,10 @@ class QuantumFusion(Fusion):
         self, terms: Mapping[str, Complex], there: Mapping[str, Tensor]
     ) -> tuple[Tensor, list[Tensor], Tensor]:
         """P (N, k), P_m of each modality, and the purity Tr ρ_m² (N, n), 1 where not entangled."""
-        found = {n: one_where_missing(overlaps(a), there[n]) for n, a in terms.items()}
-        single, purities = [], []
-        amplitudes = []
+        found = {
+            n: one_where_missing(inner(a, a, "nsp,nrp->nsr"), there[n]) for n, a in terms.items()
+        }
+        single, purities, amplitudes = [], [], []
         for name, a in terms.items():
             environment = product([found[n] for n in terms if n != name])
             rho = density_matrix(a, environment)
