@@ -87,7 +87,7 @@ def write_tuned(experiment: Experiment, found: Trials, file: Path) -> Path:
 
     Args:
         experiment: what was tuned.
-        found: the trials of each row.
+        found: the trials of each row; rows without are left out.
         file: the YAML to write.
 
     Returns:
@@ -100,7 +100,7 @@ def write_tuned(experiment: Experiment, found: Trials, file: Path) -> Path:
         "needs": experiment.needs,
         "status": "settings found by a search on validation, the same for every row",
         "note": experiment.note,
-        "reference": experiment.reference,
+        "reference": experiment.reference if experiment.reference in found else None,
         "plot": experiment.plot,
         **({"metric": experiment.metric} if experiment.metric else {}),
         "flags": dict(shared.flags),
@@ -111,6 +111,7 @@ def write_tuned(experiment: Experiment, found: Trials, file: Path) -> Path:
                 **({"paper": row.paper} if row.paper else {}),
             }
             for row in experiment.rows
+            if row.name in found
         },
         "paper": {corpus: as_printed(table) for corpus, table in experiment.paper.items()},
     }

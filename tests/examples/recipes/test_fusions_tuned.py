@@ -135,3 +135,7 @@ def test_two_fusions_from_search_to_table(
     runner.main(words)
     assert "4 runs, of which 4 are finished" in capsys.readouterr().out
     assert before == {path: path.stat().st_mtime_ns for run in runs for path in run.iterdir()}
+    runner.main([*words, "--rows", "concat"])
+    assert "2 runs, of which 2 are finished" in capsys.readouterr().out
+    tuned = yaml.safe_load((out / "two" / "two.yaml").read_text())
+    assert (list(tuned["runs"]), tuned["reference"]) == (["concat"], None)
