@@ -26,7 +26,7 @@ from mia_fairseq.experiments.running.provenance import made_by
 from mia_fairseq.export.folder_names import CARD, CONFIG, WEIGHTS
 from mia_fairseq.files import write_json, write_whole
 from mia_fairseq.ready.catalog import FOLDER
-from mia_fairseq.report.intervals import LEVEL, Predictions, draws, interval
+from mia_fairseq.report.resampling.intervals import LEVEL, Predictions, draws, interval
 
 RESULTS = "results.json"
 RESAMPLES = 2000

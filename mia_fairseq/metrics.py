@@ -45,6 +45,12 @@ def regression_metrics(prediction: ArrayLike, truth: ArrayLike) -> dict[str, flo
     }
 
 
+SIMS_LIMITS = {
+    **{"sims_acc2": (0.0,), "sims_acc3": (-0.1, 0.1)},
+    "sims_acc5": (-0.7, -0.1, 0.1, 0.7),
+}
+
+
 def sims_metrics(prediction: ArrayLike, truth: ArrayLike) -> dict[str, float]:
     """CH-SIMS's accuracies: scores in [-1, 1] cut into two, three and five intervals.
 
@@ -57,10 +63,9 @@ def sims_metrics(prediction: ArrayLike, truth: ArrayLike) -> dict[str, float]:
         truth: (n,) scores.
     """
     z, y = (np.clip(values, -1, 1) for values in _pair(prediction, truth))
-    cuts = {"sims_acc2": (0.0,), "sims_acc3": (-0.1, 0.1), "sims_acc5": (-0.7, -0.1, 0.1, 0.7)}
     found = {
         name: _accuracy(np.searchsorted(limits, z), np.searchsorted(limits, y))
-        for name, limits in cuts.items()
+        for name, limits in SIMS_LIMITS.items()
     }
     return {**found, "sims_f1": _binary_f1(z > 0, y > 0)}
 

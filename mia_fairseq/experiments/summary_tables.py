@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 REGRESSION_COLUMNS = ("mae", "corr", "acc7", "acc2_has0", "f1_has0", "acc2_non0", "f1_non0")
+SIMS_COLUMNS = ("mae", "corr", "sims_acc2", "sims_f1", "sims_acc3", "sims_acc5")  # CH-SIMS's
 CLASS_COLUMNS = ("accuracy", "weighted_f1", "macro_f1", "uar")
 MULTILABEL_COLUMNS = ("accuracy", "weighted_accuracy", "weighted_f1", "macro_f1", "exact_match")
 COST_COLUMNS = ("M parameters", "CPU s an epoch")  # of a model, so without a deviation
@@ -40,7 +41,7 @@ def summarize(rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
 def columns_of(metrics: Mapping[str, Any]) -> tuple[str, ...]:
     """What tables show of results with these metrics, before what they have of each class."""
     if "mae" in metrics:
-        return REGRESSION_COLUMNS
+        return SIMS_COLUMNS if "sims_acc2" in metrics else REGRESSION_COLUMNS
     return MULTILABEL_COLUMNS if "by_label" in metrics else CLASS_COLUMNS
 
 

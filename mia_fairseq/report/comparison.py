@@ -10,7 +10,7 @@ from mia_fairseq.errors import InputError
 from mia_fairseq.experiments.specification.inheritance import base
 from mia_fairseq.experiments.specification.published import PaperTable
 from mia_fairseq.report.drawing.pictures import Point
-from mia_fairseq.report.intervals import Comparison, compare, draws, holm, interval
+from mia_fairseq.report.resampling.intervals import Comparison, compare, draws, holm, interval
 from mia_fairseq.report.run_results import Section, Table, TableRow, value
 
 LIMIT = 0.05  # of the corrected p, below which a difference is called settled

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mia_fairseq.data.format.labels import LabelSpec
 from mia_fairseq.meter import RESULTS_FORMAT
-from mia_fairseq.report.intervals import Predictions
+from mia_fairseq.report.resampling.resampled_metrics import Predictions
 
 KINDS = {
     **{"n": int, "corpus": str, "split": str, "f1": dict, "by_label": dict, "corpora": dict},
@@ -38,8 +39,13 @@ def read_results(file: Path) -> dict[str, Any]:
     return found
 
 
-def read_predictions(file: Path) -> tuple[Predictions | None, str]:
-    """The rows of a predictions table, or None and what is wrong."""
+def read_predictions(file: Path, *, several: bool = False) -> tuple[Predictions | None, str]:
+    """The rows of a predictions table, or None and what is wrong.
+
+    Args:
+        file: as fairseq-validate writes it with ``--predictions``.
+        several: whether any number of labels may stand in a cell.
+    """
     try:
         text = file.read_text(encoding="utf-8").replace("\r\n", "\n")
         header, *lines = [line.split("\t") for line in text.removesuffix("\n").split("\n")]
@@ -53,17 +59,21 @@ def read_predictions(file: Path) -> tuple[Predictions | None, str]:
         ids = tuple(line[0] for line in lines)
         if not all(ids) or len(set(ids)) < len(ids):
             raise ValueError("an id is empty or stands twice")
-        truth, prediction = (_column([line[i] for line in lines], classes) for i in (1, 2))
+        columns = ([line[i] for line in lines] for i in (1, 2))
+        truth, prediction = (_column(cells, classes, several=several) for cells in columns)
     except FileNotFoundError:
         return None, f"{file.name} is missing"
     except (OSError, ValueError) as error:
         return None, f"{file.name} cannot be read ({str(error)[:200]})"
     place = header.index("group") if "group" in header else None
     groups = () if place is None else tuple(line[place] for line in lines)
-    return Predictions(ids, truth, prediction, classes, groups), ""
+    return Predictions(ids, truth, prediction, classes, groups, several), ""
 
 
-def _column(cells: list[str], classes: tuple[str, ...]) -> NDArray[np.float64]:
+def _column(cells: list[str], classes: tuple[str, ...], *, several: bool) -> NDArray[np.float64]:
+    if several:
+        spec = LabelSpec("multilabel", names=classes)
+        return np.array([spec.parse(cell, "a row") for cell in cells], np.float64)
     read = classes.index if classes else float
     numbers = np.array([read(cell) for cell in cells], np.float64)
     if not np.isfinite(numbers).all():

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mia_fairseq.report.comparison import ShownTable
 from mia_fairseq.report.drawing import pictures
 from mia_fairseq.report.drawing.pictures import Point
-from mia_fairseq.report.intervals import Predictions
+from mia_fairseq.report.resampling.resampled_metrics import Predictions
 from mia_fairseq.report.run_results import Section, Seed, Table, TableRow
 
 SEVEN_SCORES = ("-3", "-2", "-1", "0", "1", "2", "3")
@@ -122,8 +122,11 @@ def _curves(table: Table) -> list[Illustration]:
 
 
 def _errors(row: TableRow) -> list[Illustration]:
-    """Predicted against true of one row: a confusion of all seeds; of scores a scatter of one."""
-    if not row.predictions:
+    """Predicted against true of one row: a confusion of all seeds; of scores a scatter of one.
+
+    Of several labels at once there is none: their sets have no table of a readable size.
+    """
+    if not row.predictions or row.predictions[0].several:
         return []
     first = row.predictions[0]
     if first.classes:

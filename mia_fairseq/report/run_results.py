@@ -21,7 +21,7 @@ from mia_fairseq.experiments.specification import experiment as experiments
 from mia_fairseq.experiments.specification.experiment import Experiment
 from mia_fairseq.experiments.summary_tables import columns_of
 from mia_fairseq.report.evaluation_files import read_predictions, read_results
-from mia_fairseq.report.intervals import Predictions
+from mia_fairseq.report.resampling.resampled_metrics import Predictions
 
 
 @dataclass
@@ -49,7 +49,7 @@ class TableRow:
     @property
     def flag_values(self) -> dict[str, str]:
         """Flags with values, by name without dashes."""
-        pairs = zip(self.flags, [*self.flags[1:], "--"], strict=True)
+        pairs = zip(self.flags, [*self.flags, "--"][1:], strict=True)
         return {flag[2:]: value for flag, value in pairs if flag.startswith("--")}
 
     @property
@@ -205,9 +205,8 @@ def _seeds(runs: Path, evaluation: str, row: TableRow) -> Iterator[Seed]:
             continue
         try:
             metrics = read_results(file)
-            predictions, problem = None, ""
-            if "by_label" not in metrics:  # of several labels there are no intervals yet
-                predictions, problem = read_predictions(file.with_suffix(".tsv"))
+            several = "by_label" in metrics
+            predictions, problem = read_predictions(file.with_suffix(".tsv"), several=several)
         except (OSError, ValueError) as error:
             row.notes.append(f"{folder.name}: {file.name} cannot be read ({error}); evaluate again")
             continue

@@ -68,7 +68,7 @@ def _row(file: Path, metrics: dict[str, Any]) -> TableRow:
     row = TableRow(file.stem)
     tables = (file.with_suffix(".tsv"), file.with_name("predictions.tsv"))
     table = next((name for name in tables if name.is_file()), tables[0])
-    predictions, problem = read_predictions(table)
+    predictions, problem = read_predictions(table, several="by_label" in metrics)
     if predictions is not None and len(predictions.ids) != metrics.get("n"):
         predictions, problem = None, f"{table.name} is of other rows"
     if problem:

@@ -9,7 +9,7 @@ import numpy as np
 from mia_fairseq.errors import InputError
 from mia_fairseq.report.attention_maps import UtteranceMaps, look
 from mia_fairseq.report.drawing import pictures
-from mia_fairseq.report.intervals import Predictions
+from mia_fairseq.report.resampling.resampled_metrics import Predictions
 from mia_fairseq.report.run_results import Section, Seed, Table
 
 EXPLAINED = (
@@ -44,6 +44,8 @@ def utterances(
             if not checkpoint.is_file() or seed.predictions is None:
                 return "", [f"{row.name}: no checkpoint or predictions, so no attention is shown"]
             done.add(checkpoint)
+            if seed.predictions.several:
+                return "", [f"{row.name}: attention is shown of scores and classes only"]
             ids = [name for name in chosen if name in seed.predictions.ids] or telling(
                 seed.predictions
             )

@@ -11,7 +11,7 @@ from mia_fairseq.errors import InputError
 from mia_fairseq.modules.interactive_attention import attention_weights
 from mia_fairseq.modules.mia import MIAModule
 from mia_fairseq.report.attention_maps import channel_names, look, reduced
-from mia_fairseq.report.intervals import Predictions
+from mia_fairseq.report.resampling.resampled_metrics import Predictions
 from mia_fairseq.report.utterances import telling
 
 

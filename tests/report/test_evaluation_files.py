@@ -52,3 +52,14 @@ def test_a_line_ends_where_a_line_ends(tmp_path: Path) -> None:
     (tmp_path / "a.tsv").write_bytes(f"{HEADER}\r\na\u2028b\t1\t2\r\nc\x85\t1\t2\r\n".encode())
     found, problem = read_predictions(tmp_path / "a.tsv")
     assert found is not None and found.ids == ("a\u2028b", "c\x85") and not problem
+
+
+def test_several_labels_of_a_row_are_read_or_told(tmp_path: Path) -> None:
+    head, file = f"{HEADER}\tp_x\tp_y\n", tmp_path / "a.tsv"
+    file.write_text(f"{head}a\tx+y\ty\t.5\t.5\nb\t-\tx\t.5\t.5\n")
+    found, _ = read_predictions(file, several=True)
+    assert found is not None and found.several
+    assert found.truth.tolist() == [3, 0] and found.prediction.tolist() == [2, 1]
+    file.write_text(f"{head}a\tx+z\ty\t.5\t.5\n")
+    found, problem = read_predictions(file, several=True)
+    assert found is None and "label 'x+z' has 'z'" in problem

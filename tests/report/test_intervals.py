@@ -3,8 +3,17 @@
 import numpy as np
 import pytest
 
-from mia_fairseq.metrics import classification_metrics, regression_metrics
-from mia_fairseq.report.intervals import Predictions, compare, draws, holm, interval, resampled
+from mia_fairseq.data.format.labels import LabelSpec
+from mia_fairseq.metrics import classification_metrics, regression_metrics, sims_metrics
+from mia_fairseq.multilabel_metrics import multilabel_metrics
+from mia_fairseq.report.resampling.intervals import (
+    Predictions,
+    compare,
+    draws,
+    holm,
+    interval,
+    resampled,
+)
 
 NAMES = ("a", "b", "c")
 
@@ -34,12 +43,46 @@ def test_scores_resampled_by_weights_equal_rows_drawn_again(metric: str) -> None
         assert value == pytest.approx(drawn[metric], abs=1e-12)
 
 
+@pytest.mark.parametrize("metric", ["sims_acc2", "sims_acc3", "sims_acc5", "sims_f1"])
+def test_simss_scores_resampled_by_weights_equal_rows_drawn_again(metric: str) -> None:
+    given, weights = scores(1, noise=0.3), draws(80, 20)
+    z, y = given.prediction / 3, given.truth / 3
+    found = resampled(metric, given._replace(prediction=z, truth=y), weights)
+    for value, counts in zip(found, weights, strict=True):
+        rows = np.repeat(np.arange(80), counts.astype(int))
+        assert value == pytest.approx(sims_metrics(z[rows], y[rows])[metric], abs=1e-12)
+
+
 @pytest.mark.parametrize("metric", ["accuracy", "weighted_f1", "macro_f1", "uar", "f1.b"])
 def test_classes_resampled_by_weights_equal_rows_drawn_again(metric: str) -> None:
     given, weights = classes(1), draws(80, 20)
     for value, counts in zip(resampled(metric, given, weights), weights, strict=True):
         rows = np.repeat(np.arange(80), counts.astype(int))
         drawn = classification_metrics(given.prediction[rows], given.truth[rows], NAMES)
+        flat = {**drawn, **{f"f1.{name}": f1 for name, f1 in drawn["f1"].items()}}
+        assert value == pytest.approx(flat[metric], abs=1e-12)
+
+
+def labels(seed: int, rows: int = 80) -> Predictions:
+    """Any of three labels at once, as sums of 2^place."""
+    rng = np.random.default_rng(seed)
+    truth = np.random.default_rng(0).integers(0, 8, rows)
+    guess = np.where(rng.random(rows) < 0.6, truth, rng.integers(0, 8, rows))
+    ids, as_floats = tuple(map(str, range(rows))), (truth.astype(float), guess.astype(float))
+    return Predictions(ids, *as_floats, NAMES, several=True)
+
+
+@pytest.mark.parametrize(
+    "metric",
+    ["accuracy", "weighted_accuracy", "weighted_f1", "macro_f1", "exact_match", "f1.a", "f1.c"],
+)
+def test_several_labels_resampled_by_weights_equal_rows_drawn_again(metric: str) -> None:
+    given, weights = labels(1), draws(80, 20)
+    spec = LabelSpec("multilabel", names=NAMES)
+    for value, counts in zip(resampled(metric, given, weights), weights, strict=True):
+        rows = np.repeat(np.arange(80), counts.astype(int))
+        tables = (spec.targets(numbers[rows]) for numbers in (given.prediction, given.truth))
+        drawn = multilabel_metrics(*tables, NAMES)
         flat = {**drawn, **{f"f1.{name}": f1 for name, f1 in drawn["f1"].items()}}
         assert value == pytest.approx(flat[metric], abs=1e-12)
 
@@ -93,9 +136,10 @@ PLACES = ((10, 1.5), (20, 0.5), (30, 1.5))
 
 
 def test_an_unknown_metric_is_no_metric() -> None:
-    for given in (scores(1), classes(1)):
-        with pytest.raises(KeyError):
-            resampled("acc3", given, draws(80, 2))
+    for given in (scores(1), classes(1), labels(1)):
+        for name in ("acc3", "f1.d"):
+            with pytest.raises(KeyError):
+                resampled(name, given, draws(80, 2))
 
 
 def test_holm_by_hand() -> None:

@@ -291,7 +291,7 @@ def test_one_training_and_one_evaluation_by_their_files(two_rows: Path, tmp_path
     (folder / "checkpoint_best.pt").write_bytes(b"")
     mae = json.loads((folder / "test.json").read_text())["mae"]
     for given in (folder, folder / "test.json", folder / "test.tsv"):
-        page, text = make(tmp_path, given)
+        page, text = make(tmp_path, given, attention=True)
         assert f"mae {mae:.3f}." in text and f"| test | 1 × n = 60 | {mae:.3f} [" in text
         assert "against prediction" not in page and "<img" in page
     (tmp_path / "other.json").write_text("{}")

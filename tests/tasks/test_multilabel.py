@@ -10,6 +10,7 @@ from harness import train, validate
 
 from mia_fairseq.errors import InputError
 from mia_fairseq.predict.predictor import load_model
+from mia_fairseq.report.__main__ import main as report
 from preprocess.import_arrays import main as import_arrays
 
 ROWS = {"train": 240, "valid": 80, "test": 80}
@@ -74,6 +75,9 @@ def test_two_independent_emotions_are_learnt(data: Path, trained: Path, tmp_path
     assert {line[2] for line in lines} == {"-", "happy", "sad", "happy+sad"}
     shares = np.array([[float(cell) for cell in line[3:]] for line in lines])
     assert (shares.sum(axis=1) > 1.5).any() and (shares.sum(axis=1) < 0.5).any()  # each by itself
+    report([str(results), "--out", str(tmp_path / "report.html"), "--resamples", "100"])
+    *_, line = (tmp_path / "report.md").read_text().strip().splitlines()
+    assert line.count("1.000 [1.000, 1.000]") == 7  # with an interval for each emotion
 
 
 def test_prediction_uses_the_thresholds_of_the_checkpoint(data: Path, trained: Path) -> None:

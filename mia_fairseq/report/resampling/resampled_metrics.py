@@ -1,63 +1,37 @@
-"""Bootstrap intervals of every metric, and paired comparisons, from rows' predictions.
+"""Metrics on resamples of a split's rows.
 
-n rows, B resamples, k classes. A resample is how often each row is drawn, (B, n), the same for
-all models, so that differences are paired by utterance. Of a cross-validation whole groups are
-drawn: actors, videos or dialogues.
+n rows, B resamples, k classes or labels. A resample is how often each row is drawn.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mia_fairseq.metrics import f1_by_class
+from mia_fairseq.data.format.labels import LabelSpec
+from mia_fairseq.metrics import SIMS_LIMITS, f1_by_class
 
 Vector = NDArray[np.float64]
-LEVEL = 95  # per cent
 
 
 class Predictions(NamedTuple):
     """What a run predicted for a split's rows."""
 
     ids: tuple[str, ...]
-    truth: Vector  # (n,) scores or class indices
+    truth: Vector  # (n,) scores, class indices, or sets of labels as `LabelSpec` numbers them
     prediction: Vector  # (n,)
-    classes: tuple[str, ...]  # names; empty for scores
+    classes: tuple[str, ...]  # names of classes or labels; empty for scores
     groups: tuple[str, ...] = ()  # (n,) whom intervals are drawn over; empty: each row by itself
-
-
-class Comparison(NamedTuple):
-    """One row's mean metric less the reference's."""
-
-    difference: float
-    low: float
-    high: float
-    p: float  # two-sided
-
-
-def draws(rows: int, resamples: int, seed: int = 0, groups: Sequence[str] = ()) -> Vector:
-    """(B, n) how often each row is drawn in each resample.
-
-    Args:
-        rows: n.
-        resamples: B.
-        seed: of the draws.
-        groups: (n,); whole groups are drawn (a cluster bootstrap); none: rows by themselves.
-    """
-    rng = np.random.default_rng(seed)
-    if groups:
-        names, place = np.unique(list(groups), return_inverse=True)
-        drawn = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=resamples)
-        return drawn[:, place].astype(np.float64)
-    return rng.multinomial(rows, np.full(rows, 1 / rows), size=resamples).astype(np.float64)
+    several: bool = False  # whether any number of labels may be there at once
 
 
 def resampled(metric: str, predictions: Predictions, weights: Vector) -> Vector:
     """(B,) the metric on every resample.
 
     Args:
-        metric: a name of `regression_metrics` or `classification_metrics`, ``f1.NAME`` for a class.
+        metric: a name of `regression_metrics`, `sims_metrics`, `classification_metrics` or
+            `multilabel_metrics`, ``f1.NAME`` for a class or a label.
         predictions: of one run.
         weights: (B, n) of `draws`; ones for the metric itself.
 
@@ -65,6 +39,8 @@ def resampled(metric: str, predictions: Predictions, weights: Vector) -> Vector:
         KeyError: there is no such metric for these labels.
     """
     z, y = predictions.prediction, predictions.truth
+    if predictions.several:
+        return _of_labels(metric, predictions, weights)
     if predictions.classes:
         return _of_classes(metric, z.astype(np.int64), y.astype(np.int64), predictions, weights)
     if metric == "mae":
@@ -75,6 +51,11 @@ def resampled(metric: str, predictions: Predictions, weights: Vector) -> Vector:
         limit = 3 if metric == "acc7" else 2
         scores, targets = (np.round(np.clip(values, -limit, limit)) for values in (z, y))
         return _mean(scores == targets, weights)
+    if metric in SIMS_LIMITS:
+        places = (np.searchsorted(SIMS_LIMITS[metric], np.clip(v, -1, 1)) for v in (z, y))
+        return _mean(np.equal(*places), weights)
+    if metric == "sims_f1":
+        return _f1_of_two(z > 0, y > 0, weights)
     name, _, zeros = metric.partition("_")
     if name not in ("acc2", "f1") or zeros not in ("has0", "non0"):
         raise KeyError(metric)
@@ -85,64 +66,17 @@ def resampled(metric: str, predictions: Predictions, weights: Vector) -> Vector:
         positive, true = z[used] > 0, y[used] > 0
     if name == "acc2":
         return _mean(positive == true, weights[:, used])
-    tables = _confusions(positive.astype(np.int64), true.astype(np.int64), 2, weights[:, used])
-    return np.array([_weighted_f1(table) for table in tables])
-
-
-def interval(metric: str, runs: Sequence[Predictions], weights: Vector) -> tuple[float, float]:
-    """The 95 % percentile interval, over utterances, of a metric's mean over seeds."""
-    means = np.mean([resampled(metric, run, weights) for run in runs], axis=0)
-    return _percentiles(means)
-
-
-def compare(
-    metric: str, runs: Sequence[Predictions], reference: Sequence[Predictions], weights: Vector
-) -> Comparison:
-    """A paired bootstrap of the difference to the reference.
-
-    Each resample draws utterances, the same for both, and seeds, by itself for each. p is twice
-    the smaller share of differences beyond 0, at least 1 / B, and not corrected for their number.
-
-    Args:
-        metric: its name.
-        runs: predictions of each seed.
-        reference: those of the row that is compared with.
-        weights: (B, n) of `draws`.
-    """
-    rng = np.random.default_rng(1)
-    ones = np.ones((1, weights.shape[1]))
-    point = [
-        np.mean([resampled(metric, run, ones)[0] for run in side]) for side in (runs, reference)
-    ]
-    drawn = []
-    for side in (runs, reference):
-        by_seed = np.stack([resampled(metric, run, weights) for run in side])  # (S, B)
-        seeds = rng.integers(len(side), size=by_seed.shape)
-        drawn.append(np.take_along_axis(by_seed, seeds, axis=0).mean(axis=0))
-    differences = drawn[0] - drawn[1]
-    beyond = min((differences <= 0).mean(), (differences >= 0).mean())
-    p = float(np.clip(2 * beyond, 1 / len(differences), 1))
-    return Comparison(float(point[0] - point[1]), *_percentiles(differences), p)
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's step-down correction: each p as it counts among all that were tested together."""
-    order = sorted(range(len(p_values)), key=p_values.__getitem__)
-    corrected, highest = [0.0] * len(p_values), 0.0
-    for place, index in enumerate(order):
-        highest = max(highest, min(1.0, (len(p_values) - place) * p_values[index]))
-        corrected[index] = highest
-    return corrected
-
-
-def _percentiles(values: Vector) -> tuple[float, float]:
-    low, high = np.nanpercentile(values, [(100 - LEVEL) / 2, (100 + LEVEL) / 2])
-    return float(low), float(high)
+    return _f1_of_two(positive, true, weights[:, used])
 
 
 def _mean(values: NDArray[np.generic], weights: Vector) -> Vector:
     drawn = weights.sum(axis=1)
     return (weights @ values.astype(np.float64)) / np.where(drawn > 0, drawn, np.nan)
+
+
+def _f1_of_two(z: NDArray[np.bool_], y: NDArray[np.bool_], weights: Vector) -> Vector:
+    tables = _confusions(z.astype(np.int64), y.astype(np.int64), 2, weights)
+    return np.array([_weighted_f1(table) for table in tables])
 
 
 def _correlation(z: Vector, y: Vector, weights: Vector) -> Vector:
@@ -176,6 +110,27 @@ def _of_classes(
     raise KeyError(metric)
 
 
+def _of_labels(metric: str, predictions: Predictions, weights: Vector) -> Vector:
+    """Of several labels at once: a figure of one label, or the mean over all of them."""
+    spec = LabelSpec("multilabel", names=predictions.classes)
+    guess, true = (
+        spec.targets(numbers).astype(np.int64)  # (n, k) zeros and ones
+        for numbers in (predictions.prediction, predictions.truth)
+    )
+    if metric == "exact_match":
+        return _mean((guess == true).all(axis=1), weights)
+    label = metric.removeprefix("f1.")
+    if metric not in MEANS and (label == metric or label not in predictions.classes):
+        raise KeyError(metric)
+    figure = MEANS.get(metric, _f1_of_being_there)
+    places = [predictions.classes.index(label)] if metric not in MEANS else range(spec.outputs)
+    by_label = [
+        [figure(table) for table in _confusions(guess[:, place], true[:, place], 2, weights)]
+        for place in places
+    ]
+    return np.mean(by_label, axis=0)
+
+
 def _confusions(
     z: NDArray[np.int64], y: NDArray[np.int64], k: int, weights: Vector
 ) -> NDArray[np.int64]:
@@ -198,3 +153,20 @@ def _mean_recall(table: NDArray[np.int64]) -> float:
 def _macro_f1(table: NDArray[np.int64]) -> float:
     occurs = (table.sum(axis=0) + table.sum(axis=1)) > 0
     return float(f1_by_class(table)[occurs].mean())
+
+
+def _accuracy(table: NDArray[np.int64]) -> float:
+    return float(np.trace(table) / max(table.sum(), 1))
+
+
+def _f1_of_being_there(table: NDArray[np.int64]) -> float:
+    return float(f1_by_class(table)[1])
+
+
+# Of one label's table; `multilabel_metrics` has their means over labels by these names.
+MEANS: Mapping[str, Callable[[NDArray[np.int64]], float]] = {
+    "accuracy": _accuracy,
+    "weighted_accuracy": _mean_recall,
+    "weighted_f1": _weighted_f1,
+    "macro_f1": _f1_of_being_there,
+}

@@ -1,0 +1,1 @@
+"""Intervals and comparisons, from how often each row of a split is drawn."""
