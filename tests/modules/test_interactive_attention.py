@@ -174,13 +174,15 @@ class Counter:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.queries: list[int] = []
-        tilt = closed_form.tilt
+        for name in ("tilt", "condense"):
+            monkeypatch.setattr(closed_form, name, self.counting(getattr(closed_form, name)))
 
+    def counting(self, weigh: Callable[..., object]) -> Callable[..., object]:
         def counted(queries: Tensor, aux: Tensor, **wanted: bool) -> object:
             self.queries.append(queries.numel())
-            return tilt(queries, aux, **wanted)
+            return weigh(queries, aux, **wanted)
 
-        monkeypatch.setattr(closed_form, "tilt", counted)
+        return counted
 
 
 @pytest.mark.parametrize(("scale", "most"), [(0.1, 49), (0.5, 49), (1.0, 49), (10.0, 400)])

@@ -94,21 +94,26 @@ def tail(values: Tensor) -> Tensor:
     return (values.double() @ _tail_matrix(degree, values.device)).abs().sum(-1)
 
 
-@lru_cache(maxsize=32)
-def _orders(degree: int, kind: torch.dtype, device: torch.device) -> Tensor:
-    """0 ... q - 1, then 0, q, 2q ... N: (q + N / q + 1, 1, 1)."""
-    q = block_size(degree)
-    with torch.inference_mode(False):
-        orders = [*range(q), *range(0, degree + 1, q)]
-        return torch.tensor(orders, dtype=kind, device=device)[:, None, None]
-
-
 def basis(points: Tensor, degree: int) -> Basis:
-    """Prepare for interpolation at `points`, (B, P) in [-1, 1]; T_k(u) = cos(k arccos u)."""
+    """Prepare for interpolation at `points`, (B, P) in [-1, 1]."""
     q = block_size(degree)
-    angles = torch.acos(points.clamp(-1, 1))
-    table = torch.cos(_orders(degree, points.dtype, points.device) * angles)
-    return Basis(degree, table[:q], table[q:])
+    u = points.clamp(-1, 1)
+    table = u.new_empty(q + degree // q + 1, *u.shape)
+    inner, outer = table[:q], table[q:]
+    _recurrence(inner, u)
+    step = inner[q // 2]
+    _recurrence(outer, 2 * step * step - 1 if q > 1 else u)  # T_q = 2 T_{q/2}^2 - 1
+    return Basis(degree, inner, outer)
+
+
+def _recurrence(table: Tensor, u: Tensor) -> None:
+    """Fills T_0(u), T_1(u) ... by T_{k+1} = 2 u T_k - T_{k-1}."""
+    table[0] = 1
+    if len(table) > 1:
+        table[1] = u
+    twice = 2 * u
+    for k in range(2, len(table)):
+        torch.mul(twice, table[k - 1], out=table[k]).sub_(table[k - 2])
 
 
 def evaluate(values: Tensor, at: Basis) -> Tensor:
@@ -116,19 +121,20 @@ def evaluate(values: Tensor, at: Basis) -> Tensor:
     rows, functions, _ = values.shape
     q, count = at.inner.shape[0], at.outer.shape[0]
     blocks = values.double() @ _block_matrix(at.degree, values.device)  # b_ji
-    blocks = blocks.to(values.dtype).view(rows, functions * count, q)
+    blocks = blocks.to(at.inner.dtype).view(rows, functions * count, q)
     sums = torch.bmm(blocks, at.inner.transpose(0, 1)).view(
         rows, functions, count, at.inner.shape[2]
     )
     return sums.mul_(at.outer.transpose(0, 1)[:, None]).sum(2)
 
 
-def transpose(weights: Tensor, at: Basis) -> Tensor:
+def transpose(weights: Tensor | None, at: Basis) -> Tensor:
     """The transpose of `evaluate` for one function: `weights` of the points, (B, P) -> (B, K).
 
-    sum_j weights_j p(u_j) = sum_n transpose(weights)_n p(x_n) for the nodes x_n.
+    sum_j weights_j p(u_j) = sum_n transpose(weights)_n p(x_n) for the nodes x_n. None is all ones.
     """
     # In float64: where the points crowd together, the sums of all nodes but a few nearly cancel.
-    weighted = (at.outer * weights).transpose(0, 1).double()  # (B, N/q + 1, P)
+    weighted = at.outer if weights is None else at.outer * weights
+    weighted = weighted.transpose(0, 1).double()  # (B, N/q + 1, P)
     blocks = torch.bmm(weighted, at.inner.permute(1, 2, 0).double()).flatten(1)
-    return (blocks @ _block_matrix(at.degree, weights.device).T).to(weights.dtype)
+    return (blocks @ _block_matrix(at.degree, blocks.device).T).to(at.inner.dtype)

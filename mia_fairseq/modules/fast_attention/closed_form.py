@@ -13,6 +13,9 @@ g bends near t = 0, within a few times 1 / (max a - min a), and is nearly consta
 The nodes are therefore spread over v = asinh(t / s) with s of that size, and the interpolant is a
 polynomial in v: the number of nodes grows with the logarithm of the scale only.
 
+Where t (max a - min a) is moderate, the sums over the d_a entries at the nodes are themselves sums
+over a few points (see `condensing`): then no exponential is taken of an entry at all.
+
 Each row starts with as many nodes as the width of its interval in v suggests and doubles them
 until the last Chebyshev coefficients of g, and of dg/dv where a gradient is wanted, are below the
 tolerance. A row for which that would cost more than the exact form takes the exact form. So a
@@ -30,7 +33,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from mia_fairseq.modules.fast_attention import chebyshev
+from mia_fairseq.modules.fast_attention import chebyshev, condensing
+from mia_fairseq.modules.fast_attention.condensing import Condensed, condense
 from mia_fairseq.modules.fast_attention.tilting import aux_gradient, tilt
 
 # Doubled from first to last. 48 is enough for 99 of 100 rows of unit variance, and fewer would save
@@ -43,6 +47,7 @@ BEND = 8.0
 # For each decimal digit wanted, an interval of width v suggests the degree 1.3 v^GROWTH: enough
 # for nearly all rows of Gaussian entries, measured over widths from 0.1 to 13.
 MARGIN, GROWTH = 1.3, 1.3
+WORTH = 3  # entries of an auxiliary, in condensing's degrees, from which condensing it is cheaper
 DEVICE_DEGREE = 80  # where to start on a GPU: nodes cost little there, looking at widths a wait
 KEPT_NODES = 1 / 8  # the table is kept with fewer nodes than this share of d_m
 # Work to interpolate, a point and a row, in entries of the table e^{t a_i}; measured on a CPU.
@@ -60,6 +65,7 @@ class Rows(NamedTuple):
     sharpness: Tensor  # 1 / s: (b, 1)
     low: Tensor  # the smallest v: (b, 1)
     width: Tensor  # the largest less the smallest v, 1 where all are equal: (b, 1)
+    reach: Tensor  # the largest |t| (max a - min a) / 2: (b, 1)
 
     def select(self, rows: Tensor) -> "Rows":
         return Rows(*(_take(part, rows) for part in self))
@@ -78,12 +84,14 @@ class Piece(NamedTuple):
     """The rows computed with one degree. Tensors only, to be saved for the backward pass."""
 
     rows: Tensor  # indices into the batch: (b,)
-    nodes: Tensor  # t at the nodes: (b, K)
-    total: Tensor  # with the next, of `Tilted` at the nodes: (b, K)
+    nodes: Tensor  # t at the nodes, or z of `Condensed`: (b, K)
+    total: Tensor  # with the next, of `Tilted` at the nodes, or total and mean of `Condensed`
     excess: Tensor
     table: Tensor  # of `Tilted` too; empty where it was not kept
     inner: Tensor  # with the next, of `chebyshev.Basis` at the points; empty in the exact form
     outer: Tensor
+    aux_inner: Tensor  # with the next, of `Condensed`; empty where the auxiliary was not condensed
+    aux_outer: Tensor
 
 
 def all_degrees() -> tuple[int, ...]:
@@ -130,19 +138,16 @@ class _ClosedForm(torch.autograd.Function):
         keep = KEPT_NODES * queries.shape[1] if ctx.needs_input_grad[1] else 0
         if degrees:
             batch = _place(queries, aux)
-            first = _first_degrees(batch, tolerance)
+            first, near = _first_degrees(batch, tolerance), _near(batch)
         for degree in degrees:
-            rows = [row for row in pending if first[row] <= degree]
-            if rows:
-                piece = _interpolate(
-                    batch,
-                    torch.tensor(rows),
-                    degree,
-                    tolerance,
-                    output,
-                    slope,
-                    keep_table=degree < keep,
-                )
+            begun = [row for row in pending if first[row] <= degree]
+            for condensed in (True, False):
+                rows = [row for row in begun if near[row] == condensed]
+                piece = None
+                if rows:
+                    given = batch, torch.tensor(rows), degree, tolerance, output, slope
+                    kept = degree < keep and not condensed
+                    piece = _interpolate(*given, keep_table=kept, condensed=condensed)
                 if piece is not None:
                     done = set(piece.rows.tolist())
                     pending = [row for row in pending if row not in done]
@@ -177,19 +182,32 @@ def _interpolate(
     slope: Tensor | None,
     *,
     keep_table: bool,
+    condensed: bool,
 ) -> Piece | None:
     """Try one degree on `rows`; write g, and g' where wanted, of those for which it is enough.
+
+    With `condensed` the sums at the nodes are over a condensed auxiliary.
 
     Returns:
         What the backward pass needs of the rows for which it was enough, if there are any.
     """
     part = batch.select(rows)
     nodes = part.nodes(degree)
-    tilted = tilt(nodes, part.aux, want_variance=slope is not None, keep_table=keep_table)
-    values = tilted.mean[:, None]
+    made: tuple[Tensor, ...]
+    places: tuple[Tensor, ...]
+    if condensed:
+        mean, variance, sums = condense(nodes, part.aux)
+        made = sums.queries, sums.total, sums.mean, sums.table
+        places = sums.inner, sums.outer
+    else:
+        tilted = tilt(nodes, part.aux, want_variance=slope is not None, keep_table=keep_table)
+        mean, variance, nothing = tilted.mean, tilted.variance, nodes.new_empty(0)
+        table = nothing if tilted.table is None else tilted.table
+        made, places = (nodes, tilted.total, tilted.excess, table), (nothing, nothing)
+    values = mean[:, None]
     if slope is not None:
-        stretched = tilted.variance * part.stretch_at(nodes)  # dg/dv
-        values = torch.stack([tilted.mean, stretched], dim=1)
+        stretched = variance * part.stretch_at(nodes)  # dg/dv
+        values = torch.stack([mean, stretched], dim=1)
     kept = _converged(values, part, tolerance).cpu().nonzero()[:, 0]
     if not kept.numel():
         return None
@@ -199,9 +217,10 @@ def _interpolate(
     _put(output, rows, found[:, 0])
     if slope is not None:
         _put(slope, rows, found[:, 1] / part.stretch)
-    table = nodes.new_empty(0) if tilted.table is None else _take(tilted.table, kept)
-    total, excess = _take(tilted.total, kept), _take(tilted.excess, kept)
-    return Piece(rows, _take(nodes, kept), total, excess, table, at.inner, at.outer)
+    made = tuple(_take(tensor, kept) if tensor.numel() else tensor for tensor in made)
+    if condensed:
+        places = tuple(_take(tensor.transpose(0, 1), kept).transpose(0, 1) for tensor in places)
+    return Piece._make((rows, *made, at.inner, at.outer, *places))
 
 
 def _exact(
@@ -213,8 +232,8 @@ def _exact(
     _put(output, rows, tilted.mean)
     if slope is not None:
         _put(slope, rows, tilted.variance)
-    nothing = aux.new_empty(0)
-    return Piece(rows, nodes, tilted.total, tilted.excess, nothing, nothing, nothing)
+    none = aux.new_empty(0)
+    return Piece(rows, nodes, tilted.total, tilted.excess, none, none, none, none, none)
 
 
 def _aux_gradient(piece: Piece, aux: Tensor, grad: Tensor) -> Tensor:
@@ -226,6 +245,9 @@ def _aux_gradient(piece: Piece, aux: Tensor, grad: Tensor) -> Tensor:
     if piece.inner.numel():
         basis = chebyshev.Basis(piece.nodes.shape[1] - 1, piece.inner, piece.outer)
         grad_mean = chebyshev.transpose(grad_mean, basis)
+    if piece.aux_inner.numel():
+        sums = Condensed(*piece[1:5], piece.aux_inner, piece.aux_outer)
+        return condensing.aux_gradient(sums, grad_mean).to(grad.dtype)
     table = piece.table if piece.table.numel() else None
     part = _take(aux, piece.rows)
     return aux_gradient(piece.nodes, part, piece.total, piece.excess, grad_mean, table)
@@ -243,7 +265,8 @@ def _place(queries: Tensor, aux: Tensor) -> Rows:
     width = v.amax(1, keepdim=True) - low
     width = torch.where(width > 0, width, 1)
     points = (v - low) / width * 2 - 1
-    return Rows(queries, aux, points, root / sharpness, sharpness, low, width)
+    reach = size.amax(1, keepdim=True) * (BEND / 2)
+    return Rows(queries, aux, points, root / sharpness, sharpness, low, width, reach)
 
 
 def _first_degrees(batch: Rows, tolerance: float) -> list[float]:
@@ -253,6 +276,16 @@ def _first_degrees(batch: Rows, tolerance: float) -> list[float]:
     digits = -math.log10(min(max(tolerance, torch.finfo(batch.width.dtype).eps), 0.1))
     degrees: list[float] = (MARGIN * digits * batch.width[:, 0] ** GROWTH).tolist()
     return degrees
+
+
+def _near(batch: Rows) -> list[bool]:
+    """Whether a row's auxiliary is worth condensing, and its queries are within reach of that."""
+    most = condensing.REACH[batch.aux.dtype]
+    if batch.aux.device.type != "cpu" or batch.aux.shape[1] < WORTH * condensing.DEGREE:
+        return [False] * len(batch.aux)  # elsewhere exponentials cost little, and float64 much
+    reach = batch.reach[:, 0]
+    near: list[bool] = ((reach > 0) & (reach <= most)).tolist()
+    return near
 
 
 def _converged(values: Tensor, rows: Rows, tolerance: float) -> Tensor:
