@@ -22,9 +22,7 @@ setup(
     license="MIT",
     python_requires=">=3.10,<3.14",
     packages=find_packages(include=["mia_fairseq", "mia_fairseq.*", "preprocess", "preprocess.*"]),
-    package_data={
-        "mia_fairseq": ["py.typed", "experiments/*/*.yaml", "report/page.*", "ready/*/*"]
-    },
+    package_data={"mia_fairseq": ["py.typed", "experiments/*/*.yaml", "*/page.*", "ready/*/*"]},
     install_requires=[
         *FAIRSEQ,
         "hydra-core>=1.3.2",

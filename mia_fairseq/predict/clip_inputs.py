@@ -21,6 +21,7 @@ from mia_fairseq.errors import InputError
 if TYPE_CHECKING:
     from preprocess.extraction.worker import Extractors, Job
     from preprocess.extractors.base import Clip, Extractor
+    from preprocess.faces.face_detection import ClipFaces
 
 logger = logging.getLogger(__name__)
 
@@ -118,20 +119,10 @@ class ClipInputs:
     def _extract(
         self, name: str, spec: ModalitySpec, clips: Sequence["Clip"], missing: list[dict[str, str]]
     ) -> list[NDArray[Any]]:
-        from preprocess.extraction.worker import Job, compute
+        from preprocess.extraction.worker import compute
         from preprocess.extractors.base import Failure
 
-        options = {**spec.extra.get("options", {}), **self.options.get(name, {})}
-        if self._has_device(self._extractor(name)):
-            options.setdefault("device", self.device)
-        job = Job(
-            name,
-            spec.extractor,
-            Path(),
-            tuple(sorted(options.items())),
-            str(spec.extra.get("pool", "none")),
-            str(spec.extra.get("dtype", "float32")),
-        )
+        job = self._job(name, spec)
         if spec.kind == "tokens" or name in self.options:
             self._check_same(name, spec, job)
         arrays, computed = [], compute(job, clips, self._kept)
@@ -149,6 +140,39 @@ class ClipInputs:
                 )
             arrays.append(array)
         return arrays
+
+    def _job(self, name: str, spec: ModalitySpec) -> "Job":
+        from preprocess.extraction.worker import Job
+
+        options = {**spec.extra.get("options", {}), **self.options.get(name, {})}
+        if self._has_device(self._extractor(name)):
+            options.setdefault("device", self.device)
+        return Job(
+            name,
+            spec.extractor,
+            Path(),
+            tuple(sorted(options.items())),
+            str(spec.extra.get("pool", "none")),
+            str(spec.extra.get("dtype", "float32")),
+        )
+
+    def faces(self, clip: "Clip") -> "ClipFaces | None":
+        """The faces of a clip that the model reads; None where it reads none.
+
+        Raises:
+            InputError: the clip cannot be read.
+        """
+        seen = [name for name in self.made if self._extractor(name).modality == "video"]
+        if not seen:
+            return None
+        from preprocess.extraction.worker import extractor_of
+        from preprocess.extractors.face_sequence import FaceSequenceExtractor
+
+        for name in seen:
+            extractor = extractor_of(self._job(name, self.schema.modalities[name]), self._kept)
+            if isinstance(extractor, FaceSequenceExtractor):
+                return extractor.faces(clip)
+        return None
 
     def _has_device(self, extractor: type["Extractor"]) -> bool:
         """Whether an extractor is to be told where to run: elsewhere than on the processor."""

@@ -3,13 +3,14 @@
 import functools
 import logging
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mia_fairseq.errors import InputError
 from mia_fairseq.predict.writing.answers import Prediction
 
 if TYPE_CHECKING:
     from preprocess.media.clip import Clip
+    from preprocess.networks.face_detector import FaceDetector
 
 logger = logging.getLogger(__name__)
 
@@ -41,14 +42,15 @@ def _share(clip: "Clip") -> float | None:
         return None
     rule = KeyframeRule.parse(KEYFRAMES)
     try:
-        return face_share(clip.path, rule, _detector(), start=clip.start, end=clip.end)
+        return face_share(clip.path, rule, face_detector(), start=clip.start, end=clip.end)
     except InputError as error:
         logger.warning("%s: no faces: %s", clip.id, error)
         return None
 
 
 @functools.lru_cache(maxsize=1)
-def _detector() -> Any:
+def face_detector() -> "FaceDetector":
+    """The detector of faces where no model names one; built once."""
     from preprocess.networks.face_detector import build_detector
 
     return build_detector(DETECTOR)

@@ -34,8 +34,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--host", default="127.0.0.1", help="address (default: %(default)s)")
     parser.add_argument("--port", type=int, default=7860, help="(default: %(default)s)")
-    parser.add_argument("--max-seconds", type=float, default=120.0, help="of a clip")
-    parser.add_argument("--max-megabytes", type=float, default=100.0, help="of a clip")
+    parser.add_argument(
+        *("--max-seconds",), type=float, default=300.0, help="of a clip (default: %(default)s)"
+    )
+    parser.add_argument(
+        *("--max-megabytes",), type=float, default=100.0, help="of a clip (default: %(default)s)"
+    )
     args = parser.parse_args(argv)
     if args.checkpoint is not None and args.model:
         raise InputError(f"{args.checkpoint} is a model, and --model names another; leave one out")
@@ -53,9 +57,11 @@ def main(argv: Sequence[str] | None = None) -> None:
             do_without_fairseq()
         from mia_fairseq.predict.several_models import load_all
         from mia_fairseq.serve.clip_visits import ClipVisits
+        from mia_fairseq.serve.limits import Limits
+        from mia_fairseq.serve.uploads import Uploads
 
-        models = load_all(paths, {}, ())
-        visits = ClipVisits(models, Path(folder), args.max_seconds, args.max_megabytes)
+        limits = Limits(args.max_seconds, args.max_megabytes)
+        visits = ClipVisits(load_all(paths, {}, ()), Uploads(Path(folder)), limits)
         sys.stdout.write(f"http://{args.host}:{args.port}\n")
         sys.stdout.flush()
         open_page(visits, args.host, args.port)

@@ -1,31 +1,15 @@
-"""Answers as HTML: a scale for scores, bars for classes, what each modality gave.
+"""Answers as HTML: a scale for scores, bars for classes, what each modality and word gave.
 
 All that comes from a clip or a model is escaped.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
 from mia_fairseq.predict.writing.answers import ClipAnswer, Prediction
 
 LIMIT = 3.0  # scores of sentiment lie in [-3, 3]
-CSS = """
-.mia-part {margin: 0 0 1.1rem}
-.mia-part h3 {margin: 0 0 .3rem; font-size: 1.05rem}
-.mia-value {font-size: 1.5rem; font-weight: 600}
-.mia-scale {position: relative; height: 1.1rem; border-radius: .55rem; margin: .6rem 0 0;
- background: linear-gradient(90deg, #b2182b, #d8d8d8 50%, #2166ac)}
-.mia-scale i {position: absolute; top: -.3rem; width: .35rem; height: 1.7rem; margin-left: -.175rem;
- background: currentColor; border-radius: .2rem; outline: 2px solid white}
-.mia-ends {display: flex; justify-content: space-between; font-size: .8rem; margin: .4rem 0 1.2rem}
-.mia-bar {display: grid; grid-template-columns: minmax(5rem, 9rem) 1fr 3.5rem; gap: .5rem;
- align-items: center; margin: .2rem 0; overflow-wrap: anywhere}
-.mia-bar b {height: .8rem; background: #2166ac; border-radius: .2rem; min-width: 1px}
-.mia-bar b.less {background: #b2182b}
-.mia-note {margin: .3rem 0; font-size: .9rem}
-.mia-error {padding: .7rem; border-left: .3rem solid #b2182b}
-"""
 
 
 def html_of_error(sentence: str) -> str:
@@ -37,6 +21,11 @@ def html_of_answer(answer: ClipAnswer) -> str:
     """What every model says of a clip, or why it says nothing."""
     parts = [_one(name, told) for name, told in answer.by_model.items()]
     return "".join(parts)
+
+
+def share_of_scale(value: float) -> float:
+    """Where a score stands between the ends of the scale, 0 to 1."""
+    return (min(max(value, -LIMIT), LIMIT) + LIMIT) / (2 * LIMIT)
 
 
 def _one(name: str, told: Prediction) -> str:
@@ -53,11 +42,10 @@ def _one(name: str, told: Prediction) -> str:
 
 
 def _scale(value: float) -> str:
-    place = 100 * (min(max(value, -LIMIT), LIMIT) + LIMIT) / (2 * LIMIT)
     return (
         f'<div class="mia-scale" role="img" aria-label="{value:.2f} from -3 to 3">'
-        f'<i style="left:{place:.1f}%"></i></div><div class="mia-ends"><span>negative</span>'
-        "<span>neutral</span><span>positive</span></div>"
+        f'<i style="left:{100 * share_of_scale(value):.1f}%"></i></div>'
+        '<div class="mia-ends"><span>negative</span><span>neutral</span><span>positive</span></div>'
     )
 
 
@@ -76,8 +64,17 @@ def _bar(name: str, share: float, told: str) -> str:
 
 def _contributions(found: Mapping[str, Any]) -> str:
     modalities: Mapping[str, float] = found.get("modalities") or {}
-    if not modalities:
-        return ""
-    most = max(map(abs, modalities.values())) or 1.0
-    bars = "".join(_bar(name, gave / most, f"{gave:+.2f}") for name, gave in modalities.items())
-    return f'<p class="mia-note">What each modality changed (with it, less without):</p>{bars}'
+    words: Sequence[Mapping[str, Any]] = found.get("words") or ()
+    told = ""
+    if modalities:
+        told += '<p class="mia-note">What each modality changed (with it, less without):</p>'
+        told += _changes(list(modalities.items()))
+    if words:
+        told += '<p class="mia-note">The words that changed it most (with them, less without):</p>'
+        told += _changes([(str(one["word"]), float(one["change"])) for one in words])
+    return told
+
+
+def _changes(changes: Sequence[tuple[str, float]]) -> str:
+    most = max(abs(change) for _, change in changes) or 1.0
+    return "".join(_bar(name, change / most, f"{change:+.2f}") for name, change in changes)

@@ -1,15 +1,20 @@
 """The page itself, of Gradio's parts; it loads nothing from elsewhere."""
 
 import os
+from pathlib import Path
 from typing import Any
 
 from mia_fairseq.errors import InputError
 from mia_fairseq.pretrained.libraries import require
-from mia_fairseq.serve.answer_html import CSS, html_of_answer, html_of_error
 from mia_fairseq.serve.clip_visits import ClipVisits
+from mia_fairseq.serve.limits import MEGABYTE
+from mia_fairseq.serve.page_handlers import PageAnswer, PageHandlers
 
 TITLE = "What does this clip say?"
-HINT = "The clip stays on this machine, and is removed when the page is closed."
+HINT = "Clips stay on this machine, and are removed when the page is closed."
+STYLE, SCRIPT = (Path(__file__).with_name(f"page.{kind}") for kind in ("css", "js"))
+WAITING = 16  # visitors in the queue
+OFTEN, OLD = 600, 3600  # seconds: how often, and from what age, what nobody holds is removed
 
 
 def gradio() -> Any:
@@ -31,49 +36,102 @@ def build_page(visits: ClipVisits) -> Any:
     """
     gr = gradio()
 
-    # Gradio passes a Request by its annotation, which mypy cannot see.
-    def tell(request: Any, clip: str | None, words: str | None) -> tuple[str, str]:
-        try:
-            answer = visits.answer(str(request.session_hash), clip, words)
-        except InputError as error:
-            return words or "", html_of_error(str(error))
-        return answer.text or "", html_of_answer(answer)
-
-    def as_heard(
-        video: str | None,
-        sound: str | None,
-        request: gr.Request,  # type: ignore[name-defined]
-    ) -> tuple[str, str]:
-        return tell(request, video or sound, None)
-
-    def as_written(
-        video: str | None,
-        sound: str | None,
-        words: str,
-        request: gr.Request,  # type: ignore[name-defined]
-    ) -> tuple[str, str]:
-        return tell(request, video or sound, words)
-
-    def leave(request: gr.Request) -> None:  # type: ignore[name-defined]
-        visits.leave(str(request.session_hash))
-
-    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(600, 3600)) as page:
+    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(OFTEN, OLD)) as page:
         gr.Markdown(f"# {TITLE}\n{HINT}")
         with gr.Row():
             with gr.Column(min_width=300):
                 with gr.Tab("Video"):
-                    video = gr.Video(label="Drop a video, or record one")
+                    video = gr.Video(
+                        label="Drop a video, or record one",
+                        elem_id="video",
+                        sources=["upload", "webcam"],
+                        buttons=[],  # none that shares
+                    )
                 with gr.Tab("Sound"):
-                    sound = gr.Audio(label="Drop a sound file, or record one", type="filepath")
+                    sound = gr.Audio(
+                        label="Drop a sound file, or record one",
+                        elem_id="sound",
+                        type="filepath",
+                        sources=["upload", "microphone"],
+                        buttons=[],
+                    )
+                with gr.Tab("Dialogue"):
+                    several = gr.File(
+                        label="Drop several clips, in their order",
+                        elem_id="dialogue",
+                        file_count="multiple",
+                    )
                 ask = gr.Button("Answer", variant="primary")
+                look = gr.Button("Show the face")
             with gr.Column(min_width=300):
                 told = gr.HTML(elem_id="answer")
-                words = gr.Textbox(label="Words, as heard; change them and ask again", lines=3)
+                words = gr.Textbox(
+                    label="Words, as heard; change them and ask again (of a dialogue, a line a "
+                    "clip)",
+                    lines=3,
+                )
                 again = gr.Button("Answer with these words")
-        ask.click(as_heard, [video, sound], [words, told], api_name="answer")
-        again.click(as_written, [video, sound, words], [words, told], api_name="answer_with_words")
-        page.unload(leave)
+                faces = gr.HTML(elem_id="faces")
+        data = gr.JSON(visible=False)
+        _bind(page, visits, [video, sound, several], words, [told, data, faces], [ask, again, look])
     return page
+
+
+def _bind(
+    page: Any,
+    visits: ClipVisits,
+    clips: list[Any],
+    words: Any,
+    shown: list[Any],
+    buttons: list[Any],
+) -> None:
+    """What happens when a button is pressed, a clip is given, and the page is closed."""
+    gr, handlers = gradio(), PageHandlers(visits)
+    told, data, faces = shown
+    ask, again, look = buttons
+
+    # Gradio passes a Request by its annotation, which mypy cannot see.
+    def as_heard(
+        video: str | None,
+        sound: str | None,
+        several: list[str] | None,
+        request: gr.Request,  # type: ignore[name-defined]
+    ) -> PageAnswer:
+        return handlers.answer(str(request.session_hash), [video, sound, several], None)
+
+    def as_written(
+        video: str | None,
+        sound: str | None,
+        several: list[str] | None,
+        words: str | None,
+        request: gr.Request,  # type: ignore[name-defined]
+    ) -> PageAnswer:
+        return handlers.answer(str(request.session_hash), [video, sound, several], words)
+
+    def look_at(
+        video: str | None,
+        sound: str | None,
+        several: list[str] | None,
+        request: gr.Request,  # type: ignore[name-defined]
+    ) -> str:
+        return handlers.faces(str(request.session_hash), [video, sound, several])
+
+    def given(clip: Any, request: gr.Request) -> Any:  # type: ignore[name-defined]
+        if not clip:
+            return [gr.skip()] * (len(clips) + 1)
+        handlers.hold(str(request.session_hash), clip)
+        return [None] * (len(clips) - 1) + ["", ""]  # other places, and former answers
+
+    def leave(request: gr.Request) -> None:  # type: ignore[name-defined]
+        handlers.leave(str(request.session_hash))
+
+    ask.click(as_heard, clips, [words, told, data], api_name="answer")
+    again.click(as_written, [*clips, words], [words, told, data], api_name="answer_with_words")
+    look.click(look_at, clips, faces, api_name="faces")
+    for place in clips:
+        others = [other for other in clips if other is not place]
+        place.change(given, place, [*others, told, faces], api_visibility="private", queue=False)
+    page.unload(leave)
 
 
 def open_page(visits: ClipVisits, host: str, port: int, *, wait: bool = True) -> Any:
@@ -92,15 +150,16 @@ def open_page(visits: ClipVisits, host: str, port: int, *, wait: bool = True) ->
     page = build_page(visits)
     plain = ["system-ui", "sans-serif"]
     try:
-        page.queue(max_size=16, default_concurrency_limit=1).launch(
+        page.queue(max_size=WAITING, default_concurrency_limit=1).launch(
             server_name=host,
             server_port=port,
             share=False,
             quiet=True,
             prevent_thread_lock=not wait,
-            max_file_size=int(visits.most_megabytes * (1 << 20)),
+            max_file_size=int(visits.limits.megabytes * MEGABYTE),
             theme=gr.themes.Base(font=plain, font_mono=["monospace"]),
-            css=CSS,
+            css=STYLE.read_text(),
+            head=f"<script>{SCRIPT.read_text()}</script>",
             footer_links=["api"],
             ssr_mode=False,
         )

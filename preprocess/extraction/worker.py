@@ -96,7 +96,7 @@ def start_worker() -> None:
 
 def describe(job: Job, kept: Extractors | None = None) -> dict[str, object]:
     """What ``extractor.json`` tells: the extractor's own words, its options, pooling and dtype."""
-    extractor = _extractor(job, kept)
+    extractor = extractor_of(job, kept)
     return {
         **extractor.describe(),
         "options": dict(job.options),
@@ -108,7 +108,7 @@ def describe(job: Job, kept: Extractors | None = None) -> dict[str, object]:
 
 def dictionary(job: Job) -> str | None:
     """The dictionary of a token modality; None of other kinds."""
-    extractor = _extractor(job)
+    extractor = extractor_of(job)
     return extractor.dictionary_text() if extractor.kind == "tokens" else None
 
 
@@ -144,7 +144,7 @@ def compute(job: Job, clips: Sequence[Clip], kept: Extractors | None = None) -> 
         One entry a clip, (T, *item) in the job's dtype or why there is none.
     """
     begun = time.perf_counter()
-    extractor = _extractor(job, kept)
+    extractor = extractor_of(job, kept)
     loaded = time.perf_counter()
     with _one_thread():
         outputs, notes = _extract(extractor, clips)
@@ -154,7 +154,13 @@ def compute(job: Job, clips: Sequence[Clip], kept: Extractors | None = None) -> 
     return Computed([_finished(o, extractor, job) for o in outputs], notes, stages)
 
 
-def _extractor(job: Job, kept: Extractors | None = None) -> Extractor:
+def extractor_of(job: Job, kept: Extractors | None = None) -> Extractor:
+    """The job's extractor, built unless it is kept from before.
+
+    Args:
+        job: whose.
+        kept: as `compute` has it.
+    """
     built = _built if kept is None else kept
     if job not in built:
         if kept is None:

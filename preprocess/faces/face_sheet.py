@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib
+import numpy as np
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 from matplotlib.patches import Rectangle
 
-from preprocess.faces.face_detection import ClipFaces
+from preprocess.faces.face_detection import LARGEST_PICTURE, ClipFaces
 from preprocess.media.video_frames import read_frames
 
 SHOWN = 6  # keyframes at the most
@@ -35,8 +36,8 @@ def draw_face_sheet(
         title: of the row of keyframes; says what clip it is.
     """
     step = max(1, -(-len(faces.indices) // SHOWN))
-    chosen = range(0, len(faces.indices), step)
-    frames = read_frames(clip, [int(faces.indices[place]) for place in chosen])
+    chosen = np.arange(0, len(faces.indices), step)
+    frames = read_frames(clip, faces.indices[chosen], max_side=LARGEST_PICTURE)
     figure = plt.figure(figsize=(2 * SHOWN, 7), layout="constrained")
     above, below = figure.subfigures(2, 1, height_ratios=[1, 2])
     above.suptitle(title)

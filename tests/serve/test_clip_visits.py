@@ -1,5 +1,6 @@
-"""Clips on the page: answers, limits, sentences without paths, files gone with the visit."""
+"""Clips on the page: answers, the course of long ones, dialogues, sentences without paths."""
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,91 +11,127 @@ import soundfile
 
 from mia_fairseq.errors import InputError
 from mia_fairseq.predict.writing.answers import Prediction
-from mia_fairseq.predict.writing.clip_answers import ClipAnswers
 from mia_fairseq.serve import clip_visits
-from mia_fairseq.serve.answer_html import html_of_answer, html_of_error
 from mia_fairseq.serve.clip_visits import ClipVisits
-
-
-@pytest.fixture
-def upload(tmp_path: Path) -> Path:
-    """A clip of two seconds, where the page puts it: a folder of its own."""
-    path = tmp_path / "uploads" / "abc" / "clip.wav"
-    path.parent.mkdir(parents=True)
-    soundfile.write(path, np.zeros(32_000, np.float32), 16_000)
-    return path
+from mia_fairseq.serve.uploads import Uploads
+from preprocess.media.clip import Clip
 
 
 @pytest.fixture
 def visits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ClipVisits:
-    def answer_all(models: Any, clips: Sequence[Any], **_: Any) -> list[Prediction]:
-        return [Prediction(clip.id, 1.5, text=clip.text or "heard") for clip in clips]
+    """A page whose models say how long a clip's name is."""
+
+    def answer_all(models: Any, clips: Sequence[Clip], **_: Any) -> list[Prediction]:
+        return [
+            Prediction(
+                clip.id,
+                float(len(clip.id)),
+                text="heard" if clip.text is None else clip.text,
+                missing={"video": f"{clip.path}: no face"},
+                start=clip.start,
+                end=clip.end,
+            )
+            for clip in clips
+        ]
 
     monkeypatch.setattr(clip_visits, "answer_all", answer_all)
-    return ClipVisits({}, tmp_path / "uploads")
+    return ClipVisits({}, Uploads(tmp_path / "uploads"))
 
 
-def test_words_are_heard_or_as_written(visits: ClipVisits, upload: Path) -> None:
-    assert visits.answer("me", str(upload), None).text == "heard"
-    assert visits.answer("me", str(upload), "mine").text == "mine"
+def upload(visits: ClipVisits, name: str = "clip.wav", seconds: float = 2.0) -> str:
+    """A silent clip, where Gradio puts it: in a folder of its own."""
+    path = visits.uploads.folder / name.partition(".")[0] / name
+    path.parent.mkdir(parents=True)
+    soundfile.write(path, np.zeros(int(16_000 * seconds), np.float32), 16_000)
+    return str(path)
 
 
-def test_files_end_with_their_visit(visits: ClipVisits, upload: Path) -> None:
-    visits.answer("me", str(upload), None)
-    visits.leave("somebody else")
-    assert upload.is_file()
-    visits.leave("me")
-    visits.leave("me")
-    assert not upload.parent.exists() and visits.folder.is_dir()
+def test_words_are_heard_or_as_written(visits: ClipVisits) -> None:
+    file = upload(visits)
+    for words, used in ((None, "heard"), ("mine", "mine"), ("bad \ud800", "bad ?")):
+        (told,) = visits.answer("me", [file], words)
+        assert told.answer.text == used
+        assert (told.course, told.faces) == ([], None)
+    assert told.answer.lacks == "video: clip.wav: no face"  # and not where the file lies
 
 
-def test_what_is_beyond_the_limits_is_told(visits: ClipVisits, upload: Path) -> None:
-    visits.most_seconds = 0.5
-    with pytest.raises(InputError, match=r"clip\.wav: lasts .* s, this page takes 0\.5"):
-        visits.answer("me", str(upload), None)
-    visits.most_megabytes = 0.001
-    with pytest.raises(InputError, match=r"clip\.wav: has .* MB, this page takes"):
-        visits.answer("me", str(upload), None)
-
-
-def test_a_broken_clip_gets_the_sentence_of_predict_without_its_place(
-    visits: ClipVisits, upload: Path
+def test_a_long_clip_is_answered_over_time(
+    visits: ClipVisits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    upload.write_bytes(b"no clip at all")
-    with pytest.raises(InputError) as told:
-        visits.answer("me", str(upload), None)
-    assert str(told.value).startswith("clip.wav: ") and str(upload.parent) not in str(told.value)
-    upload.unlink()
+    file = upload(visits, seconds=25)
+
+    def cut(clips: Sequence[Clip]) -> list[Clip]:
+        return [dataclasses.replace(clips[0], start=s, end=s + 4) for s in (0.0, 10.0)]
+
+    monkeypatch.setattr(clip_visits, "cut_at_pauses", cut)
+    (told,) = visits.answer("me", [file], None)
+    assert [(one.start, one.end) for one in told.course] == [(0.0, 4.0), (10.0, 14.0)]
+    assert told.answer.text == "heard heard" and told.answer.start is None
+    assert len(told.to_json()["course"]) == 2
+    (told,) = visits.answer("me", [file], "mine")
+    assert not told.course and "course" not in told.to_json()
+
+
+def test_several_clips_are_a_dialogue_in_their_order(
+    visits: ClipVisits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = [upload(visits, "b.wav"), upload(visits, "a.wav")]
+    seen: list[Clip] = []
+
+    def answer_all(models: Any, clips: Sequence[Clip], **_: Any) -> list[Prediction]:
+        seen.extend(clips)
+        return [Prediction(clip.id, 0.0, text=clip.text) for clip in clips]
+
+    monkeypatch.setattr(clip_visits, "answer_all", answer_all)
+    told = visits.answer("me", files, "hello\n\n")
+    assert [one.answer.text for one in told] == ["hello", ""]
+    assert [(clip.id, clip.position) for clip in seen] == [("b.wav", 0), ("a.wav", 1)]
+    assert len({clip.group for clip in seen}) == 1 and seen[0].group
+    with pytest.raises(InputError, match="are 3 lines and there are 2 clips; write a line a clip"):
+        visits.answer("me", files, "a\nb\nc")
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"seconds": 0.5}, r"clip\.wav: lasts 2 s, this page takes 0\.5; cut it"),
+        ({"megabytes": 0.001}, r"clip\.wav: has 0 MB, this page takes 0\.001; cut it"),
+        ({"letters": 3}, "the words have 5 letters, this page takes 3"),
+        ({"clips": 0}, "1 clips are given, this page takes 0 at once"),
+    ],
+)
+def test_what_is_beyond_the_limits_is_told(
+    visits: ClipVisits, changes: dict[str, float], sentence: str
+) -> None:
+    visits.limits = dataclasses.replace(visits.limits, **changes)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=sentence):
+        visits.answer("me", [upload(visits)], "words")
+
+
+def test_a_header_cannot_hide_how_long_the_sound_is(visits: ClipVisits) -> None:
+    """A WAV whose header promises nothing, as one that was written to a pipe."""
+    path = Path(upload(visits, seconds=9))
+    data = bytearray(path.read_bytes())
+    data[40:44] = b"\xff\xff\xff\xff"
+    path.write_bytes(data)
+    visits.limits = dataclasses.replace(visits.limits, seconds=8.0)
+    with pytest.raises(InputError, match=r"lasts \d+ s, this page takes 8"):
+        visits.answer("me", [str(path)], None)
+
+
+def test_a_broken_clip_gets_the_sentence_of_predict_without_its_place(visits: ClipVisits) -> None:
+    path = Path(upload(visits))
+    path.write_bytes(b"no clip at all")
+    for ask in (
+        lambda: visits.answer("me", [str(path)], None),
+        lambda: visits.faces("me", [str(path)]),
+    ):
+        with pytest.raises(InputError) as told:
+            ask()
+        sentence = str(told.value)
+        assert sentence.startswith("clip.wav: cannot be read") and str(path.parent) not in sentence
+    path.unlink()
     with pytest.raises(InputError, match="no longer here"):
-        visits.answer("me", str(upload), None)
-
-
-@pytest.mark.parametrize("named", ["../secret.mp4", "uploads/../secret.mp4"])
-def test_files_that_were_not_uploaded_are_not_read(
-    visits: ClipVisits, tmp_path: Path, named: str
-) -> None:
-    (tmp_path / "secret.mp4").write_bytes(b"x")
-    for path in (tmp_path / named, tmp_path / "secret.mp4"):
-        with pytest.raises(InputError, match="was not uploaded here"):
-            visits.answer("me", str(path), None)
+        visits.answer("me", [str(path)], None)
     with pytest.raises(InputError, match="no clip yet"):
-        visits.answer("me", None, None)
-
-
-def test_answers_are_escaped_and_in_order() -> None:
-    shares = {"sad": 0.2, "<b>": 0.7, "joy": 0.1}
-    told = ClipAnswers(
-        {
-            "sentiment": Prediction(
-                "c", -1.5, contributions={"modalities": {"text": -0.5, "audio": 0.25}}
-            ),
-            "emotion": Prediction("c", "<b>", shares, missing={"video": "no <face>"}),
-        }
-    )
-    page = html_of_answer(told)
-    assert "-1.50" in page and "left:25.0%" in page  # a quarter of the way from -3 to 3
-    assert 'class="less" style="width:100.0%"' in page and "width:50.0%" in page
-    assert page.index("70%") < page.index("20%") < page.index("10%")
-    assert "<b>" not in page.replace("<b style", "") and "no &lt;face&gt;" in page
-    assert "&lt;i&gt;" in html_of_error("<i>")
-    assert "nothing in it" in html_of_answer(Prediction("c", reason="nothing in it"))
+        visits.answer("me", [], None)

@@ -1,4 +1,7 @@
-"""The page in a real browser: a clip in, an answer, other words, a broken clip, wide and narrow."""
+"""The page in a real browser, wide and narrow.
+
+A clip in, an answer, other words, a face, a broken clip, the course of a long one, a dialogue.
+"""
 
 import os
 import re
@@ -11,17 +14,22 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import soundfile
 from harness import ROOT
 
 from examples.demo_corpus.__main__ import make_corpus
+from preprocess.media.clip import RATE
+from preprocess.media.streams import read_audio
 
 pytest.importorskip("gradio", reason="gradio is not installed; pip install '.[page]' brings it")
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM = next(filter(None, map(shutil.which, BROWSERS)), None)
 WIDTHS = (1280, 390)
-PATIENCE = 200_000  # milliseconds, for a machine that is busy
+LONGEST = 20  # seconds of a clip that is not cut
+PATIENCE = 100_000  # milliseconds, for a machine that is busy
 
 
 @pytest.fixture(scope="module")
@@ -63,44 +71,88 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return next((folder / "clips").glob("*.mp4"))
 
 
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with playwright.sync_playwright() as driver:
+        opened = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+def ask(page: Any, shows: str = ".mia-value, #answer .mia-error") -> None:
+    page.get_by_role("button", name="Answer", exact=True).click()
+    page.wait_for_selector(f"#answer {shows}")
+
+
 def score(page: Any) -> float:
-    page.wait_for_selector("#answer .mia-value", timeout=PATIENCE)
     return float(page.inner_text("#answer .mia-value"))
 
 
+def give(page: Any, tab: str, files: Any) -> None:
+    """Gives files to one of the page's places, and waits until they are there."""
+    page.get_by_role("tab", name=tab).click()
+    place = page.locator(f"#{tab.lower()}")
+    place.locator("input[type=file]").first.set_input_files(files)
+    shown = {"Video": "video", "Sound": "[data-testid=waveform-controls]", "Dialogue": "table"}
+    place.locator(shown[tab]).first.wait_for()
+
+
 def test_a_clip_is_answered_again_with_other_words_and_a_broken_one_told(
-    address: str, clip: Path, tmp_path: Path
+    browser: Any, address: str, clip: Path, tmp_path: Path, stored_model: Any
 ) -> None:
+    stored_model("retinaface")
     broken = tmp_path / "broken.mp4"
     broken.write_bytes(clip.read_bytes()[:500])
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        for width in WIDTHS:
-            page = browser.new_page(viewport={"width": width, "height": 900})
-            asked: list[str] = []
-            page.on("request", lambda request, asked=asked: asked.append(request.url))
-            page.goto(address, timeout=PATIENCE)
-            page.set_input_files("input[type=file]", clip, timeout=PATIENCE)
-            page.wait_for_selector("video", timeout=PATIENCE)
-            page.get_by_role("button", name="Answer", exact=True).click()
-            heard = score(page)
-            assert page.input_value("textarea").strip()
-            page.fill("textarea", "It was wonderful and I loved every minute of it.")
-            page.get_by_role("button", name="Answer with these words").click()
-            page.wait_for_function(
-                "before => document.querySelector('#answer .mia-value')?.innerText != before",
-                arg=f"{heard:+.2f}",
-                timeout=PATIENCE,
-            )
-            assert score(page) > 0.5
-            assert page.evaluate("document.documentElement.scrollWidth") <= width
-            assert all(re.match(rf"{address}|data:|blob:", url) for url in asked), asked
-            page.reload(timeout=PATIENCE)
-            page.set_input_files("input[type=file]", broken, timeout=PATIENCE)
-            page.wait_for_selector("video", timeout=PATIENCE)
-            page.get_by_role("button", name="Answer", exact=True).click()
-            page.wait_for_selector("#answer .mia-error", timeout=PATIENCE)
-            told = page.inner_text("#answer")
-            assert told.startswith("broken.mp4: ") and "/" not in told
-            page.close()
-        browser.close()
+    for width in WIDTHS:
+        page = browser.new_page(viewport={"width": width, "height": 900})
+        page.set_default_timeout(PATIENCE)
+        asked: list[str] = []
+        page.on("request", lambda request, asked=asked: asked.append(request.url))
+        page.goto(address)
+        give(page, "Video", clip)
+        ask(page)
+        heard = score(page)
+        assert page.input_value("textarea").strip()
+        page.fill("textarea", "It was wonderful and I loved every minute of it.")
+        page.get_by_role("button", name="Answer with these words").click()
+        page.wait_for_function(
+            "before => document.querySelector('#answer .mia-value')?.innerText != before",
+            arg=f"{heard:+.2f}",
+            timeout=PATIENCE,
+        )
+        assert score(page) > 0.5
+        page.get_by_role("button", name="Show the face").click()
+        page.wait_for_selector("#faces img")
+        assert page.locator("#faces img").count() == 8
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert all(re.match(rf"{address}|data:|blob:", url) for url in asked), asked
+        page.reload(timeout=PATIENCE)
+        give(page, "Video", broken)
+        ask(page)
+        told = page.inner_text("#answer")
+        assert told.startswith("broken.mp4: ") and "/" not in told
+        page.close()
+
+
+def test_a_long_clip_is_followed_and_several_are_a_dialogue(
+    browser: Any, address: str, clip: Path, tmp_path: Path
+) -> None:
+    spoken = read_audio(clip)
+    sound = np.concatenate([spoken, np.zeros(LONGEST * RATE, np.float32), spoken])
+    soundfile.write(tmp_path / "long.wav", sound, RATE)
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.set_default_timeout(PATIENCE)
+    page.goto(address)
+    give(page, "Sound", tmp_path / "long.wav")
+    ask(page, ".mia-course")
+    rows = page.locator(".mia-rows li")
+    assert rows.count() == 2
+    page.get_by_role("button", name=rows.nth(1).locator("button").inner_text()).last.click()
+    page.wait_for_selector(".mia-rows li.now")
+    assert rows.nth(1).get_attribute("class") == "now" and not rows.nth(0).get_attribute("class")
+    give(page, "Dialogue", [clip, tmp_path / "long.wav"])
+    ask(page, ".mia-clip")
+    names = [name.strip() for name in page.locator(".mia-clip h3").all_inner_texts()]
+    assert names == [f"1. {clip.name}", "2. long.wav"]
+    assert len(page.input_value("textarea").split("\n")) == 2
+    page.close()
