@@ -7,6 +7,12 @@ of it, without them, fails. The files also exist for words (GloVe).
 
     --modality audio=cmu_csd --option audio.path=CMU_MOSI_COVAREP.csd
     --modality video=cmu_csd_video --option video.path=CMU_MOSI_Visual_Facet_42.csd
+
+Fusions that want the words' own sound (``cm_bert``) get it by the intervals of a file of words:
+each of an utterance's words becomes the mean of the rows whose middle lies within it.
+
+    --modality text=cmu_csd --option text.path=GLOVE.csd
+    --modality audio=cmu_csd --option audio.path=COVAREP.csd --option audio.words=GLOVE.csd
 """
 
 from collections.abc import Sequence
@@ -29,20 +35,26 @@ class CmuCsd(Extractor):
     licence = "that of the CMU-MultimodalSDK's data: research only"
     columns = ("start", "end")
 
-    def __init__(self, *, path: str = "") -> None:
+    def __init__(self, *, path: str = "", words: str = "") -> None:
         """Opens the file.
 
         Args:
             path: of the .csd file.
+            words: a .csd file with a row a word, of which only the intervals are read; rows are as
+                they are where it is not given.
 
         Raises:
-            InputError: it is none.
+            InputError: one of them is none.
         """
         if not path:
             raise InputError(f"{self.name}: name the file, --option {self.name}.path=FILE.csd")
         self.path = Path(path)
         self.file = open_hdf5(self.path)
         self.what, self.data = videos_of(self.file, self.path)
+        self.words = Path(words) if words else None
+        self.spoken = (
+            None if self.words is None else videos_of(open_hdf5(self.words), self.words)[1]
+        )
         first = next(iter(self.data))
         self.dim = int(read_numbers(self.data[first], "features", self.path).shape[1])
 
@@ -69,24 +81,61 @@ class CmuCsd(Extractor):
                 f"{self.path.name}: {video} has {len(features)} features and {len(intervals)} "
                 "intervals"
             )
-        middle = intervals.mean(axis=1)  # (T,) seconds
-        start = 0.0 if clip.start is None else clip.start
-        end = np.inf if clip.end is None else clip.end
-        rows = np.flatnonzero((middle >= start) & (middle < end))
+        rows = _within(intervals, clip)
         if len(rows) == 0:
-            return Failure(f"{self.path.name} has nothing of {video} from {start:g} to {end:g} s")
+            return Failure(f"{self.path.name} has nothing of {video} in {_times(clip)}")
         array = features[rows].astype(np.float32)
         bad = int((~np.isfinite(array)).sum())
         if bad:
             self.note(clip, f"{bad} numbers that are not finite set to 0")
-        return np.nan_to_num(array, nan=0.0, posinf=0.0, neginf=0.0)
+        array = np.nan_to_num(array, nan=0.0, posinf=0.0, neginf=0.0)
+        return array if self.words is None else self._by_word(array, intervals[rows], clip, video)
+
+    def _by_word(
+        self, array: NDArray[np.float32], intervals: NDArray[np.float64], clip: Clip, video: str
+    ) -> NDArray[np.float32] | Failure:
+        """(words, dim) means over the rows of each word, 0 where a word has none."""
+        if self.words is None or self.spoken is None or video not in self.spoken:
+            return Failure(f"{self.words} has no video {video}")
+        try:
+            times = read_numbers(self.spoken[video], "intervals", self.words, 2)
+        except InputError as error:
+            return Failure(str(error))
+        words = times[_within(times, clip)]
+        if len(words) == 0:
+            return Failure(f"{self.words.name} has no word of {video} in {_times(clip)}")
+        middle = intervals.mean(axis=1)
+        inside = (middle >= words[:, :1]) & (middle < words[:, 1:])  # (words, rows)
+        counts = inside.sum(axis=1, keepdims=True)
+        if not counts.all():
+            self.note(clip, f"{int((counts == 0).sum())} words have no rows of their own, set to 0")
+        return (inside @ array / np.maximum(counts, 1)).astype(np.float32)
 
     def _names(self, clip: Clip) -> tuple[str, ...]:
         """What the clip's video may be called: its id, or the part before the clip's number."""
         return clip.id, clip.id.rpartition("_")[0]
 
     def describe(self) -> dict[str, object]:
-        return {**super().describe(), "model": self.what, "model_sha256": sha256_of(self.path)}
+        told = {**super().describe(), "model": self.what, "model_sha256": sha256_of(self.path)}
+        return told if self.words is None else {**told, "words_sha256": sha256_of(self.words)}
+
+
+def _within(intervals: NDArray[np.float64], clip: Clip) -> NDArray[np.int64]:
+    """Rows whose middle, in seconds, lies within the clip."""
+    middle = intervals.mean(axis=1)
+    start, end = _bounds(clip)
+    return np.flatnonzero((middle >= start) & (middle < end))
+
+
+def _bounds(clip: Clip) -> tuple[float, float]:
+    return (
+        0.0 if clip.start is None else clip.start,
+        float("inf") if clip.end is None else clip.end,
+    )
+
+
+def _times(clip: Clip) -> str:
+    return "{:g} to {:g} s".format(*_bounds(clip))
 
 
 @register_extractor("cmu_csd_video")

@@ -11,9 +11,10 @@ both of width p:
 
 Different here: any number of auxiliaries, theirs is audio alone; one p for all, where they scale
 both by the root of a norm; c summaries stand in for their first token. Their audio is aligned to
-words by a forced aligner; DATA hold no times of words, so auxiliaries are aligned by position (see
-`aligned`), which is theirs where both sequences are one vector a word. A missing auxiliary has
-α = 0; without the main modality there is nothing to weigh, and nothing comes out.
+words by a forced aligner; here alignment is by position (see `aligned`), which is theirs where both
+sequences are one vector a word: MMSA's aligned files, and ``.csd`` files read by their words. Of
+other DATA it is an approximation, since DATA holds no times of words. A missing auxiliary has α =
+0; without the main modality there is nothing to weigh, and nothing comes out.
 
 B batch, L = c + T steps of the main modality, c channels, p width.
 """

@@ -44,7 +44,7 @@ def test_csd_rows_are_those_within_the_utterance(csd: Path) -> None:
     assert outputs[1].dtype == np.float32
     assert outputs[1][1:3].tolist() == [[120.0, 0.0, 120.0], [121.0, 121.0, 0.0]]
     assert outputs[3:] == [
-        Failure("x.csd has nothing of a_b from 5 to 6 s"),
+        Failure("x.csd has nothing of a_b in 5 to 6 s"),
         Failure("x.csd has no video d"),
     ]
     note = "2 numbers that are not finite set to 0"
@@ -64,6 +64,31 @@ def test_a_whole_video_is_not_given_to_one_of_its_utterances(
         "x.csd has the video a_b, and the clip has no start and end within it; make the "
         "manifest of a folder without cut clips, which gives both"
     )
+
+
+def test_words_get_the_rows_that_they_last(csd: Path) -> None:
+    h5py = pytest.importorskip("h5py")
+    words = csd.with_name("words.csd")
+    with h5py.File(words, "w") as file:
+        group = file.create_group("GloVe/data/a_b")
+        times = [[0.0, 0.5], [0.5, 0.7], [0.7, 1.0], [1.0, 1.02], [1.02, 1.3]]
+        group["features"], group["intervals"] = np.eye(5), np.array(times)
+    extractor = build_extractor("cmu_csd", {"path": str(csd), "words": str(words)})
+    clips = [Clip("a_b_1", start=0.5, end=1.4), Clip("c_7", start=1.9, end=2.3)]
+    clips.append(Clip("a_b_2", start=2.0, end=2.5))
+    found, *failed = extractor.extract(clips)
+    assert isinstance(found, np.ndarray) and found.dtype == np.float32
+    assert found[:, 0].tolist() == [5.5, 8.0, 0.0, 11.0]  # means of 5-6, 7-9, none, 10-12
+    assert failed == [
+        Failure(f"{words} has no video c"),
+        Failure("words.csd has no word of a_b in 2 to 2.5 s"),
+    ]
+    assert ("a_b_1", "1 words have no rows of their own, set to 0") in extractor.take_notes()
+    (text,) = build_extractor("cmu_csd", {"path": str(words)}).extract(clips[:1])
+    assert isinstance(text, np.ndarray) and len(text) == len(found)
+    assert len(str(extractor.describe()["words_sha256"])) == 64
+    with pytest.raises(InputError, match=r"no\.csd"):
+        build_extractor("cmu_csd", {"path": str(csd), "words": str(csd.with_name("no.csd"))})
 
 
 def test_what_is_no_csd_is_told(tmp_path: Path) -> None:
