@@ -36,6 +36,8 @@ PLACE = re.compile(
     r"(<!-- results: ([\w-]+)(?: \| ([^\n]+?))? -->\n)(.*?)(<!-- /results -->)", flags=re.DOTALL
 )
 FIGURE = re.compile(r"(<!-- figure: ([^>]+?) -->)(.*?)(<!-- /figure -->)", flags=re.DOTALL)
+CODE = re.compile(r"```.*?```|`[^`\n]*`", flags=re.DOTALL)
+OURS = re.compile(r"(?<![\w.])(?:\.\d{2,}|0\.\d{3,})")  # as figures of ours are written
 NUMBER = re.compile(r"(0?)\.(\d+)|(\d+)\.(\d+) %")
 Tables = list[dict[str, Any]]
 
@@ -63,6 +65,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             "--> and <!-- /results --> on lines of their own, or remove the file"
         )
     for path, before in texts.items():
+        _check_marked(before, path)
         after = filled(before, files, path)
         if args.check and before != after:
             raise InputError(
@@ -87,6 +90,19 @@ def filled(text: str, files: dict[str, Tables], path: Path) -> str:
     """
     text = PLACE.sub(partial(_table, files=files, path=path), text)
     return FIGURE.sub(partial(_figure, files=files, path=path), text)
+
+
+def _check_marked(text: str, path: Path) -> None:
+    """Raises `InputError` where a sentence has a figure of ours that no results vouch for."""
+    for marked in (PLACE, FIGURE, CODE):
+        text = marked.sub(lambda place: "\n" * place[0].count("\n"), text)
+    for number, line in enumerate(text.split("\n"), start=1):
+        found = OURS.search(line)
+        if found and not line.startswith("|"):
+            raise InputError(
+                f"{path}, line {number}: {found[0]} comes from no results; mark it with <!-- "
+                "figure: NAME | TITLE | ROW | METRIC -->, or say it without a number"
+            )
 
 
 def _table(place: re.Match[str], files: dict[str, Tables], path: Path) -> str:

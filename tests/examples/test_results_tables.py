@@ -86,6 +86,16 @@ def test_a_figure_in_a_sentence_is_written_as_it_stood(
         call(place, "--check")
 
 
+@pytest.mark.parametrize("figure", [".77", "0.766", "(.583"])
+def test_a_figure_without_a_mark_is_refused(place: tuple[Path, Path], figure: str) -> None:
+    text = "`lr=.001`, 0.05 of it, 1.125 s, 60.25 %\n\n| published | .80 |\n"
+    place[0].write_text(text)
+    assert call(place) == text
+    place[0].write_text(f"{text}so it had\n{figure}.\n")
+    with pytest.raises(InputError, match=r"README\.md, line 5: \S+ comes from no results; mark it"):
+        call(place, "--check")
+
+
 def test_one_table_of_several(place: tuple[Path, Path], tmp_path: Path) -> None:
     file = rows_file(tmp_path)
     place[0].write_text("<!-- results: toy | B -->\n<!-- /results -->\n")
