@@ -1,4 +1,4 @@
-"""fairseq's released checkpoints: found or fetched, and loaded by fairseq without free unpickling.
+"""fairseq's released checkpoints, loaded by fairseq without free unpickling.
 
 The releases of 2019 hold an `argparse.Namespace` and meters that have moved since. torch refuses
 unknown classes; these few are allowed by name, the meters as classes that do nothing.
@@ -10,9 +10,7 @@ import collections
 import contextlib
 import logging
 import pickle
-import tarfile
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
@@ -21,11 +19,8 @@ import numpy as np
 
 from mia_fairseq.errors import InputError, quoted, refused_pickle
 from mia_fairseq.fairseq_import import load_fairseq
-from mia_fairseq.pretrained.model_store import cache_folder, fetch_url
 
 logger = logging.getLogger(__name__)
-
-FAIRSEQ_URL = "https://dl.fbaipublicfiles.com/fairseq"
 
 
 # Whether fairseq is to load one of its own releases, whose model is checked where it is asked for.
@@ -74,55 +69,6 @@ def old_checkpoints_allowed(path: Path) -> Iterator[None]:
             raise refused_pickle(path, error) from error
         finally:
             reading_release.reset(token)
-
-
-def released_folder(
-    folder: str | None, name: str, urls: Sequence[str], needed: Sequence[str]
-) -> Path:
-    """The folder with the needed files of a release: the user's own, or fetched into the cache.
-
-    Args:
-        folder: the user's folder, searched at any depth; None: fetch.
-        name: of the release, as a folder in the cache.
-        urls: what to fetch; tar archives are unpacked, other files linked beside them.
-        needed: file names, which all must be in one folder in the end.
-
-    Raises:
-        InputError: naming the file that is missing and where it goes.
-    """
-    root = Path(folder) if folder is not None else cache_folder() / "releases" / name
-    found = _holding(root, needed)
-    if found is None and folder is None:
-        _fetch_release(urls, root)
-        found = _holding(root, needed)
-    if found is None:
-        missing = [file for file in needed if not list(root.rglob(file))] or list(needed)
-        raise InputError(
-            f"{root} has no {', '.join(missing)}; put it there (from {' and '.join(urls)})"
-        )
-    return found
-
-
-def _holding(root: Path, needed: Sequence[str]) -> Path | None:
-    folders = sorted({path.parent for path in root.rglob(needed[0])})
-    whole = (folder for folder in folders if all((folder / file).is_file() for file in needed))
-    return next(whole, None)
-
-
-def _fetch_release(urls: Sequence[str], root: Path) -> None:
-    fetched = [fetch_url(url) for url in urls]
-    root.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".unpack-", dir=root.parent) as scratch:
-        whole = Path(scratch) / "whole"
-        whole.mkdir()
-        for path in fetched:
-            if tarfile.is_tarfile(path):
-                with tarfile.open(path) as archive:
-                    archive.extractall(whole, filter="data")
-            else:
-                (whole / path.name).symlink_to(path.resolve())
-        if not root.exists():
-            whole.replace(root)
 
 
 def load_dictionary(path: Path) -> Any:

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from mia_fairseq.errors import InputError
 from mia_fairseq.files import sha256_of
-from mia_fairseq.pretrained.fairseq_checkpoints import FAIRSEQ_URL, load_roberta, released_folder
+from mia_fairseq.pretrained.fairseq_checkpoints import load_roberta
+from mia_fairseq.pretrained.released_files import FAIRSEQ_URL, released_folder
 from preprocess.extractors.base import Clip, Extractor, Failure, register_extractor
 from preprocess.networks.batching import in_batches
 from preprocess.networks.text_tokenizer import RobertaTokenizer

@@ -11,13 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mia_fairseq.files import sha256_of, sha256_of_all
-from mia_fairseq.pretrained.fairseq_checkpoints import (
-    FAIRSEQ_URL,
-    load_dictionary,
-    load_roberta,
-    load_wav2vec,
-    released_folder,
-)
+from mia_fairseq.pretrained.fairseq_checkpoints import load_dictionary, load_roberta, load_wav2vec
+from mia_fairseq.pretrained.released_files import FAIRSEQ_URL, released_folder
 from preprocess.extractors.base import Clip, Extractor, Failure, register_extractor
 from preprocess.extractors.clip_audio import clip_audio
 from preprocess.networks.batching import in_batches

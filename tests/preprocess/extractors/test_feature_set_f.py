@@ -22,6 +22,7 @@ from released import WORDS, settings_2019
 
 from mia_fairseq.errors import InputError
 from mia_fairseq.pretrained import fairseq_checkpoints as fairseq_models
+from mia_fairseq.pretrained import released_files
 from preprocess.extractors.base import Clip, Failure, build_extractor
 
 # ---- text
@@ -81,12 +82,16 @@ def test_the_release_is_fetched_unpacked_and_kept(
         urls.append(url)
         return archive
 
-    monkeypatch.setattr(fairseq_models, "cache_folder", lambda: cache)
-    monkeypatch.setattr(fairseq_models, "fetch_url", fetch)
+    monkeypatch.setattr(released_files, "cache_folder", lambda: cache)
+    monkeypatch.setattr(released_files, "fetch_url", fetch)
     for _ in range(2):
         assert build_extractor("roberta_large").dim == 32
     assert urls == ["https://dl.fbaipublicfiles.com/fairseq/models/roberta.large.tar.gz"]
     assert [path.name for path in (cache / "releases").iterdir()] == ["roberta.large"]
+    with (cache / "releases" / "roberta.large" / "roberta.large" / "dict.txt").open("a") as words:
+        words.write("more 1\n")
+    with pytest.raises(InputError, match=r"dict\.txt has sha256 .* when it was fetched; remove"):
+        build_extractor("roberta_large")
 
 
 @pytest.mark.parametrize("lacking", ["settings", "history", "all but the weights"])
