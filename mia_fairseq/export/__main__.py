@@ -14,13 +14,18 @@ from typing import Any
 from mia_fairseq.command import command_parser
 from mia_fairseq.command import run as run_command
 from mia_fairseq.errors import InputError
-from mia_fairseq.export.folder_names import GRAPH
+from mia_fairseq.export.folder_names import GRAPH, INT8
 
 ABOUT = {"optimization": ("lr", "max_epoch"), "common": ("seed",), "criterion": ("_name",)}
 
 
 def export(
-    checkpoint: Path, folder: Path, *, precision: str = "float32", onnx: bool = False
+    checkpoint: Path,
+    folder: Path,
+    *,
+    precision: str = "float32",
+    onnx: bool = False,
+    int8: bool = False,
 ) -> None:
     """Writes the folder of a checkpoint.
 
@@ -29,6 +34,7 @@ def export(
         folder: made if it is not there.
         precision: of the weights in the file, a key of `PRECISIONS`.
         onnx: whether to write the model as ONNX too.
+        int8: whether its products are of 8 bits there.
 
     Raises:
         InputError: the checkpoint cannot be read, the folder's name is a file's, or the model
@@ -62,7 +68,7 @@ def export(
     if onnx:
         from mia_fairseq.export.onnx_writing import write_onnx
 
-        write_onnx(folder)
+        write_onnx(folder, int8=int8)
 
 
 def training_of(settings: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -93,12 +99,17 @@ def main(argv: Sequence[str] | None = None) -> None:
         action="store_true",
         help=f"also {GRAPH}, which onnxruntime runs without torch",
     )
+    parser.add_argument(
+        "--quantize", choices=(INT8,), help=f"{GRAPH} in 8 bits: faster, a little less exact"
+    )
     args = parser.parse_args(argv)
     if args.user_dir is not None:
         from fairseq.utils import import_user_module
 
         import_user_module(args)
-    export(args.checkpoint, args.out, precision=args.precision, onnx=args.onnx)
+    int8 = args.quantize == INT8
+    onnx = args.onnx or int8
+    export(args.checkpoint, args.out, precision=args.precision, onnx=onnx, int8=int8)
 
 
 if __name__ == "__main__":

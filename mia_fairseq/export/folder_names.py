@@ -4,6 +4,7 @@ from pathlib import Path
 
 WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
 GRAPH = "model.onnx"  # of --onnx
+INT8 = "int8"  # of --quantize
 GRAPH_VERSION = 1  # of the way in which graphs are made; kept ones of another are made again
 
 

@@ -23,7 +23,8 @@ from mia_fairseq.export.batch_names import named, nested
 from mia_fairseq.export.config_file import read_config
 from mia_fairseq.export.example_batches import TRACED, TRIED, example_batch
 from mia_fairseq.export.exported_model import read_exported
-from mia_fairseq.export.folder_names import CONFIG, GRAPH
+from mia_fairseq.export.folder_names import CONFIG, GRAPH, INT8
+from mia_fairseq.export.onnx_int8 import to_int8
 from mia_fairseq.export.onnx_model import OnnxModel
 from mia_fairseq.export.onnx_operators import OPSET, more_operators
 from mia_fairseq.files import atomic_path, sha256_of, write_whole
@@ -32,23 +33,30 @@ from mia_fairseq.pretrained.libraries import require
 TOLERANCE = 1e-4  # of answers, between torch and onnxruntime
 
 
-def write_onnx(folder: Path) -> None:
+def write_onnx(folder: Path, *, int8: bool = False) -> None:
     """Adds `GRAPH` to an exported model's folder, and its hash to the folder's configuration.
+
+    Args:
+        folder: of the model.
+        int8: as `write_graph` has it.
 
     Raises:
         InputError: as `write_graph`.
     """
     config = read_config(folder)
-    config["onnx"] = {"sha256": write_graph(folder, folder / GRAPH), "opset": OPSET}
+    config["onnx"] = {"sha256": write_graph(folder, folder / GRAPH, int8=int8), "opset": OPSET}
+    if int8:
+        config["onnx"]["precision"] = INT8
     write_whole(folder / CONFIG, json.dumps(config, indent=1, allow_nan=False) + "\n")
 
 
-def write_graph(folder: Path, path: Path) -> str:
+def write_graph(folder: Path, path: Path, *, int8: bool = False) -> str:
     """Writes the model of an exported folder as ONNX, and returns the file's sha256.
 
     Args:
         folder: of the model.
         path: of the file.
+        int8: whether products are of 8 bits, which costs a little of the answers' exactness.
 
     Raises:
         InputError: the folder cannot be read, the model cannot be written as ONNX, or gives other
@@ -62,6 +70,11 @@ def write_graph(folder: Path, path: Path) -> str:
         partial.chmod(0o644)
         sha256 = sha256_of(partial)
         check_answers(model, OnnxModel(partial, sha256), str(folder))
+        if int8:
+            to_int8(partial)
+            partial.chmod(0o644)
+            sha256 = sha256_of(partial)
+            OnnxModel(partial, sha256)  # it can be run
     return sha256
 
 

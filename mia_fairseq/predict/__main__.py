@@ -18,6 +18,7 @@ from collections.abc import Sequence
 
 from mia_fairseq.command import run as run_command
 from mia_fairseq.errors import InputError
+from mia_fairseq.export.folder_names import INT8
 from mia_fairseq.fairseq_import import do_without_fairseq
 from mia_fairseq.plugin import has_plugins
 from mia_fairseq.predict.predict_options import (
@@ -70,7 +71,9 @@ def _answers(args: argparse.Namespace, asked: Asked) -> Sequence[ClipAnswer]:
 
     if stored and len(asked.models) > 1:
         raise InputError(f"{stored[0]} is a DATA folder, which one model answers; name one --model")
-    models = load_all(asked.models, read_options(args.option), args.extractor)
+    models = load_all(
+        asked.models, read_options(args.option), args.extractor, int8=args.quantize == INT8
+    )
     answers: list[ClipAnswer] = []
     for path in stored:
         answers += models[""].predict_split(path, args.split)

@@ -21,10 +21,10 @@ TOGETHER = 16  # clips that are heard and read at a time
 
 
 def load_all(
-    paths: Mapping[str, Path], options: Options, allowed: Collection[str]
+    paths: Mapping[str, Path], options: Options, allowed: Collection[str], *, int8: bool = False
 ) -> dict[str, Predictor]:
     """The models of some paths; those that read the same features share their extractors."""
-    models = {name: Predictor(path, options, allowed) for name, path in paths.items()}
+    models = {name: Predictor(path, options, allowed, int8=int8) for name, path in paths.items()}
     first = next(iter(models.values())).inputs
     for model in models.values():
         model.inputs.share_extractors(first)

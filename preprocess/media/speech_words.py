@@ -7,6 +7,7 @@ it was trained on, at a third of the cost. Seldom it repeats itself so; a text t
 not end, is heard again at Whisper's own length. So is speech that is longer.
 """
 
+import re
 import zlib
 from typing import Any, NamedTuple
 
@@ -20,6 +21,7 @@ from preprocess.media.speech import LONGEST, whisper
 WINDOW = 10  # seconds
 SILENCE = 1  # second at least behind the speech
 TOKENS_A_SECOND = 10  # more than anybody speaks
+AGAIN = 3  # words said twice in a row at the end: people seldom do, a short window does
 # What faster-whisper itself takes for no speech, and for a text that repeats itself.
 NO_SPEECH, DOUBTFUL, REPEATED = 0.6, -1.0, 2.4
 
@@ -91,6 +93,10 @@ def hear_short(model: Any, spoken: NDArray[np.float32], seconds: int) -> Heard:
 
 
 def repeats(text: str) -> bool:
-    """Whether a text says the same again and again: it compresses too well."""
+    """Whether a text says the same again and again (it compresses too well), or ends twice."""
     raw = text.encode()
-    return len(raw) / len(zlib.compress(raw)) > REPEATED if raw else False
+    if raw and len(raw) / len(zlib.compress(raw)) > REPEATED:
+        return True
+    words = re.findall(r"[\w']+", text.lower())
+    sizes = range(AGAIN, len(words) // 2 + 1)
+    return any(words[-size:] == words[-2 * size : -size] for size in sizes)

@@ -6,21 +6,26 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from harness import run_cli
 
 from mia_fairseq import load_model
 from mia_fairseq.blueprint import Blueprint
+from mia_fairseq.checkpoints.task_state import read_schema
 from mia_fairseq.data.array_batch import batch_of
 from mia_fairseq.data.format.labels import LabelSpec
 from mia_fairseq.data.format.modality_spec import ModalitySpec
 from mia_fairseq.data.schema import Schema
+from mia_fairseq.errors import InputError
 from mia_fairseq.export import onnx_writing
 from mia_fairseq.export.config_file import read_config
+from mia_fairseq.export.example_batches import example_batch
 from mia_fairseq.export.exported_model import write_exported
 from mia_fairseq.fairseq_bases import architectures, settings_class
 from mia_fairseq.plugin import register
 from mia_fairseq.predict.networks import ready_graph
+from mia_fairseq.predict.networks.opened_model import open_model
 from mia_fairseq.predict.networks.torch_network import open_by_torch
 from mia_fairseq.ready import catalog
 from preprocess.media.clip import Clip
@@ -73,9 +78,9 @@ def test_two_first_uses_at_once_make_one_graph(
 ) -> None:
     config, made, write = read_config(folder), [], onnx_writing.write_graph
 
-    def counted(*where: Path) -> str:
+    def counted(*where: Path, int8: bool) -> str:
         made.append(where)
-        sha256 = write(*where)
+        sha256 = write(*where, int8=int8)
         assert not list(folder.parent.glob("graphs/model-*")), "it is moved once, when it is whole"
         return sha256
 
@@ -104,3 +109,18 @@ def test_a_graph_is_made_once_and_again_when_it_is_damaged(
     (folder / "model.safetensors").write_bytes(b"")
     assert ready_graph.ready_graph(folder, config) is None
     assert "is run by torch, which starts slowly" in caplog.text
+
+
+def test_products_of_eight_bits_are_near(folder: Path) -> None:
+    config = read_config(folder)
+    exact, rounded = (ready_graph.ready_graph(folder, config, int8=int8) for int8 in (False, True))
+    assert exact is not None and rounded is not None
+    names = {path.parent.name[-4:]: path for path in folder.parent.glob("graphs/*/model.onnx")}
+    kinds = {node.op_type for node in onnx.load(names["int8"]).graph.node}
+    assert len(names) == 2 and "MatMulInteger" in kinds
+    schema = read_schema(config)
+    batch = example_batch(schema, (3, 1, 2, 4), (1,) * 4, seed=1)
+    told, near = (graph.answers(batch)["prediction"] for graph in (exact, rounded))
+    assert 0 < np.abs(near - told).max() < 0.1 * np.abs(told).max()
+    with pytest.raises(InputError, match="--quantize int8 is for ready models on the processor"):
+        open_model(folder, int8=True)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from mia_fairseq.checkpoints.task_state import read_schema
 from mia_fairseq.data.schema import Schema
+from mia_fairseq.errors import InputError
 from mia_fairseq.export.config_file import read_config
 from mia_fairseq.export.folder_names import GRAPH, is_exported
 from mia_fairseq.export.onnx_model import OnnxModel
@@ -39,24 +40,30 @@ class OpenedModel:
     thresholds: Mapping[str, float]
 
 
-def open_model(path: Path, device: str = "cpu") -> OpenedModel:
+def open_model(path: Path, device: str = "cpu", *, int8: bool = False) -> OpenedModel:
     """A trained model.
 
     Args:
         path: a file of fairseq-train, or a folder of mia_fairseq.export. One that was exported
             with --onnx, and a ready model, are run by onnxruntime, others by torch.
         device: where it runs; any but the processor's by torch.
+        int8: whether a ready model's products are to be of 8 bits.
 
     Raises:
-        InputError: it cannot be read, or there is no such device.
+        InputError: it cannot be read, there is no such device, or it has no products of 8 bits.
     """
+    if int8 and not (is_ready(path) and device == "cpu"):
+        raise InputError(
+            f"{path}: --quantize int8 is for ready models on the processor; a model of your own is "
+            "exported so (python -m mia_fairseq.export CKPT --out FOLDER --quantize int8)"
+        )
     if is_exported(path) and device == "cpu":
         config = read_config(path)
         graph = None
         if "onnx" in config:
             graph = OnnxModel(path / GRAPH, str(config["onnx"]["sha256"]))
         elif is_ready(path):
-            graph = ready_graph(path, config)
+            graph = ready_graph(path, config, int8=int8)
         if graph is not None:
             return OpenedModel(graph, read_schema(config), dict(config.get("thresholds", {})))
     from mia_fairseq.predict.networks.torch_network import open_by_torch  # seconds to import

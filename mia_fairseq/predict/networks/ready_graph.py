@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mia_fairseq.errors import InputError
-from mia_fairseq.export.folder_names import GRAPH, GRAPH_VERSION
+from mia_fairseq.export.folder_names import GRAPH, GRAPH_VERSION, INT8
 from mia_fairseq.export.onnx_model import OnnxModel
 from mia_fairseq.files import only_writer, replaced_folder, write_json
 from mia_fairseq.pretrained.model_store import cache_folder
@@ -22,20 +22,22 @@ logger = logging.getLogger(__name__)
 RECORD = "graph.json"  # beside a graph: its sha256
 
 
-def ready_graph(folder: Path, config: Mapping[str, Any]) -> OnnxModel | None:
+def ready_graph(folder: Path, config: Mapping[str, Any], *, int8: bool = False) -> OnnxModel | None:
     """The graph of a ready model; None where it cannot be made or kept, which is told.
 
     Args:
         folder: of the model.
         config: what its ``config.json`` holds.
+        int8: whether its products are of 8 bits.
     """
-    place = cache_folder() / "graphs" / f"{folder.name}-{hash_of_parts(config)}"
+    name = f"{folder.name}-{hash_of_parts(config)}" + (f"-{INT8}" if int8 else "")
+    place = cache_folder() / "graphs" / name
     kept = _kept_graph(place)
     if kept is not None:
         return kept
     try:
         with only_writer(place, wait=True):  # two first uses at once make it once
-            return _kept_graph(place) or _made_graph(folder, place)
+            return _kept_graph(place) or _made_graph(folder, place, int8=int8)
     except (InputError, OSError) as error:
         logger.warning("%s is run by torch, which starts slowly: %s", folder.name, error)
         return None
@@ -49,7 +51,7 @@ def _kept_graph(place: Path) -> OnnxModel | None:
         return None
 
 
-def _made_graph(folder: Path, place: Path) -> OnnxModel:
+def _made_graph(folder: Path, place: Path, *, int8: bool) -> OnnxModel:
     """Writes a model's graph with its record: a folder that is moved to its name once, whole."""
     if place.exists():
         logger.warning("%s is damaged or incomplete; making it again", place / GRAPH)
@@ -57,7 +59,7 @@ def _made_graph(folder: Path, place: Path) -> OnnxModel:
     from mia_fairseq.export.onnx_writing import write_graph  # needs torch
 
     with replaced_folder(place) as partial:
-        sha256 = write_graph(folder, partial / GRAPH)
+        sha256 = write_graph(folder, partial / GRAPH, int8=int8)
         write_json(partial / RECORD, {"sha256": sha256})
     return OnnxModel(place / GRAPH, sha256)
 

@@ -53,6 +53,8 @@ def test_short_speech_that_repeats_itself_is_heard_again_at_full_length(
     audio = speak(SENTENCES[0])
     heard = speech_words.transcribe(audio)
     assert not speech_words.repeats(heard) and speech_words.repeats("go on " * 20)
+    assert speech_words.repeats("Dogs are here! Dogs are here.")
+    assert not any(map(speech_words.repeats, ("", "no, no", "it is what it is", "so bad, so bad")))
     monkeypatch.setattr(
         speech_words, "hear_short", lambda *_: speech_words.Heard("go on " * 20, whole=False)
     )
