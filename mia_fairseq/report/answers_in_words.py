@@ -12,8 +12,8 @@ class Answer:
     Attributes:
         text: the sentence.
         leader: the row that leads.
-        figure: its metric.
-        difference: to the row it is compared with, as text.
+        figure: its metric, by name.
+        difference: to the row it is compared with, which is named.
         verdict: in a word or two.
         kind: ``better`` or ``worse`` than the reference beyond chance, or nothing.
     """
@@ -38,7 +38,7 @@ def answer(table: ShownTable) -> Answer | None:
         return _reference_leads(table, best, lead, figure)
     if best.difference is None:
         text = f"{lead}." if len(table.points) > 1 else f"{table.metric} {figure}."
-        return Answer(text, best.name, figure, "", "")
+        return Answer(text, best.name, f"{table.metric} {figure}", "", "")
     amount = difference_text(best)
     verdict = "settled" if best.settled else "not settled"
     chance = "beyond chance" if best.settled else "which may be chance"
@@ -46,7 +46,9 @@ def answer(table: ShownTable) -> Answer | None:
         f"{lead}: {amount} against {best.compared_to}, {chance} "
         f"(p {best.difference.p:.3f}, {best.corrected:.3f} for all rows that were compared)."
     )
-    return Answer(text, best.name, figure, amount, verdict, "better" if best.settled else "")
+    shown = f"{amount} against {best.compared_to}"
+    named = f"{table.metric} {figure}"
+    return Answer(text, best.name, named, shown, verdict, "better" if best.settled else "")
 
 
 def difference_text(row: ShownRow) -> str:
@@ -73,5 +75,5 @@ def _reference_leads(table: ShownTable, best: ShownRow, lead: str, figure: str) 
         f"{lead}. The next is {second.name}, {amount} against it; {len(beaten)} of {len(others)} "
         "rows differ from it beyond chance."
     )
-    shown = f"{amount} of {second.name}"
-    return Answer(text, best.name, figure, shown, verdict, "better" if len(beaten) else "")
+    shown, named = f"{amount} of {second.name}", f"{table.metric} {figure}"
+    return Answer(text, best.name, named, shown, verdict, "better" if len(beaten) else "")

@@ -109,7 +109,7 @@ def show(section: Section, table: Table, resamples: int) -> ShownTable:
         columns = (*columns, *(name for name in paper.columns if name not in columns))
     reference = _reference(section, table)
     shown = ShownTable(
-        f"{table.corpus}, {table.data}, {table.split} rows",
+        ", ".join([*dict.fromkeys((table.corpus, table.data)), f"{table.split} rows"]),
         columns,
         metric,
         reference.name if reference else None,
