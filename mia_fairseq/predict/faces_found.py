@@ -20,7 +20,7 @@ KEYFRAMES, DETECTOR = "2/s", "mobilenet"  # as the extractor face_expression has
 def add_faces(clips: Sequence["Clip"], by_model: Sequence[Sequence[Prediction]]) -> None:
     """Puts ``faces`` into the predictions of clips; what a model found already is taken as it is.
 
-    A clip without pictures, or whose pictures cannot be read, gets none, which is told.
+    A clip without pictures, such as plain sound, or whose pictures cannot be read, gets none.
 
     Args:
         clips: of what.
@@ -44,7 +44,7 @@ def _share(clip: "Clip") -> float | None:
     try:
         return face_share(clip.path, rule, face_detector(), start=clip.start, end=clip.end)
     except InputError as error:
-        logger.warning("%s: no faces: %s", clip.id, error)
+        logger.info("%s: no faces: %s", clip.id, error)  # its words, or a model, tell what ails it
         return None
 
 

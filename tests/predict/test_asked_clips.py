@@ -151,6 +151,7 @@ def test_faces_are_looked_for_once_where_no_model_has_found_them(
     )
     assert plain and more and more.stat().st_size
     monkeypatch.undo()
+    caplog.set_level("INFO")
     add_faces([Clip("none.mp4", tmp_path / "none.mp4")], [[found := Prediction("none.mp4", 1.0)]])
     assert found.faces is None and "none.mp4: no faces: " in caplog.text
 
