@@ -138,6 +138,8 @@ class ClipInputs:
                     f"{spec.extractor} gives {array.shape[1:]} a moment for {name}, the checkpoint "
                     f"was trained on {spec.item_shape}; install the extractor's version of then"
                 )
+            if name in missing[place] and self._extractor(name).modality == "text":
+                missing[place][name] = clips[place].unheard or missing[place][name]
             arrays.append(array)
         return arrays
 

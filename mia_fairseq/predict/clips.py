@@ -119,11 +119,12 @@ def listen(clips: Sequence[Clip]) -> list[Clip]:
         if clip.text is not None:
             heard.append(clip)
             continue
-        words = ""
+        words = unheard = ""
         try:
             if clip.path is not None or clip.samples is not None:
                 words = transcribe(read_clip(clip))
         except (InputError, OSError) as error:
             logger.warning("%s: no words: %s", clip.id, error)
-        heard.append(replace(clip, text=words))
+            unheard = str(error)
+        heard.append(replace(clip, text=words, unheard=unheard))
     return heard

@@ -20,5 +20,6 @@ class Clip:
     end: float | None = None
     group: str | None = None  # its dialogue or video, where that is known
     position: int | None = None  # in it
+    unheard: str = field(default="", compare=False)  # why its words could not be heard
     # (N,) in [-1, 1] at `RATE`: sound that is in no file
     samples: NDArray[np.float32] | None = field(default=None, compare=False, repr=False)

@@ -3,6 +3,7 @@
 import csv
 import json
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,14 @@ import openpyxl
 import pytest
 import soundfile
 
+from mia_fairseq.data.format.labels import LabelSpec
+from mia_fairseq.data.format.modality_spec import ModalitySpec
+from mia_fairseq.data.schema import Schema
 from mia_fairseq.errors import InputError
 from mia_fairseq.predict import windows
 from mia_fairseq.predict.asked_clips import clips_of
+from mia_fairseq.predict.clip_inputs import ClipInputs
+from mia_fairseq.predict.clips import listen
 from mia_fairseq.predict.dialogue_clips import dialogues_of
 from mia_fairseq.predict.faces_found import add_faces
 from mia_fairseq.predict.writing.answer_files import check_name, write_answers
@@ -154,6 +160,21 @@ def test_faces_are_looked_for_once_where_no_model_has_found_them(
     caplog.set_level("INFO")
     add_faces([Clip("none.mp4", tmp_path / "none.mp4")], [[found := Prediction("none.mp4", 1.0)]])
     assert found.faces is None and "none.mp4: no faces: " in caplog.text
+
+
+def test_a_clip_that_cannot_be_heard_keeps_the_reason(
+    tmp_path: Path, stored_model: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored_model("minilm")
+    (tmp_path / "empty.mp4").touch()
+    (heard,) = listen([Clip("empty", tmp_path / "empty.mp4")])
+    assert heard.text == "" and "the file is empty (0 bytes)" in heard.unheard
+    spec = ModalitySpec(30522, kind="tokens", extractor="minilm_tokens")
+    schema = Schema("test", LabelSpec("regression"), "text", (), {"text": spec})
+    inputs = ClipInputs(schema, Path("model"))
+    monkeypatch.setattr(inputs, "_check_same", lambda *_: None)
+    (missing,) = inputs.read([heard])[1]
+    assert missing == {"text": heard.unheard}
 
 
 def test_other_files_and_names(tmp_path: Path) -> None:
