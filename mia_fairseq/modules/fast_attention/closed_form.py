@@ -25,7 +25,6 @@ Where matrix products are allowed to round float32 to less (`torch.set_float32_m
 so do these; the tolerance is then out of reach and rows take the exact form, with that rounding.
 """
 
-import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -35,49 +34,24 @@ from torch.autograd.function import once_differentiable
 
 from mia_fairseq.modules.fast_attention import chebyshev, condensing
 from mia_fairseq.modules.fast_attention.condensing import Condensed, condense
+from mia_fairseq.modules.fast_attention.query_rows import (
+    Rows,
+    first_degrees,
+    near,
+    place,
+    put,
+    take,
+)
 from mia_fairseq.modules.fast_attention.tilting import aux_gradient, tilt
 
 # Doubled from first to last. 48 is enough for 99 of 100 rows of unit variance, and fewer would save
 # little: so a batch of such rows is computed together.
 FIRST_DEGREE = 48
 LAST_DEGREE = 768
-# s = BEND / (max a - min a). From 4 to 12 the number of nodes hardly changes, over Gaussian,
-# Laplace, uniform and two-valued entries and one entry far from the others.
-BEND = 8.0
-# For each decimal digit wanted, an interval of width v suggests the degree 1.3 v^GROWTH: enough
-# for nearly all rows of Gaussian entries, measured over widths from 0.1 to 13.
-MARGIN, GROWTH = 1.3, 1.3
-WORTH = 3  # entries of an auxiliary, in condensing's degrees, from which condensing it is cheaper
-DEVICE_DEGREE = 80  # where to start on a GPU: nodes cost little there, looking at widths a wait
 KEPT_NODES = 1 / 8  # the table is kept with fewer nodes than this share of d_m
 # Work to interpolate, a point and a row, in entries of the table e^{t a_i}; measured on a CPU.
 POINT_COST = 40
 ROW_COST = 8192
-
-
-class Rows(NamedTuple):
-    """Some rows of the batch, and where their queries lie in v = asinh(t / s)."""
-
-    queries: Tensor  # t: (b, d_m)
-    aux: Tensor  # a: (b, d_a)
-    points: Tensor  # the queries' places in [-1, 1], linear in v: (b, d_m)
-    stretch: Tensor  # dt/dv = sqrt(s^2 + t^2) at the queries: (b, d_m)
-    sharpness: Tensor  # 1 / s: (b, 1)
-    low: Tensor  # the smallest v: (b, 1)
-    width: Tensor  # the largest less the smallest v, 1 where all are equal: (b, 1)
-    reach: Tensor  # the largest |t| (max a - min a) / 2: (b, 1)
-
-    def select(self, rows: Tensor) -> "Rows":
-        return Rows(*(_take(part, rows) for part in self))
-
-    def nodes(self, degree: int) -> Tensor:
-        """t at the Chebyshev nodes: (b, K)."""
-        places = chebyshev.lobatto_nodes(degree, self.points.device).to(self.points.dtype)
-        return torch.sinh(self.low + (places + 1) * (self.width / 2)) / self.sharpness
-
-    def stretch_at(self, nodes: Tensor) -> Tensor:
-        """dt/dv at `nodes`, (b, K): (b, K)."""
-        return torch.hypot(1 / self.sharpness, nodes)
 
 
 class Piece(NamedTuple):
@@ -137,12 +111,12 @@ class _ClosedForm(torch.autograd.Function):
         # Kept, the table saves its exponentials in the backward pass.
         keep = KEPT_NODES * queries.shape[1] if ctx.needs_input_grad[1] else 0
         if degrees:
-            batch = _place(queries, aux)
-            first, near = _first_degrees(batch, tolerance), _near(batch)
+            batch = place(queries, aux)
+            first, condensable = first_degrees(batch, tolerance), near(batch)
         for degree in degrees:
             begun = [row for row in pending if first[row] <= degree]
             for condensed in (True, False):
-                rows = [row for row in begun if near[row] == condensed]
+                rows = [row for row in begun if condensable[row] == condensed]
                 piece = None
                 if rows:
                     given = batch, torch.tensor(rows), degree, tolerance, output, slope
@@ -169,7 +143,7 @@ class _ClosedForm(torch.autograd.Function):
             grad_aux = torch.empty_like(aux)
             with torch.autocast(grad.device.type, enabled=False):
                 for piece in pieces:
-                    _put(grad_aux, piece.rows, _aux_gradient(piece, aux, grad))
+                    put(grad_aux, piece.rows, _aux_gradient(piece, aux, grad))
         return grad_queries, grad_aux, None, None
 
 
@@ -213,13 +187,13 @@ def _interpolate(
         return None
     part, rows = part.select(kept), rows[kept]
     at = chebyshev.basis(part.points, degree)
-    found = chebyshev.evaluate(_take(values, kept), at)
-    _put(output, rows, found[:, 0])
+    found = chebyshev.evaluate(take(values, kept), at)
+    put(output, rows, found[:, 0])
     if slope is not None:
-        _put(slope, rows, found[:, 1] / part.stretch)
-    made = tuple(_take(tensor, kept) if tensor.numel() else tensor for tensor in made)
+        put(slope, rows, found[:, 1] / part.stretch)
+    made = tuple(take(tensor, kept) if tensor.numel() else tensor for tensor in made)
     if condensed:
-        places = tuple(_take(tensor.transpose(0, 1), kept).transpose(0, 1) for tensor in places)
+        places = tuple(take(tensor.transpose(0, 1), kept).transpose(0, 1) for tensor in places)
     return Piece._make((rows, *made, at.inner, at.outer, *places))
 
 
@@ -227,11 +201,11 @@ def _exact(
     queries: Tensor, aux: Tensor, rows: Tensor, output: Tensor, slope: Tensor | None
 ) -> Piece:
     """Write g, and g' where wanted, of `rows` without interpolation: the nodes are the queries."""
-    nodes = _take(queries, rows)
-    tilted = tilt(nodes, _take(aux, rows), want_variance=slope is not None)
-    _put(output, rows, tilted.mean)
+    nodes = take(queries, rows)
+    tilted = tilt(nodes, take(aux, rows), want_variance=slope is not None)
+    put(output, rows, tilted.mean)
     if slope is not None:
-        _put(slope, rows, tilted.variance)
+        put(slope, rows, tilted.variance)
     none = aux.new_empty(0)
     return Piece(rows, nodes, tilted.total, tilted.excess, none, none, none, none, none)
 
@@ -241,7 +215,7 @@ def _aux_gradient(piece: Piece, aux: Tensor, grad: Tensor) -> Tensor:
 
     The exact g does not depend on where the nodes are, so they count as constants.
     """
-    grad_mean = _take(grad, piece.rows)
+    grad_mean = take(grad, piece.rows)
     if piece.inner.numel():
         basis = chebyshev.Basis(piece.nodes.shape[1] - 1, piece.inner, piece.outer)
         grad_mean = chebyshev.transpose(grad_mean, basis)
@@ -249,43 +223,8 @@ def _aux_gradient(piece: Piece, aux: Tensor, grad: Tensor) -> Tensor:
         sums = Condensed(*piece[1:5], piece.aux_inner, piece.aux_outer)
         return condensing.aux_gradient(sums, grad_mean).to(grad.dtype)
     table = piece.table if piece.table.numel() else None
-    part = _take(aux, piece.rows)
+    part = take(aux, piece.rows)
     return aux_gradient(piece.nodes, part, piece.total, piece.excess, grad_mean, table)
-
-
-def _place(queries: Tensor, aux: Tensor) -> Rows:
-    """Find each row's interval and the queries' places in it."""
-    spread = aux.amax(1, keepdim=True) - aux.amin(1, keepdim=True)
-    sharpness = (spread / BEND).clamp(min=1e-18)
-    scaled = queries * sharpness
-    size, root = scaled.abs(), torch.sqrt(1 + scaled * scaled)
-    # asinh by vectorised functions, several times faster than torch.asinh on a CPU
-    v = torch.log1p(size + size * size / (1 + root)).copysign(scaled)
-    low = v.amin(1, keepdim=True)
-    width = v.amax(1, keepdim=True) - low
-    width = torch.where(width > 0, width, 1)
-    points = (v - low) / width * 2 - 1
-    reach = size.amax(1, keepdim=True) * (BEND / 2)
-    return Rows(queries, aux, points, root / sharpness, sharpness, low, width, reach)
-
-
-def _first_degrees(batch: Rows, tolerance: float) -> list[float]:
-    """The degree below which each row need not start; NaN where it is not known."""
-    if batch.width.device.type != "cpu":
-        return [DEVICE_DEGREE] * batch.width.shape[0]
-    digits = -math.log10(min(max(tolerance, torch.finfo(batch.width.dtype).eps), 0.1))
-    degrees: list[float] = (MARGIN * digits * batch.width[:, 0] ** GROWTH).tolist()
-    return degrees
-
-
-def _near(batch: Rows) -> list[bool]:
-    """Whether a row's auxiliary is worth condensing, and its queries are within reach of that."""
-    most = condensing.REACH[batch.aux.dtype]
-    if batch.aux.device.type != "cpu" or batch.aux.shape[1] < WORTH * condensing.DEGREE:
-        return [False] * len(batch.aux)  # elsewhere exponentials cost little, and float64 much
-    reach = batch.reach[:, 0]
-    near: list[bool] = ((reach > 0) & (reach <= most)).tolist()
-    return near
 
 
 def _converged(values: Tensor, rows: Rows, tolerance: float) -> Tensor:
@@ -297,16 +236,3 @@ def _converged(values: Tensor, rows: Rows, tolerance: float) -> Tensor:
     allowed = tolerance * values.abs().amax(2)
     allowed[:, :1] += torch.finfo(values.dtype).eps * rows.sharpness
     return (chebyshev.tail(values) <= allowed).all(1)
-
-
-def _take(tensor: Tensor, rows: Tensor) -> Tensor:
-    """`tensor[rows]` for ascending rows without a repetition; no copy where they are all."""
-    return tensor if rows.shape[0] == tensor.shape[0] else tensor[rows]
-
-
-def _put(tensor: Tensor, rows: Tensor, values: Tensor) -> None:
-    """`tensor[rows] = values`, for rows as in `_take`."""
-    if rows.shape[0] == tensor.shape[0]:
-        tensor.copy_(values)
-    else:
-        tensor[rows] = values
