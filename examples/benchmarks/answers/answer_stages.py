@@ -169,7 +169,7 @@ def watch(stages: Stages, calls: Calls) -> Callable[..., None]:
         (onnxruntime, "InferenceSession", START),
         (speech_words, "whisper", START),
         (several_models, "load_all", START),
-        (faces_found, "_detector", START),
+        (faces_found, "face_detector", START),
         (clip_sound, "read_clip", DECODE),
         (face_detection, "frame_times", DECODE),
         (speech_words, "transcribe", SPEECH),
