@@ -10,6 +10,7 @@ from mia_fairseq.complexity.cost import SetUp, architectures, grow, measure
 from mia_fairseq.complexity.cost_table import PAPER
 from mia_fairseq.complexity.operations import Operations
 from mia_fairseq.errors import InputError
+from mia_fairseq.modules.fast_attention import chebyshev
 
 DIMS = {"text": 8, "audio": 6, "video": 5}
 TABLE_10 = SetUp({"text": 1024, "audio": 768, "video": 256})
@@ -52,6 +53,14 @@ def test_tfn_by_hand() -> None:
     # Presence and ReLU of 3 · 2 numbers; products of 9 and 27; the hidden layer's ReLU.
     expected = Operations(2 * 19 + 27 * 128 + 128 * 8, 2 * 6 + 9 + 27 + 128, 0)
     assert cost.operations["fusion"] == expected
+
+
+def test_a_process_that_has_counted_before_counts_the_same() -> None:
+    kept = [part for part in vars(chebyshev).values() if hasattr(part, "cache_clear")]
+    assert kept
+    for function in kept:
+        function.cache_clear()
+    assert measure("mia_net", TABLE_10) == measure("mia_net", TABLE_10)
 
 
 def test_the_papers_model_keeps_the_bounds_of_table_10() -> None:
