@@ -1,1 +1,1 @@
-"""The paper's own encoders and settings, for a machine with a GPU; see recipe.py."""
+"""The paper's own encoders and settings, for a machine with a GPU; see paper_encoders.yaml."""

@@ -1,1 +1,1 @@
-"""CMU-MOSI by a small text encoder that a large one taught; see recipe.py."""
+"""CMU-MOSI by a small text encoder that a large one taught; see taught_minilm.yaml."""
