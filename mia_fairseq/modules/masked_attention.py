@@ -66,14 +66,40 @@ class MaskedTransformer(nn.Module):
             layer, layers, norm=nn.LayerNorm(width), enable_nested_tensor=False
         )
 
-    def forward(self, tokens: Tensor, mask: Tensor) -> Tensor:
-        """(B, T, p) → (B, T, p).
+    def forward(self, tokens: Tensor, mask: Tensor, first: int | None = None) -> Tensor:
+        """(B, T, p) → (B, T, p), or (B, first, p).
 
         A token outside the mask is never read, but is itself computed from those inside: the
         caller may use it as a question. Rows with no token inside come out as zeros.
+
+        Args:
+            tokens: (B, T, p).
+            mask: (B, T).
+            first: how many of the first tokens are wanted (default: all). The last layer is spared
+                for the others, which only it would not read again.
         """
-        output = self.encoder(tokens, src_key_padding_mask=padding_of(mask))
+        padding = padding_of(mask)
+        if first is None or first >= tokens.shape[1]:
+            output = self.encoder(tokens, src_key_padding_mask=padding)
+        else:
+            *layers, last = self.encoder.layers
+            for layer in layers:
+                tokens = layer(tokens, src_key_padding_mask=padding)
+            output = self.encoder.norm(_first_of_layer(last, tokens, padding, first))
         return cast(Tensor, output * some(mask).to(output.dtype))
+
+
+def _first_of_layer(
+    layer: nn.TransformerEncoderLayer, tokens: Tensor, padding: Tensor, first: int
+) -> Tensor:
+    """torch's pre-norm layer at its first tokens, (B, T, p) → (B, first, p)."""
+    keys = layer.norm1(tokens)
+    answer, _ = layer.self_attn(
+        keys[:, :first], keys, keys, key_padding_mask=padding, need_weights=False
+    )
+    mixed = tokens[:, :first] + layer.dropout1(answer)
+    hidden = layer.dropout(layer.activation(layer.linear1(layer.norm2(mixed))))
+    return cast(Tensor, mixed + layer.dropout2(layer.linear2(hidden)))
 
 
 class CrossModalLayer(nn.Module):

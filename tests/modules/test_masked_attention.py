@@ -93,6 +93,16 @@ def test_nothing_to_look_at_gives_zeros_and_finite_gradients(training: bool) -> 
     assert tokens.grad is not None and tokens.grad.isfinite().all() and not tokens.grad[1].any()
 
 
+@pytest.mark.parametrize("first", [1, 3, 4, None])
+def test_the_first_tokens_alone_are_those_of_all(first: int | None) -> None:
+    encoder = randomized(MaskedTransformer(6, 2, 2, 0.0)).train()
+    tokens, mask = torch.randn(3, 4, 6).double().requires_grad_(), torch.cat([MASK, MASK[:1]])
+    every, few = encoder(tokens, mask)[:, :first], encoder(tokens, mask, first=first)
+    assert few.shape == every.shape and torch.allclose(few, every)
+    slopes = [torch.autograd.grad(x.square().sum(), tokens)[0] for x in (every, few)]
+    assert torch.allclose(*slopes)
+
+
 def test_a_token_outside_the_mask_is_asked_but_not_read() -> None:
     torch.manual_seed(0)
     encoder, tokens = MaskedTransformer(6, 1, 2, 0.0).eval(), torch.randn(2, 4, 6)

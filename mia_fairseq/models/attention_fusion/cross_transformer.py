@@ -78,8 +78,8 @@ class CrossModalFusion(Fusion):
                 for source in self.names
                 if source != target
             ]
-            memory = self.memories[target](torch.cat(attended, dim=2), mask)  # Z_α
-            summaries.append(memory[:, : self.channels])
+            joined = torch.cat(attended, dim=2)
+            summaries.append(self.memories[target](joined, mask, first=self.channels))  # of Z_α
         return FusionOutput(self.output(torch.cat(summaries, dim=2)))
 
     def _cross(

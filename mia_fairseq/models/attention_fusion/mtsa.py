@@ -73,8 +73,9 @@ class TranslationFusion(Fusion):
         blocks, errors = [main], []
         for name, (tokens, mask) in summary_streams(self.projections, inputs).items():
             there = present(mask)
-            encoded = self.translators[name](tokens + sinusoids(tokens), mask)
-            translated = self.targets[name](encoded[:, : self.channels], there)  # T_k
+            tokens = tokens + sinusoids(tokens)
+            encoded = self.translators[name](tokens, mask, first=self.channels)
+            translated = self.targets[name](encoded, there)  # T_k
             blocks.append(translated)
             both = there & present(inputs[self.main].mask)
             if both.any():

@@ -53,8 +53,8 @@ class TransformerFusion(Fusion):
 
     def forward(self, inputs: Mapping[str, ModalityInput]) -> FusionOutput:
         tokens, mask = self.tokens(*rows_there(inputs))  # (B, n·c, p), the main one first
-        encoded = self.encoder(tokens, mask)
-        return FusionOutput(self.output(encoded[:, : self.channels]))
+        encoded = self.encoder(tokens, mask, first=self.channels)
+        return FusionOutput(self.output(encoded))
 
 
 free_name("transformer")  # fairseq has a translation model of this name
