@@ -15,7 +15,11 @@ from mia_fairseq.experiments.summary_tables import (
     REGRESSION_COLUMNS,
 )
 from mia_fairseq.files import write_whole
+from mia_fairseq.report.comparison import Cell, ShownRow, show
+from mia_fairseq.report.run_results import sections_of
 
+RESAMPLES = 2000
+COSTS = "costs"  # rows of an experiment's one DATA folder, beside what they cost
 FIGURES = (*REGRESSION_COLUMNS, *CLASS_COLUMNS)
 KEPT = ("n", "n_non0", *FIGURES, *COST_COLUMNS)
 Rows = dict[str, list[dict[str, Any]]]
@@ -40,7 +44,8 @@ def keep(name: str, sources: Sequence[str], results: Path) -> None:
         title, _, file = argument.rpartition("=")
         rows, made = read_rows(Path(file)), read_provenance(Path(file))
         about = {row: made[row] for row in rows if row in made}
-        tables.append({"title": title or Path(file).stem, "rows": rows, "made_of": about})
+        table = {"title": title or Path(file).stem, "rows": rows, "made_of": about}
+        tables.append({**table, **read_differences(Path(file))})
     text = json.dumps({"tables": tables}, indent=1, ensure_ascii=False, allow_nan=False)
     write_whole(results / f"{name}.json", text + "\n")
 
@@ -75,8 +80,43 @@ def read_provenance(file: Path) -> dict[str, dict[str, Any]]:
     for entry in json.loads(index.read_text())["rows"]:
         folder = (index.parent / entry["folder"]).resolve()
         for evaluation in entry["evaluations"]:
-            if evaluation["split"] == "test" and Path(evaluation["data"]).name == file.stem:
+            data = Path(evaluation["data"]).name
+            if evaluation["split"] == "test" and file.stem in (data, COSTS):
                 found[evaluation["row"]] = _made_of(folder, entry)
+    return found
+
+
+def read_differences(file: Path) -> dict[str, Any]:
+    """The report's intervals of a file's rows, and its differences to the reference.
+
+    Args:
+        file: as `read_provenance` takes it.
+
+    Returns:
+        ``{"compared": {"metric", "reference", "rows": {name: {"interval", ...}}}}``; nothing where
+        no row has a difference.
+    """
+    if not file.with_name("index.json").is_file():
+        return {}
+    for section in sections_of([file.parent]):
+        for table in section.tables:
+            if table.split == "test" and file.stem in (table.data, COSTS):
+                shown = show(section, table, RESAMPLES)
+                rows = {row.name: _compared(row, shown.figure(row)) for row in shown.rows}
+                if any("difference" in row for row in rows.values()):
+                    about = {"metric": shown.metric, "reference": shown.reference}
+                    return {"compared": {**about, "resamples": RESAMPLES, "rows": rows}}
+    return {}
+
+
+def _compared(row: ShownRow, figure: Cell) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    if figure.interval is not None:
+        found["interval"] = [_rounded(end) for end in figure.interval]
+    if row.difference is not None:
+        difference, low, high, p = map(_rounded, row.difference)
+        found |= {"difference": difference, "difference_interval": [low, high], "p": p}
+        found |= {"p_holm": _rounded(row.corrected), "settled": row.settled}
     return found
 
 

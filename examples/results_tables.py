@@ -17,7 +17,7 @@ The documents (README.md and docs/) take them up by two marks:
 import argparse
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -117,10 +117,25 @@ def _table(place: re.Match[str], files: dict[str, Tables], path: Path) -> str:
     if not chosen:
         raise _no_such(path, place, title, [table["title"] for table in tables])
     texts = [
-        (f"{table['title']}:\n\n" if title is None else "") + f"{summarize(table['rows'])}\n"
+        (f"{table['title']}:\n\n" if title is None else "")
+        + f"{summarize(table['rows'], _differences(table))}\n"
         for table in chosen
     ]
     return opening + "\n".join(texts) + closing
+
+
+def _differences(table: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """A column of differences to the reference; a star where one is settled, by Holm."""
+    compared = table.get("compared")
+    if compared is None:
+        return {}
+    texts = {
+        name: "{:+.3f} [{:+.3f}, {:+.3f}]".format(row["difference"], *row["difference_interval"])
+        + (" *" if row["settled"] else "")
+        for name, row in compared["rows"].items()
+        if "difference" in row
+    }
+    return {f"{compared['metric']} − {compared['reference']}'s [95 %]": texts}
 
 
 def _figure(place: re.Match[str], files: dict[str, Tables], path: Path) -> str:

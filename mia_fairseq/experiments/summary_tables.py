@@ -12,11 +12,15 @@ MULTILABEL_COLUMNS = ("accuracy", "weighted_accuracy", "weighted_f1", "macro_f1"
 COST_COLUMNS = ("M parameters", "CPU s an epoch")  # of a model, so without a deviation
 
 
-def summarize(rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
+def summarize(
+    rows: Mapping[str, Sequence[Mapping[str, Any]]],
+    more: Mapping[str, Mapping[str, str]] | None = None,
+) -> str:
     """A Markdown table.
 
     Args:
         rows: for each row's name, one dictionary of metrics a seed; costs, where it has them.
+        more: further columns, by their heads: for each row's name the cell's text.
 
     Returns:
         The table; the deviation (n − 1) is there where a row has two seeds or more.
@@ -26,14 +30,15 @@ def summarize(rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
     # Older files have fewer.
     columns = [column for column in (*metrics, *COST_COLUMNS) if column in first]
     lines = [
-        "| model | seeds | n | " + " | ".join(columns) + " |",
-        "| --- |" + " --- |" * (len(columns) + 2),
+        "| " + " | ".join(["model", "seeds", "n", *columns, *(more or {})]) + " |",
+        "| --- |" + " --- |" * (len(columns) + 2 + len(more or {})),
     ]
     for name, seeds in rows.items():
         cells = [
             _cell([seed.get(column) for seed in seeds[: 1 if column in COST_COLUMNS else None]])
             for column in columns
         ]
+        cells += [texts.get(name, "–") for texts in (more or {}).values()]
         lines.append(f"| {name} | {len(seeds)} | {seeds[0]['n']} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 

@@ -7,6 +7,7 @@ import pytest
 
 from examples import results_tables
 from mia_fairseq.errors import InputError
+from mia_fairseq.experiments.plan import INDEX_FORMAT
 
 TABLE = "Before\n\n<!-- results: toy -->\n{}<!-- /results -->\n\nafter <!-- other -->\n"
 FIGURE = "MAE <!-- figure: toy | All scores | MIA-Net | {} -->{}<!-- /figure -->."
@@ -63,6 +64,38 @@ def test_rows_are_kept_with_what_made_them(place: tuple[Path, Path], tmp_path: P
         "made_by": {"commit": "c0ffee"},
     }
     assert call(place) == text == call(place, "--check")
+
+
+def test_differences_to_the_reference_are_kept_as_the_report_has_them(
+    place: tuple[Path, Path], tmp_path: Path
+) -> None:
+    folder = tmp_path / "runs" / "fusions"
+    folder.mkdir(parents=True)
+    entries = []
+    for name, error in (("MIA-Net", 0.5), ("concat", 0.6), ("text only", 1.5)):
+        run = tmp_path / "runs" / "all" / name / "seed1"
+        run.mkdir(parents=True)
+        lines = [f"u{n}\t{n % 3}\t{n % 3 + error + n % 5 / 10}" for n in range(40)]
+        (run / "test.tsv").write_text("\n".join(["id\tlabel\tprediction", *lines]) + "\n")
+        (run / "test.json").write_text(json.dumps({"format": 1, "n": 40, "mae": error + 0.2}))
+        evaluation = {"row": name, "split": "test", "data": "/somewhere/DATA", "file": "test"}
+        entry = {"data": "/somewhere/DATA", "flags": ["--lr", "1"], "folder": f"../all/{name}"}
+        evaluation |= {"paper": None, "of": None}
+        entries.append({**entry, "seeds": 1, "evaluations": [evaluation]})
+    index = {"format": INDEX_FORMAT, "experiment": "fusions", "rows": entries}
+    (folder / "index.json").write_text(json.dumps(index))
+    rows = {name: [{"n": 40, "mae": mae}] for name, mae in (("MIA-Net", 0.7), ("text only", 1.7))}
+    (folder / "costs.json").write_text(json.dumps(rows))
+    text = call(place, "--keep", "toy", f"All scores={folder / 'costs.json'}")
+    assert "| n | mae | mae − MIA-Net's [95 %] |" in text
+    assert "| text only | 1 | 40 | 1.700 | +1.000 [+1.000, +1.000] * |" in text
+    assert "| MIA-Net | 1 | 40 | 0.700 | – |" in text
+    (table,) = json.loads((place[1] / "toy.json").read_text())["tables"]
+    compared = table["compared"]
+    assert (compared["metric"], compared["reference"]) == ("mae", "MIA-Net")
+    low, high = compared["rows"]["concat"]["interval"]
+    assert low < 0.8 < high and compared["rows"]["concat"]["difference"] == pytest.approx(0.1)
+    assert set(table["made_of"]) == {"MIA-Net", "text only"}
 
 
 @pytest.mark.parametrize(
