@@ -11,8 +11,8 @@ complex vector |x⟩ of amplitudes and phases, in p dimensions:
     P_k = |⟨v_k^1 … v_k^n|ψ⟩|²,  P_mk = ⟨v_k^m|ρ_m|v_k^m⟩       joint and single measurement
     M_fused = V [P : P_m for all m] + v
 
-No tensor of pⁿ entries is written out: with inner products of the terms, ρ_m and both kinds of
-probability cost terms² · p (see `density_matrix`). Different here: a sum of few product states
+No tensor of pⁿ entries is written out, nor ρ_m: with inner products of the terms both kinds of
+probability cost terms² · p (see `single_measurement`). Different here: a sum of few product states
 stands for their entangled one; x_0 is one of the c adapted rows and w its attention over the
 sequence. A missing modality is no factor of |ψ⟩.
 
@@ -68,23 +68,33 @@ def times(one: Complex, other: Complex) -> Complex:
     return a * x - b * y, a * y + b * x
 
 
-def density_matrix(terms: Complex, environment: Complex) -> Complex:
-    """ρ_m (N, p, p) = Σ_sr E_sr |a^r⟩⟨a^s| / its trace, of |ψ⟩ = Σ_s ⊗_m a_m^s.
+def applied(matrix: Complex, vectors: Complex) -> Complex:
+    """The product of matrices (N, s, r) and vectors (N, r, k): (N, s, k)."""
+    (a, b), (x, y) = matrix, vectors
+    return a @ x - b @ y, a @ y + b @ x
+
+
+def single_measurement(
+    environment: Complex, overlaps: Complex, amplitudes: Complex
+) -> tuple[Tensor, Tensor]:
+    """P_mk = ⟨v_k|ρ_m|v_k⟩ and Tr ρ_m² of ρ_m = Σ_sr E_sr |a^r⟩⟨a^s| / its trace.
+
+    With K = E Gᵀ the trace is Tr K and that of the square Tr K², so that ρ_m itself is not needed.
 
     Args:
-        terms: a_m^s, (N, s, p).
-        environment: E (N, s, s), the products of ⟨a_k^s|a_k^r⟩ over all other modalities k.
+        environment: E (N, s, s), the products of ⟨a_j^s|a_j^r⟩ over all other modalities j.
+        overlaps: G (N, s, s), ⟨a^s|a^r⟩ of this modality.
+        amplitudes: ⟨v_k|a^s⟩, (N, s, k).
+
+    Returns:
+        (N, k) and (N,).
     """
-    a, b = terms
-    # E |a⟩ with the index r summed out, then times ⟨a^s|.
-    x = torch.einsum("nsr,nrp->nsp", environment[0], a)
-    x = x - torch.einsum("nsr,nrp->nsp", environment[1], b)
-    y = torch.einsum("nsr,nrp->nsp", environment[0], b)
-    y = y + torch.einsum("nsr,nrp->nsp", environment[1], a)
-    real = torch.einsum("nsp,nsq->npq", x, a) + torch.einsum("nsp,nsq->npq", y, b)
-    imaginary = torch.einsum("nsp,nsq->npq", y, a) - torch.einsum("nsp,nsq->npq", x, b)
-    trace = real.diagonal(dim1=1, dim2=2).sum(dim=1).clamp(min=1e-12)[:, None, None]
-    return real / trace, imaginary / trace
+    inside = applied(environment, (overlaps[0].mT, overlaps[1].mT))  # K
+    trace = inside[0].diagonal(dim1=1, dim2=2).sum(dim=1).clamp(min=1e-12)
+    square = applied(inside, inside)[0].diagonal(dim1=1, dim2=2).sum(dim=1)
+    weighed = applied(environment, amplitudes)
+    found = (amplitudes[0] * weighed[0] + amplitudes[1] * weighed[1]).sum(dim=1)
+    return found / trace[:, None], square / trace.square()
 
 
 class Embedding(nn.Module):
@@ -154,24 +164,16 @@ class QuantumFusion(Fusion):
         single, purities, amplitudes = [], [], []
         for name, a in terms.items():
             environment = product([found[n] for n in terms if n != name])
-            rho = density_matrix(a, environment)
             v = cast(Embedding, self.embeddings[name]).measured()
-            kept = there[name][:, None].to(a[0].dtype)
-            single.append(expectation(rho, v) * kept)
-            purities.append((rho[0].square() + rho[1].square()).sum(dim=(1, 2)) * kept[:, 0])
             amplitudes.append(one_where_missing(inner(v, a, "kp,nsp->nsk"), there[name]))
+            own, purity = single_measurement(environment, found[name], amplitudes[-1])
+            single.append(own * there[name][:, None].to(own.dtype))
+            purities.append(purity * there[name].to(own.dtype))
         amplitude = product(amplitudes)  # of each term, (N, s, k)
         norm = product(list(found.values()))[0].sum(dim=(1, 2)).clamp(min=1e-12)[:, None]  # ⟨ψ|ψ⟩
         joint = (amplitude[0].sum(dim=1).square() + amplitude[1].sum(dim=1).square()) / norm
         some = torch.stack(list(there.values())).any(dim=0)[:, None].to(joint.dtype)
         return joint * some, single, torch.stack(purities, dim=1)
-
-
-def expectation(rho: Complex, v: Complex) -> Tensor:
-    """⟨v_k|ρ|v_k⟩, (N, k): real, for a Hermitian ρ (N, p, p)."""
-    (a, b), (x, y) = rho, v
-    real = torch.einsum("kp,npq,kq->nk", x, a, x) + torch.einsum("kp,npq,kq->nk", y, a, y)
-    return real + torch.einsum("kp,npq,kq->nk", y, b, x) - torch.einsum("kp,npq,kq->nk", x, b, y)
 
 
 def product(factors: list[Complex]) -> Complex:
