@@ -12,9 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from harness import ROOT
+from released import small_bert
+from small_whisper import write_whisper
 from warm import warm_commands
 
 from examples.demo_corpus.__main__ import make_corpus
+from mia_fairseq.pretrained.model_store import fetch_model
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = (
@@ -67,6 +70,8 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     table = make_corpus(folder, clips=24, seed=1, size=96)
     table.write_text(table.read_text().replace(",clips/", ","))  # paths within the folder of clips
     shutil.copy(next((folder / "clips").glob("*.mp4")), folder / "clip.mp4")
+    write_whisper(folder / "WHISPER", fetch_model("whisper"))
+    small_bert(folder / "GERMAN_BERT", ["so", "gut", "schlecht"], positions=200)
     return folder
 
 

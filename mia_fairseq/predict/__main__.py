@@ -30,6 +30,7 @@ from mia_fairseq.predict.predict_options import (
 from mia_fairseq.predict.writing.answer_files import check_name, write_answers
 from mia_fairseq.predict.writing.answers import FAILED, ClipAnswer, render
 from mia_fairseq.ready.catalog import is_ready, tell_terms
+from preprocess.media.spoken_language import speech_of
 
 NOT_ALL = 2  # the status where some clip has no prediction; the others' are printed
 
@@ -72,7 +73,11 @@ def _answers(args: argparse.Namespace, asked: Asked) -> Sequence[ClipAnswer]:
     if stored and len(asked.models) > 1:
         raise InputError(f"{stored[0]} is a DATA folder, which one model answers; name one --model")
     models = load_all(
-        asked.models, read_options(args.option), args.extractor, int8=args.quantize == INT8
+        asked.models,
+        read_options(args.option),
+        args.extractor,
+        int8=args.quantize == INT8,
+        speech=speech_of(args),
     )
     answers: list[ClipAnswer] = []
     for path in stored:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from mia_fairseq.errors import InputError
 from preprocess.media.clip import RATE, Clip
 from preprocess.media.media_files import MEDIA_SUFFIXES, find_media
+from preprocess.media.spoken_language import IN_THE_BOX, Speech
 
 logger = logging.getLogger(__name__)
 
@@ -106,25 +107,34 @@ def _name(file: Path) -> str:
     return str(file).encode(errors="backslashreplace").decode()
 
 
-def listen(clips: Sequence[Clip]) -> list[Clip]:
+def listen(clips: Sequence[Clip], speech: Speech = IN_THE_BOX) -> list[Clip]:
     """The clips with words: those that are known, else those that are spoken in them.
 
     Words are '' where nobody speaks, and where the file cannot be heard, which is told.
+
+    Args:
+        clips: a text of None is heard.
+        speech: which model hears, and in which language.
+
+    Raises:
+        InputError: the speech model cannot be read, or does not hear the language.
     """
     from preprocess.media.clip_sound import read_clip
-    from preprocess.media.speech_words import transcribe
+    from preprocess.media.speech_words import speech_model, transcribe
 
+    if speech != IN_THE_BOX and any(clip.text is None for clip in clips):
+        speech_model(speech)  # what is wrong with it is wrong with no clip
     heard = []
     for clip in clips:
         if clip.text is not None:
-            heard.append(clip)
+            heard.append(replace(clip, language=speech.language or ""))
             continue
-        words = unheard = ""
+        words = language = unheard = ""
         try:
             if clip.path is not None or clip.samples is not None:
-                words = transcribe(read_clip(clip))
+                words, language = transcribe(read_clip(clip), speech=speech)
         except (InputError, OSError) as error:
             logger.warning("%s: no words: %s", clip.id, error)
             unheard = str(error)
-        heard.append(replace(clip, text=words, unheard=unheard))
+        heard.append(replace(clip, text=words, language=language, unheard=unheard))
     return heard

@@ -16,6 +16,7 @@ from mia_fairseq.ready.catalog import (
     ready_models,
     subject,
 )
+from preprocess.media.spoken_language import add_speech_options
 
 CHECKPOINT = ".pt"
 
@@ -69,6 +70,7 @@ def predict_parser(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument(
         "--faces", action="store_true", help="also the share of the pictures that show a face"
     )
+    add_speech_options(parser)
     _add_own_models(parser)
     _add_shapes(parser)
     return parser

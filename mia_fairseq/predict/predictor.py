@@ -17,8 +17,9 @@ from mia_fairseq.predict.dialogue_clips import ALONE, CONTEXT, dialogues_of
 from mia_fairseq.predict.networks.opened_model import open_model
 from mia_fairseq.predict.outputs import Answers, answer_or_reason, answers_of, prediction_of
 from mia_fairseq.predict.writing.answers import Prediction
-from mia_fairseq.ready.catalog import ready_folder, tell_terms
+from mia_fairseq.ready.catalog import ready_folder, tell_language, tell_terms
 from preprocess.media.clip import RATE, Clip
+from preprocess.media.spoken_language import IN_THE_BOX, Speech
 
 BATCH = 64
 Given = Path | str | NDArray[Any]
@@ -34,6 +35,7 @@ class Predictor:
         allowed: extractors ``module:Class`` that it may name.
         device: where the model, and extractors that can, run, such as cuda.
         int8: whether a ready model's products are of 8 bits: faster, a little less exact.
+        speech: which model hears the words of clips, and in which language.
 
     Raises:
         InputError: the file cannot be read, or was not trained with this task.
@@ -47,8 +49,9 @@ class Predictor:
         device: str = "cpu",
         *,
         int8: bool = False,
+        speech: Speech = IN_THE_BOX,
     ) -> None:
-        self.checkpoint = Path(checkpoint)
+        self.checkpoint, self.speech = Path(checkpoint), speech
         opened = open_model(self.checkpoint, device, int8=int8)
         self.network, self.schema = opened.network, opened.schema
         self.thresholds = opened.thresholds
@@ -85,7 +88,7 @@ class Predictor:
                 found += find_clips([Path(one)], text)
         check_one_text(found, text)
         if self.reads_words:
-            found = listen(found)
+            found = listen(found, self.speech)
         return self.predict_clips(found)
 
     def predict_arrays(
@@ -148,6 +151,8 @@ class Predictor:
             InputError: the checkpoint's features come from no extractor that is here, or its
                 tokens from another tokenizer.
         """
+        if self.reads_words:
+            tell_language(self.checkpoint, [clip.language for clip in clips])
         features, missing = self.inputs.read(clips)
         found: dict[int, Prediction] = {}
         for parts in self._batches(clips):
@@ -188,7 +193,7 @@ def load_model(model: Path | str, **settings: Any) -> Predictor:
     Args:
         model: a file of fairseq-train, a folder of mia_fairseq.export, or the name of a ready
             model, such as sentiment; read as tensors and settings only.
-        settings: `options`, `allowed`, `device` and `int8` of `Predictor`.
+        settings: `options`, `allowed`, `device`, `int8` and `speech` of `Predictor`.
 
     Raises:
         InputError: there is no such model, or it cannot be read.

@@ -13,6 +13,7 @@ from mia_fairseq.predict.faces_found import add_faces
 from mia_fairseq.predict.predictor import Predictor
 from mia_fairseq.predict.writing.answers import ClipAnswer
 from mia_fairseq.predict.writing.clip_answers import ClipAnswers
+from preprocess.media.spoken_language import IN_THE_BOX, Speech
 
 if TYPE_CHECKING:
     from preprocess.media.clip import Clip
@@ -21,10 +22,18 @@ TOGETHER = 16  # clips that are heard and read at a time
 
 
 def load_all(
-    paths: Mapping[str, Path], options: Options, allowed: Collection[str], *, int8: bool = False
+    paths: Mapping[str, Path],
+    options: Options,
+    allowed: Collection[str],
+    *,
+    int8: bool = False,
+    speech: Speech = IN_THE_BOX,
 ) -> dict[str, Predictor]:
     """The models of some paths; those that read the same features share their extractors."""
-    models = {name: Predictor(path, options, allowed, int8=int8) for name, path in paths.items()}
+    models = {
+        name: Predictor(path, options, allowed, int8=int8, speech=speech)
+        for name, path in paths.items()
+    }
     first = next(iter(models.values())).inputs
     for model in models.values():
         model.inputs.share_extractors(first)
@@ -46,11 +55,12 @@ def answer_all(
         contributions: whether to tell what each modality and word gave.
         faces: whether to tell where faces are found, though no model reads them.
     """
+    speech = next(iter(models.values())).speech
     reads_words = any(model.reads_words for model in models.values())
     answers: list[ClipAnswer] = []
     with tqdm(total=len(clips), desc="predicting", unit="clip", disable=None) as progress:
         for part in _parts(models, clips):
-            known = listen(part) if reads_words else part
+            known = listen(part, speech) if reads_words else part
             by_model = {}
             for name, model in models.items():
                 by_model[name] = model.predict_clips(known)

@@ -2,15 +2,17 @@
 
 A model's folder holds what `mia_fairseq.export` writes (``model.safetensors`` in 16 bits,
 ``config.json``), its card ``README.md``, the figures of the card ``results.json``, and the recipe
-that trained it, ``NAME.yaml``.
+that trained it, ``NAME.yaml``. The card opens with what a program may want to know of it, as model
+cards do: ``language: en``.
 """
 
+import functools
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from mia_fairseq.errors import InputError
-from mia_fairseq.export.folder_names import WEIGHTS
+from mia_fairseq.export.folder_names import CARD, WEIGHTS
 from mia_fairseq.files import write_whole
 from mia_fairseq.pretrained.model_store import cache_folder
 
@@ -22,6 +24,12 @@ SMALL = "-small"
 TERMS = (
     "the ready models learnt from corpora that may be used for research, not for commerce; their "
     "cards say more ({cards}). This is told once."
+)
+
+UNREAD = (
+    "the words are in %r, and the ready models read %r only, so their answers mean little; give "
+    "the words in that language (--text or --table), or train a model on yours (docs/clips.md, "
+    '"Other languages")'
 )
 
 
@@ -74,6 +82,31 @@ def tell_terms(folders: Sequence[Path]) -> None:
         write_whole(told, "yes\n")
     except OSError as error:
         logger.debug("%s cannot be written (%s)", told, error)
+
+
+def reads(folder: Path) -> tuple[str, ...]:
+    """The codes of the languages that a ready model learnt from, as its card's head has them."""
+    _, head, _ = (folder / CARD).read_text(encoding="utf-8").split("---\n", 2)
+    told = dict(line.split(": ", 1) for line in head.splitlines())
+    return tuple(told["language"].split(", "))
+
+
+def tell_language(model: Path, languages: Iterable[str]) -> None:
+    """Says once a language that a ready model does not read it.
+
+    Args:
+        model: its path; a model of the user's own reads what its owner knows.
+        languages: codes of what clips say; '' where that is not known.
+    """
+    if not is_ready(model):
+        return
+    for language in sorted({*languages} - {"", *reads(model)}):
+        _tell_unread(language, ", ".join(reads(model)))
+
+
+@functools.lru_cache
+def _tell_unread(language: str, known: str) -> None:
+    logger.warning(UNREAD, language, known)
 
 
 def is_ready(path: Path) -> bool:

@@ -21,6 +21,7 @@ from mia_fairseq.errors import InputError
 from mia_fairseq.fairseq_import import do_without_fairseq
 from mia_fairseq.plugin import has_plugins
 from mia_fairseq.ready.catalog import default_models, ready_folder, subject, tell_terms
+from preprocess.media.spoken_language import add_speech_options, speech_of
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -40,6 +41,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument(
         *("--max-megabytes",), type=float, default=100.0, help="of a clip (default: %(default)s)"
     )
+    add_speech_options(parser)
     args = parser.parse_args(argv)
     if args.checkpoint is not None and args.model:
         raise InputError(f"{args.checkpoint} is a model, and --model names another; leave one out")
@@ -61,7 +63,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         from mia_fairseq.serve.uploads import Uploads
 
         limits = Limits(args.max_seconds, args.max_megabytes)
-        visits = ClipVisits(load_all(paths, {}, ()), Uploads(Path(folder)), limits)
+        models = load_all(paths, {}, (), speech=speech_of(args))
+        visits = ClipVisits(models, Uploads(Path(folder)), limits)
         sys.stdout.write(f"http://{args.host}:{args.port}\n")
         sys.stdout.flush()
         open_page(visits, args.host, args.port)

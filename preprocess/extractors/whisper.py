@@ -1,15 +1,17 @@
-"""Audio with Whisper tiny.en's encoder, the speech part of the embedded feature set.
+"""Audio with Whisper's encoder: tiny.en, the speech part of the embedded feature set, or another.
 
 Its last layer by default; which words are said fills that one, how they are said the middle ones.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mia_fairseq.errors import InputError
+from mia_fairseq.files import sha256_of
 from mia_fairseq.pretrained.model_list import MODELS
 from mia_fairseq.pretrained.model_store import fetch_model
 from preprocess.extractors.base import Clip, Extractor, Failure, register_extractor
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
 @register_extractor("whisper")
 class Whisper(Extractor):
-    """384-d at 50 Hz. One clip at a time: a batch would save nothing on a CPU."""
+    """384-d at 50 Hz of tiny.en. One clip at a time: a batch would save nothing on a CPU."""
 
     modality = "audio"
     licence = MODELS["whisper"].licence
@@ -30,7 +32,9 @@ class Whisper(Extractor):
     dim = speech.DIM
     rate = speech.FRAME_RATE
 
-    def __init__(self, *, device: str = "cpu", pad_to: str = "5", layer: str = "last") -> None:
+    def __init__(
+        self, *, device: str = "cpu", pad_to: str = "5", layer: str = "last", folder: str = ""
+    ) -> None:
         """Loads the encoder.
 
         Args:
@@ -38,15 +42,20 @@ class Whisper(Extractor):
             pad_to: seconds, see `preprocess.media.speech.encode`; 30 is Whisper's own.
             layer: last, or the number of the block whose states are wanted, 0 what the first one
                 reads.
+            folder: of a Whisper in CTranslate2's format, say one of several languages; by default
+                tiny.en, which learnt from English.
         """
         if not pad_to.isdigit() or not 0 < int(pad_to) <= speech.LONGEST:
             raise InputError(f"whisper: pad_to is {pad_to!r}, expected 1 to {speech.LONGEST}")
         self.pad_to = int(pad_to)
-        self.model = speech.whisper(device)
+        self.folder = Path(folder) if folder else None
+        self.model = speech.whisper(device, folder=self.folder)
+        if self.folder is not None:
+            self.dim = speech.width(self.model)
         self.layer = layer
         self.encoder: WhisperEncoder | None = None
         if layer != "last":
-            self.encoder = _every_layer(device)
+            self.encoder = _every_layer(device, self.folder)
             if not layer.isdigit() or int(layer) > self.encoder.layers:
                 raise InputError(
                     f"whisper: layer is {layer!r}, expected last or 0 to {self.encoder.layers}"
@@ -75,16 +84,22 @@ class Whisper(Extractor):
         return self.encoder.states(mel)[int(self.layer)]
 
     def describe(self) -> dict[str, object]:
-        model = MODELS["whisper"]
+        model, told = MODELS["whisper"], super().describe()
+        if self.folder is not None:
+            told["licence"] = "that of the model named"
         return {
-            **super().describe(),
-            "model": model.what,
-            "model_sha256": model.files["model.bin"].sha256,
+            **told,
+            "model": model.what if self.folder is None else str(self.folder),
+            "model_sha256": (
+                model.files["model.bin"].sha256
+                if self.folder is None
+                else sha256_of(self.folder / "model.bin")
+            ),
             **({} if self.encoder is None else {"layer": int(self.layer)}),
         }
 
 
-def _every_layer(device: str) -> "WhisperEncoder":
+def _every_layer(device: str, folder: Path | None) -> "WhisperEncoder":
     from preprocess.networks.whisper_encoder import WhisperEncoder  # needs torch
 
-    return WhisperEncoder(fetch_model("whisper") / "model.bin", device)
+    return WhisperEncoder((folder or fetch_model("whisper")) / "model.bin", device)

@@ -21,5 +21,6 @@ class Clip:
     group: str | None = None  # its dialogue or video, where that is known
     position: int | None = None  # in it
     unheard: str = field(default="", compare=False)  # why its words could not be heard
+    language: str = field(default="", compare=False)  # of its words, where that is known: de
     # (N,) in [-1, 1] at `RATE`: sound that is in no file
     samples: NDArray[np.float32] | None = field(default=None, compare=False, repr=False)

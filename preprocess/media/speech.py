@@ -1,14 +1,15 @@
-"""Whisper tiny.en on CTranslate2, loaded once a process, and its encoder's vectors of speech."""
+"""Whisper on CTranslate2, loaded once a process, and its encoder's vectors of speech."""
 
 import functools
 import logging
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mia_fairseq.errors import InputError
+from mia_fairseq.errors import InputError, shortened
 from mia_fairseq.pretrained.libraries import require_speech
 from mia_fairseq.pretrained.model_store import fetch_model
 from preprocess.media.clip import RATE
@@ -18,15 +19,30 @@ logger = logging.getLogger(__name__)
 DIM = 384
 FRAME_RATE = 50.0  # vectors a second: a mel frame every 10 ms, halved by a stride of 2
 LONGEST = 30  # seconds that Whisper sees at a time
+FILES = ("model.bin", "config.json", "tokenizer.json")
+CONVERT = (
+    "convert one of transformers by: ct2-transformers-converter --model FOLDER --output_dir OUT "
+    "--copy_files tokenizer.json preprocessor_config.json"
+)
+
+
+def whisper(device: str = "cpu", compute_type: str = "float32", folder: Path | None = None) -> Any:
+    """A faster_whisper.WhisperModel, loaded once a process, on one thread.
+
+    Args:
+        device: as torch writes it.
+        compute_type: what CTranslate2 computes in.
+        folder: of a Whisper in CTranslate2's format; None: the stored tiny.en.
+
+    Raises:
+        InputError: CTranslate2 knows no such device, or has none here, or the folder holds no
+            Whisper that it can read.
+    """
+    return _loaded(device, compute_type, folder)
 
 
 @functools.lru_cache(maxsize=2)
-def whisper(device: str = "cpu", compute_type: str = "float32") -> Any:
-    """The stored faster_whisper.WhisperModel, loaded once a process, on one thread.
-
-    Raises:
-        InputError: CTranslate2 knows no such device, or has none here.
-    """
+def _loaded(device: str, compute_type: str, folder: Path | None) -> Any:
     library = require_speech("faster_whisper")
     kind, _, number = device.partition(":")  # as torch writes it: cuda:1
     if not runs_on(device):
@@ -34,14 +50,32 @@ def whisper(device: str = "cpu", compute_type: str = "float32") -> Any:
             f"device is {device!r}, which CTranslate2 does not have here, expected cpu or a GPU "
             "such as cuda or cuda:1; leave it out"
         )
-    return library.WhisperModel(
-        str(fetch_model("whisper")),
-        device=kind,
-        device_index=int(number or 0),
-        compute_type=compute_type,
-        cpu_threads=1,
-        local_files_only=True,
-    )
+    if folder is not None:
+        _check_files(folder)
+    try:
+        return library.WhisperModel(
+            str(folder or fetch_model("whisper")),
+            device=kind,
+            device_index=int(number or 0),
+            compute_type=compute_type,
+            cpu_threads=1,
+            local_files_only=True,
+        )
+    except Exception as error:  # of tokenizers it is a bare one
+        if folder is None or isinstance(error, InputError):
+            raise
+        raise InputError(
+            f"{folder}: holds no Whisper that can be read ({shortened(error)}); {CONVERT}"
+        ) from error
+
+
+def _check_files(folder: Path) -> None:
+    """Raises `InputError` where a file lacks; without tokenizer.json, one would be downloaded."""
+    lacking = [name for name in FILES if not (folder / name).is_file()]
+    if lacking:
+        raise InputError(
+            f"{folder}: has no {lacking[0]}, expected a Whisper in CTranslate2's format; {CONVERT}"
+        )
 
 
 def runs_on(device: str) -> bool:
@@ -58,6 +92,11 @@ def last_states(model: Any, mel: NDArray[np.float32]) -> NDArray[np.float32]:
     """The last layer's states (T, d) of (80, 2 T) log-mel frames, by CTranslate2."""
     states: NDArray[np.float32] = np.asarray(model.encode(mel))[0]
     return states
+
+
+def width(model: Any) -> int:
+    """The numbers a vector of a model's encoder, which CTranslate2 does not tell: by trying."""
+    return int(last_states(model, model.feature_extractor(np.zeros(RATE), padding=0)).shape[1])
 
 
 def encode(

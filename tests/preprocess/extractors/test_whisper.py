@@ -42,7 +42,7 @@ def _word_errors(said: str, heard: str) -> float:
 
 
 def test_a_spoken_sentence_is_understood(speak: Callable[[str], np.ndarray]) -> None:
-    heard = [speech_words.transcribe(speak(sentence)) for sentence in SENTENCES]
+    heard = [speech_words.transcribe(speak(sentence)).text for sentence in SENTENCES]
     rates = [_word_errors(*pair) for pair in zip(SENTENCES, heard, strict=True)]
     assert sum(rates) / len(rates) < 0.3
 
@@ -51,14 +51,14 @@ def test_short_speech_that_repeats_itself_is_heard_again_at_full_length(
     speak: Callable[[str], np.ndarray], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     audio = speak(SENTENCES[0])
-    heard = speech_words.transcribe(audio)
+    heard = speech_words.transcribe(audio).text
     assert not speech_words.repeats(heard) and speech_words.repeats("go on " * 20)
     assert speech_words.repeats("Dogs are here! Dogs are here.")
     assert not any(map(speech_words.repeats, ("", "no, no", "it is what it is", "so bad, so bad")))
     monkeypatch.setattr(
-        speech_words, "hear_short", lambda *_: speech_words.Heard("go on " * 20, whole=False)
+        speech_words, "hear_short", lambda *_: speech_words.Heard("go on " * 20, False, "en")
     )
-    assert _word_errors(heard, speech_words.transcribe(audio)) < 0.2
+    assert _word_errors(heard, speech_words.transcribe(audio).text) < 0.2
 
 
 def test_devices_are_those_of_ctranslate2(
@@ -93,7 +93,7 @@ def test_a_window_has_silence_behind_the_speech() -> None:
 def test_nobody_speaking_gives_no_words() -> None:
     noise = np.random.default_rng(0).normal(0, 0.05, 3 * RATE).astype(np.float32)
     for audio in (np.zeros(3 * RATE, np.float32), noise, np.zeros(0, np.float32)):
-        assert speech_words.transcribe(audio) == ""
+        assert speech_words.transcribe(audio).text == ""
 
 
 def test_states_are_those_of_a_direct_call_at_whispers_own_padding() -> None:
