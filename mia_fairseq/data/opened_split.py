@@ -5,8 +5,9 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from mia_fairseq.data.format.cut_rows import CutTable, log_cut
 from mia_fairseq.data.format.store import Split, Store
-from mia_fairseq.data.format.tables import CutTable, VectorTable, log_cut
+from mia_fairseq.data.format.tables import VectorTable
 from mia_fairseq.data.schema import Schema
 from mia_fairseq.data.statistics import column_moments, in_chunks
 from mia_fairseq.data.views.context import context_tables
@@ -93,6 +94,6 @@ def _tables(
     for name, limit in schema.limits.items():
         if name in schema.surroundings:
             continue  # is cut already
-        log_cut(split.name, name, tables[name].lengths, limit)
+        log_cut(split.name, name, tables[name].lengths, limit, lambda row: split.rows[row].id)
         tables[name] = CutTable(tables[name], limit)
     return tables

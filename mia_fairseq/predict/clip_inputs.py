@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mia_fairseq.data.format.cut_rows import cut_row, log_cut
 from mia_fairseq.data.format.modality_spec import ModalitySpec
-from mia_fairseq.data.format.tables import cut_row, log_cut
 from mia_fairseq.data.schema import Schema
 from mia_fairseq.errors import InputError
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from preprocess.faces.face_detection import ClipFaces
 
 logger = logging.getLogger(__name__)
+
+WINDOWS = "give --windows, for an answer to each stretch of speech"
 
 Options = Mapping[str, Mapping[str, str]]  # of extractors, by modality
 
@@ -107,7 +109,8 @@ class ClipInputs:
             arrays[name] = self._extract(name, spec, clips, missing)
             limit = self.schema.limits.get(name)
             if limit is not None:
-                log_cut("clips", name, np.array([len(a) for a in arrays[name]]), limit)
+                lengths = np.array([len(array) for array in arrays[name]])
+                log_cut("clips", name, lengths, limit, lambda place: clips[place].id, WINDOWS)
                 arrays[name] = [cut_row(array, limit) for array in arrays[name]]
         return arrays, missing
 
@@ -120,13 +123,16 @@ class ClipInputs:
         self, name: str, spec: ModalitySpec, clips: Sequence["Clip"], missing: list[dict[str, str]]
     ) -> list[NDArray[Any]]:
         from preprocess.extraction.worker import compute
-        from preprocess.extractors.base import Failure
+        from preprocess.extractors.base import CUT, Failure
 
         job = self._job(name, spec)
         if spec.kind == "tokens" or name in self.options:
             self._check_same(name, spec, job)
         arrays, computed = [], compute(job, clips, self._kept)
         notes = dict(computed.notes)
+        for clip, remark in computed.notes:
+            if CUT in remark:
+                logger.warning("%s: %s: %s; %s", clip, name, remark.partition(";")[0], WINDOWS)
         for place, array in enumerate(computed.arrays):
             if isinstance(array, Failure):
                 missing[place][name] = array.reason

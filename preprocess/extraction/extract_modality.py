@@ -5,7 +5,7 @@ import logging
 import multiprocessing
 import re
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
+from mia_fairseq.data.format.cut_rows import NAMED
 from mia_fairseq.data.format.kinds import KINDS
 from mia_fairseq.errors import InputError
 from mia_fairseq.files import only_writer, telling_full_disk
@@ -44,7 +45,7 @@ class Summary:
     before: int = 0  # found whole from an earlier run
     done: int = 0
     failures: list[tuple[str, str]] = field(default_factory=list)
-    notes: Counter[str] = field(default_factory=Counter)  # by the remark's words
+    notes: dict[str, list[str]] = field(default_factory=dict)  # clips by the remark's words
     stages: dict[str, float] = field(default_factory=dict)  # seconds, summed over the jobs
     seconds: float = 0.0  # by the clock
 
@@ -52,7 +53,8 @@ class Summary:
         """Count a worker's report."""
         self.done += len(report.done)
         self.failures += report.failures
-        self.notes.update(re.sub(r"\d+(\.\d+)?", "N", remark) for _, remark in report.notes)
+        for clip_id, remark in report.notes:
+            self.notes.setdefault(re.sub(r"\d+(\.\d+)?", "N", remark), []).append(clip_id)
         for stage, seconds in report.stages.items():
             self.stages[stage] = self.stages.get(stage, 0.0) + seconds
 
@@ -66,8 +68,9 @@ class Summary:
         if self.stages:
             spent = ", ".join(f"{name} {took:.1f} s" for name, took in self.stages.items())
             yield f"  time by stage, over all jobs: {spent}"
-        for remark, times in self.notes.most_common(shown):
-            yield f"  noted {times} times: {remark}"
+        for remark, clips in sorted(self.notes.items(), key=lambda note: -len(note[1]))[:shown]:
+            named = ", ".join(clips[:NAMED]) + (", ..." if len(clips) > NAMED else "")
+            yield f"  noted {len(clips)} times: {remark} ({named}; notes.tsv)"
         for clip_id, reason in self.failures[:shown]:
             yield f"  left out: {clip_id}: {reason}"
         if len(self.failures) > shown:

@@ -25,11 +25,13 @@ from typing import Any, ClassVar, TypeVar
 
 from numpy.typing import NDArray
 
+from mia_fairseq.data.format.cut_rows import DIVIDE
 from mia_fairseq.errors import InputError
 from preprocess.media.clip import Clip as Clip
 
 ENTRY_POINT_GROUP = "mia_fairseq.extractors"
 MODALITIES = ("text", "audio", "video")
+CUT = "cut from"  # in what is noted of a clip
 NOT_STATED = "not stated"  # a licence
 
 
@@ -101,6 +103,10 @@ class Extractor(abc.ABC):
     def note(self, clip: Clip, remark: str) -> None:
         """Put on record what was done to a clip that still gave features (say, cut short)."""
         self.__dict__.setdefault("_notes", []).append((clip.id, remark))
+
+    def note_cut(self, clip: Clip, what: str, whole: int, kept: int) -> None:
+        """Put on record that a clip is longer than its encoder reads, and what to do."""
+        self.note(clip, f"{what} {CUT} {whole} to {kept} tokens; {DIVIDE}")
 
     def take_notes(self) -> list[tuple[str, str]]:
         """The (clip id, remark) pairs since the last call."""

@@ -66,7 +66,7 @@ def encode_clips(
     for index, array, length in zip(spoken, arrays, lengths, strict=True):
         states[index] = array
         if length > encoder.limit:
-            extractor.note(clips[index], f"text cut from {length} to {encoder.limit} tokens")
+            extractor.note_cut(clips[index], "text", length, encoder.limit)
     for index in set(range(len(clips))) - set(spoken):
         extractor.note(clips[index], "no words, so no text vector")
     return states

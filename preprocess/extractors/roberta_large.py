@@ -63,8 +63,7 @@ class RobertaLarge(Extractor):
         for index in spoken:
             tokens = self.tokenizer.encode(CASES[self.case](clips[index].text or ""))
             if len(tokens) > self.limit:
-                remark = f"text cut from {len(tokens)} to {self.limit} tokens"
-                self.note(clips[index], remark)
+                self.note_cut(clips[index], "text", len(tokens), self.limit)
                 tokens = [*tokens[: self.limit - 1], tokens[-1]]
             rows.append(tokens)
         outputs: list[NDArray[np.float32] | Failure] = [

@@ -103,7 +103,7 @@ class VqWav2vec(SpeechCodes):
                 outputs.append(ids)
                 continue
             if len(ids) > self.limit - 2:
-                self.note(clip, f"codes cut from {len(ids)} to {self.limit - 2}")
+                self.note_cut(clip, "codes", len(ids), self.limit - 2)
             row = [self.words.bos(), *ids[: self.limit - 2], self.words.eos()]
             with self.stage("code roberta"):
                 forward = self.roberta.extract_features

@@ -97,7 +97,10 @@ def test_clips_are_predicted_as_their_rows_are(
     caplog.clear()
     with caplog.at_level(logging.WARNING):
         predicted = predictor.predict_clips(clips)
-    assert "clips: text of 1 of 4 rows is cut to the 20 positions of its encoder" in caplog.text
+    assert (
+        "clips: text of 1 of 4 rows is cut to the 20 positions of its encoder: test0" in caplog.text
+    )
+    assert "; give --windows, for an answer to each stretch of speech" in caplog.text
     for row, clip, line in zip(rows, predicted, lines, strict=True):
         assert clip.value == pytest.approx(row.value, abs=1e-6) and not clip.missing
         assert clip.value == pytest.approx(float(line.split("\t")[-1]), abs=1e-5)

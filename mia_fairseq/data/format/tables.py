@@ -89,45 +89,6 @@ class TokenTable(VectorTable):
         return super().__getitem__(row).astype(np.int64)
 
 
-class CutTable(VectorTable):
-    """A table whose rows have at most ``limit`` items (see `cut_row`)."""
-
-    def __init__(self, table: VectorTable, limit: int) -> None:
-        lengths = np.minimum(table.lengths, limit)
-        super().__init__(table.path, lengths, table.vectors, table.offsets)
-        self.whole, self.limit = table, limit
-
-    def __getitem__(self, row: int) -> NDArray[Any]:
-        return cut_row(self.whole[row], self.limit)
-
-
-def cut_row(items: NDArray[Any], limit: int) -> NDArray[Any]:
-    """At most ``limit`` items of a row: its first ones and its last.
-
-    A token row ends with its end symbol, which so stays.
-    """
-    if len(items) <= limit:
-        return items
-    return np.concatenate([items[: limit - 1], items[-1:]])
-
-
-def log_cut(split: str, modality: str, lengths: NDArray[np.int64], limit: int | None) -> None:
-    """Logs how many rows of a modality are longer than an encoder's limit, and the longest.
-
-    Args:
-        split: its name.
-        modality: its name.
-        lengths: (rows,) before cutting.
-        limit: items that the encoder reads at most; None: any number.
-    """
-    if limit is None or not (lengths > limit).any():
-        return
-    logger.warning(
-        "%s: %s of %d of %d rows is cut to the %d positions of its encoder, the longest from %d",
-        *(split, modality, (lengths > limit).sum(), len(lengths), limit, lengths.max()),
-    )
-
-
 def open_table(
     folder: Path, split: str, modality: str, spec: "ModalitySpec", rows: RowTable
 ) -> VectorTable:

@@ -8,8 +8,9 @@ N rows; M of them have a group.
 import numpy as np
 from numpy.typing import NDArray
 
+from mia_fairseq.data.format.cut_rows import NARROW, cut_row, log_cut
 from mia_fairseq.data.format.store import Split
-from mia_fairseq.data.format.tables import VectorTable, cut_row, log_cut
+from mia_fairseq.data.format.tables import VectorTable
 from mia_fairseq.data.views.context import Integers, group_order, windows
 from mia_fairseq.data.views.derived import Context
 from mia_fairseq.data.views.token_context import join, nearest
@@ -91,7 +92,7 @@ def surrounded_table(
     sides[1, order.rows] = np.stack([count[1:], end], axis=1)
     table = SurroundedTable(source, order.rows[present], sides[0], sides[1], limit)
     whole = (source.lengths + table.wanted.sum(0)) * (source.lengths > 0)
-    log_cut(split.name, str(window), whole, limit)
+    log_cut(split.name, str(window), whole, limit, lambda row: split.rows[row].id, NARROW)
     return table
 
 

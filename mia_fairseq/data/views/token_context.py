@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mia_fairseq.data.format.cut_rows import NARROW, log_cut
 from mia_fairseq.data.format.store import Split
-from mia_fairseq.data.format.tables import TokenTable, VectorTable, log_cut
+from mia_fairseq.data.format.tables import TokenTable, VectorTable
 from mia_fairseq.data.views.context import distinct_windows, group_order, spool
 from mia_fairseq.data.views.derived import Context
 
@@ -54,7 +55,7 @@ def token_context_tables(
         lengths[order.rows] = kept[which]
         offsets[order.rows] = (np.cumsum(kept) - kept)[which]
         before_cut[order.rows] = joined[which]
-        log_cut(split.name, str(context), before_cut, limit)
+        log_cut(split.name, str(context), before_cut, limit, lambda row: split.rows[row].id, NARROW)
         tables[str(context)] = TokenTable(source.path, lengths, vectors, offsets)
     return tables
 

@@ -80,7 +80,9 @@ def test_long_rows_are_cut_told_and_counted(data: Path, caplog) -> None:
         cut = opened(data, limits={"text": 4, "text[-1:-1]": 4}).features["text"]
     long = int((whole.lengths > 4).sum())
     assert 0 < long < 60 and f"train: text of {long} of 60 rows is cut to the 4 " in caplog.text
-    assert f"the longest from {whole.lengths.max()}" in caplog.text
+    longest = int(np.argmax(whole.lengths))
+    first = f"encoder: {opened(data).rows[longest].id} (has {whole.lengths[longest]}), "
+    assert first in caplog.text and f" and {long - 3} more; divide such rows" in caplog.text
     for row in range(60):
         tokens = whole[row].tolist()
         expected = tokens if len(tokens) <= 4 else [*tokens[:3], END]
@@ -254,4 +256,5 @@ def test_neighbours_are_joined_and_lose_the_farthest_tokens(tmp_path: Path, capl
     assert future[2] == [START, *fourth, 22, END]
     assert group[0] == [START, 20, END, *fifth]
     assert "train: text[-3:-1] of 3 of 6 rows is cut to the 6 positions" in caplog.text
+    assert "name fewer neighbours" in caplog.text
     assert all(split.features[n].lengths.max() <= 6 for n in schema.derived)

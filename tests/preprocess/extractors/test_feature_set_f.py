@@ -20,6 +20,7 @@ from fairseq.models.roberta import RobertaModel
 from fairseq.models.wav2vec.wav2vec import Wav2VecModel
 from released import WORDS, settings_2019
 
+from mia_fairseq.data.format.cut_rows import DIVIDE
 from mia_fairseq.errors import InputError
 from mia_fairseq.pretrained import fairseq_checkpoints as fairseq_models
 from mia_fairseq.pretrained import released_files
@@ -66,7 +67,7 @@ def test_a_long_text_is_cut_to_512_positions_and_noted(release: tuple[Path, Robe
     output = extractor.extract([Clip("a", text="well" + " well" * 600)])[0]
     assert isinstance(output, np.ndarray)
     assert output.shape == (512, 32)
-    assert extractor.take_notes() == [("a", "text cut from 603 to 512 tokens")]
+    assert extractor.take_notes() == [("a", f"text cut from 603 to 512 tokens; {DIVIDE}")]
 
 
 def test_the_release_is_fetched_unpacked_and_kept(
@@ -210,7 +211,7 @@ def test_long_and_too_short_sound_is_told(
         Failure("its sound has 320 samples, fewer than 465"),
         Failure("no media file is named for it"),
     ]
-    assert ("long", "codes cut from 2198 to 2046") in extractor.take_notes()
+    assert ("long", f"codes cut from 2198 to 2046 tokens; {DIVIDE}") in extractor.take_notes()
     assert extractor.describe()["codes_sha256"] != extractor.describe()["model_sha256"]
 
 

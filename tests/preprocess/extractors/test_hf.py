@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from mia_fairseq.data.format.cut_rows import DIVIDE
 from mia_fairseq.errors import InputError
 from mia_fairseq.pretrained.libraries import require_transformers
 from preprocess.extractors.base import Clip, Failure, build_extractor
@@ -52,7 +53,7 @@ def test_text_equals_a_direct_call(transformers: ModuleType, tmp_path: Path, kin
     np.testing.assert_allclose(output, expected, atol=1e-5)
     assert isinstance(longer, np.ndarray)
     assert longer.shape == (limit, 16)
-    assert extractor.take_notes() == [("b", f"text cut from 62 to {limit} tokens")]
+    assert extractor.take_notes() == [("b", f"text cut from 62 to {limit} tokens; {DIVIDE}")]
     described = extractor.describe()
     assert described["model"] == str(tmp_path)
     assert len(str(described["model_sha256"])) == 64

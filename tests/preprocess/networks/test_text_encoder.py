@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from mia_fairseq.data.format.cut_rows import DIVIDE
 from mia_fairseq.errors import InputError
 from preprocess.extractors.base import Clip, build_extractor
 from preprocess.networks.text_encoder import TextEncoder
@@ -59,7 +60,7 @@ def test_long_texts_are_cut_and_noted_and_empty_ones_give_nothing(
     assert shapes == [(0, 384), (512, 384), (0, 384), (3, 384)]
     assert sorted(extractor.take_notes()) == [
         ("blank", "no words, so no text vector"),
-        ("long", "text cut from 702 to 512 tokens"),
+        ("long", f"text cut from 702 to 512 tokens; {DIVIDE}"),
         ("none", "no words, so no text vector"),
     ]
     assert str(extractor.describe()["model_sha256"]).startswith("53aa5117")
