@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -155,6 +156,22 @@ def replaced_folder(path: Path) -> Iterator[Path]:
     finally:
         shutil.rmtree(partial, ignore_errors=True)
         shutil.rmtree(retired, ignore_errors=True)
+
+
+def check_is_no_device(path: Path) -> None:
+    """Whether reading a path comes to an end: a device such as ``/dev/zero`` has none.
+
+    Files and pipes pass, and what is not there, of which whoever opens it will tell.
+
+    Raises:
+        InputError: it is a device or a socket.
+    """
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return
+    if stat.S_ISCHR(mode) or stat.S_ISBLK(mode) or stat.S_ISSOCK(mode):
+        raise InputError(f"{path}: is a device, expected a file or a pipe; name a file")
 
 
 def check_is_no_folder(path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from mia_fairseq.errors import InputError
 from mia_fairseq.files import (
     atomic_path,
+    check_is_no_device,
     new_folder,
     not_through_a_link,
     only_writer,
@@ -106,3 +107,12 @@ def test_links_are_replaced_or_refused_and_never_written_through(tmp_path: Path)
         (partial / "x").touch()
     assert sorted(path.name for path in (tmp_path / "OUT").iterdir()) == ["x"]
     assert folder.is_dir() and other.read_text() == "precious"
+
+
+def test_a_device_is_refused_and_a_pipe_is_read(tmp_path: Path) -> None:
+    for device in ("/dev/zero", "/dev/null"):
+        with pytest.raises(InputError, match=f"{device}: is a device, expected a file or a pipe"):
+            check_is_no_device(Path(device))
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", tmp_path, tmp_path / "nothing", Path(__file__)):
+        check_is_no_device(path)

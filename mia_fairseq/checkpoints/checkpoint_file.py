@@ -12,7 +12,7 @@ from torch import Tensor
 
 from mia_fairseq.checkpoints.plain_values import AGAIN, check_plain
 from mia_fairseq.errors import InputError, quoted, refused_pickle, shortened
-from mia_fairseq.files import atomic_path
+from mia_fairseq.files import atomic_path, check_is_no_device
 
 _NUMBERS = {torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.bool, torch.uint8}
 _NUMBERS |= {torch.int8, torch.int16, torch.int32, torch.int64}
@@ -37,6 +37,7 @@ def read_state(path: Path | str) -> dict[str, Any]:
         raise InputError(f"{path}: is a folder, expected a checkpoint; give a file of it")
     if not path.exists():
         raise InputError(f"{path}: no such checkpoint; train one with fairseq-train")
+    check_is_no_device(path)
     _check_archive(path)
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)

@@ -19,6 +19,7 @@ PATCHES = (
     "help_of_components",
     "known_models",
     "mean_of_whole_numbers",
+    "one_training",
     "start_warnings",
     "updates.cpu_seeding",
     "updates.settings_reads",

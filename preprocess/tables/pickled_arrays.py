@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from mia_fairseq.errors import InputError
+from mia_fairseq.files import check_is_no_device
 from preprocess.tables.pickled_values import (
     PickledArray,
     PickledName,
@@ -49,6 +50,7 @@ def read_pickle(path: Path) -> Any:
     Raises:
         InputError: no such file, no pickle, a truncated one, or one that holds anything else.
     """
+    check_is_no_device(path)
     try:
         with path.open("rb") as file:
             return load_pickle(file)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mia_fairseq.errors import InputError
+from mia_fairseq.files import check_is_no_device
 
 UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 CONTROLS = {
@@ -49,6 +50,7 @@ def decode_file(path: Path, tell: Callable[[str], None]) -> str:
     Raises:
         InputError: the file cannot be read, or its bytes are of none of the encodings.
     """
+    check_is_no_device(path)
     try:
         content = path.read_bytes()
     except OSError as error:

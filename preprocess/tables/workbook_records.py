@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from mia_fairseq.errors import InputError
+from mia_fairseq.files import check_is_no_device
 from mia_fairseq.pretrained.libraries import require
 from preprocess.tables.table_text import mended_controls
 
@@ -19,6 +20,7 @@ def sheet_records(path: Path, tell: Callable[[str], None]) -> Iterator[tuple[int
     Raises:
         InputError: it cannot be read, or a formula has no value stored with it.
     """
+    check_is_no_device(path)
     values, title, others = _first_sheet(path, data_only=True)
     formulas, _, _ = _first_sheet(path, data_only=False)
     for line, (row, written) in enumerate(zip(values, formulas, strict=True), 1):

@@ -43,7 +43,6 @@ class Command:
         end: what is compared of ``out``.
         is_data: ``out`` is a DATA folder, which is there whole or not at all.
         shared: two of these on one ``out`` share the work.
-        raced: two of them at once are tried; fairseq itself lets two trainings write one folder.
     """
 
     module: str
@@ -51,7 +50,6 @@ class Command:
     end: Callable[[Path], End]
     is_data: bool = False
     shared: bool = False
-    raced: bool = True
 
     def load(self) -> ModuleType:
         """Its module, imported by the process that is forked."""
@@ -197,7 +195,7 @@ COMMANDS: dict[str, Command] = {
         lambda given, out, variant: [given / "A", given / "B", "--out", out, *_dtype(variant)],
         files, is_data=True),
     "extract": Command("preprocess.extract", _extract, files),
-    "train": Command("fairseq_cli.train", _train, files, raced=False),
+    "train": Command("fairseq_cli.train", _train, files),
     "experiments": Command(
         "mia_fairseq.experiments.__main__",
         lambda given, out, variant: [given / "toy.yaml", "--data", given / "DATA", "--seeds", "1",

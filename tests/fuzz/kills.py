@@ -204,7 +204,6 @@ def measure(
 ) -> Outcomes:
     """Spreads kills and races evenly over the commands, which are given this many rows."""
     found, given = Outcomes(), give(scratch / "given", rows)
-    raced = [name for name in names if COMMANDS[name].raced]
     for place, name in enumerate(names):
         whole = Undisturbed(name, given, scratch)
         rng = random.Random(f"{seed} {name}")
@@ -214,8 +213,7 @@ def measure(
             assert count or outcome != SAME, f"{name} ends before it can be killed"
             left -= count
             found.kills[name, outcome] += count
-        times = _share(races, raced.index(name), len(raced)) if name in raced else 0
-        for _ in range(times):
+        for _ in range(_share(races, place, len(names))):
             outcomes = (race(whole, rng) for _ in range(TRIES))
             found.races[name, next((o for o in outcomes if o is not None), NEITHER)] += 1
     return found

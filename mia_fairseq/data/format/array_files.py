@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mia_fairseq.errors import InputError
+from mia_fairseq.files import check_is_no_device
 from mia_fairseq.memory import check_fits
 
 BROKEN = (
@@ -58,6 +59,7 @@ def read_npy(path: Path, mend: str, *, mapped: bool = False) -> Any:
         FileNotFoundError: there is none.
         InputError: it is truncated, too long, no .npy, or holds pickled objects.
     """
+    check_is_no_device(path)
     try:
         with path.open("rb") as file:
             size = _declared(file, path.stat().st_size)

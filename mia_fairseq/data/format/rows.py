@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from mia_fairseq.data.format.labels import FURTHER, LabelSpec
 from mia_fairseq.data.format.vectors import OpenFile
 from mia_fairseq.errors import InputError
+from mia_fairseq.files import check_is_no_device
 
 NUMBER = re.compile(r"-?[0-9]+")
 WHOLE = ("position", "fold")  # columns of whole numbers
@@ -76,6 +77,7 @@ class RowTable:
         self, path: Path, label: LabelSpec, further: Mapping[str, LabelSpec] | None = None
     ) -> None:
         self.path, self.label, self._further = path, label, dict(further or {})
+        check_is_no_device(path)
         try:
             with path.open("rb") as file:
                 self._file = OpenFile(file, path)
