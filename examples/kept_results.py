@@ -54,7 +54,7 @@ def read_rows(file: Path) -> Rows:
     """The rows of one file, without what no table shows; NaN becomes None."""
     try:
         loaded = json.loads(file.read_text(encoding="utf-8"))
-        rows = {name: [_figures(seed) for seed in seeds] for name, seeds in loaded.items()}
+        rows = {name: [figures(seed) for seed in seeds] for name, seeds in loaded.items()}
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise InputError(
             f"{file}: holds no rows of results ({error}), expected row name -> a list of metrics, "
@@ -127,7 +127,7 @@ def _made_of(folder: Path, entry: Mapping[str, Any]) -> dict[str, Any]:
         "flags": " ".join(entry["flags"]),
         "data": {"name": Path(entry["data"]).name, CONTENT: run.get(CONTENT)},
         "seeds": [int(seed.name.removeprefix("seed")) for seed in seeds],
-        "valid": [_figures(_json(seed / "valid.json")) for seed in seeds],
+        "valid": [figures(_json(seed / "valid.json")) for seed in seeds],
         "made_by": _json(seeds[0] / provenance.FILE),
     }
 
@@ -137,7 +137,8 @@ def _json(file: Path) -> dict[str, Any]:
     return loaded
 
 
-def _figures(metrics: Mapping[str, Any]) -> dict[str, Any]:
+def figures(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Of metrics what a table may show, to six decimals; NaN becomes None."""
     return {key: _rounded(metrics[key]) for key in KEPT if key in metrics}
 
 

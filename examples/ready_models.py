@@ -55,8 +55,14 @@ def export_small(checkpoint: Path, folder: Path) -> None:
             shutil.copyfile(Path(scratch) / name, folder / name)
 
 
-def predicted_rows(folder: Path, data: Path) -> list[Line]:
-    """What the exported model says of the test rows, as validation's tables have it."""
+def predicted_rows(folder: Path, data: Path, *, int8: bool = False) -> list[Line]:
+    """What the exported model says of the test rows, as validation's tables have it.
+
+    Args:
+        folder: of the model.
+        data: with a split called test.
+        int8: whether its products are of 8 bits.
+    """
     from mia_fairseq.predict.predictor import Predictor
 
     groups = {row.id: row.group or row.id for row in Store(data).split("test", ()).rows}
@@ -66,7 +72,7 @@ def predicted_rows(folder: Path, data: Path) -> list[Line]:
             **{f"p_{name}": str(share) for name, share in found.probabilities.items()},
             "group": groups[found.id],
         }
-        for found in Predictor(folder).predict_split(data, "test")
+        for found in Predictor(folder, int8=int8).predict_split(data, "test")
     ]
 
 
