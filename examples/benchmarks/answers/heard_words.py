@@ -5,14 +5,17 @@
 `preprocess.media.speech_words` reads short speech greedily in windows of ten seconds. Before, each
 clip went through faster-whisper with five beams and Whisper's thirty seconds; both gate by Silero's
 voice activity. Graded are the demo's GENERATED sentences (espeak-ng) and real speech, each where it
-is found: clips of RAVDESS, actor by actor (``--ravdess``, two sentences), and the sentences of
-Debian's ``pocketsphinx-testdata`` (``--pocketsphinx``: a novel read aloud, and playing cards). The
-rate is of a corpus: edits over its words, both texts through Whisper's own normaliser of English.
+is found: clips of RAVDESS, actor by actor (``--ravdess``, two sentences), as many others of it that
+are drawn at random, and the sentences of Debian's ``pocketsphinx-testdata`` (``--pocketsphinx``: a
+novel read aloud, and playing cards). That a sentence is heard again where it ends twice was found
+on the first clips of RAVDESS; the drawn ones had no part in it. The rate is of a corpus: edits over
+its words, both texts through Whisper's own normaliser of English.
 """
 
 import argparse
 import csv
 import os
+import random
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -33,7 +36,8 @@ from preprocess.media.streams import read_audio
 
 SHARED = Path(os.environ.get("MIA_SHARED_DATA", "../shared/data"))
 DEBIAN = Path("/usr/share/pocketsphinx/test/data")
-REAL = 40  # clips of RAVDESS
+REAL = 40  # clips of RAVDESS, and as many that had no part in any choice
+FRESH = "RAVDESS, fresh"
 Sound = NDArray[np.float32]
 
 
@@ -46,7 +50,7 @@ class Said(NamedTuple):
 
 def now(sound: Sound) -> str:
     """As everything here hears."""
-    return speech_words.transcribe(sound)
+    return speech_words.transcribe(sound).text
 
 
 def before(sound: Sound) -> str:
@@ -78,8 +82,8 @@ def demo(clips: int, seed: int) -> list[Said]:
     return found
 
 
-def ravdess(folder: Path, clips: int) -> list[Said]:
-    """Clips of every actor in turn, of other emotions each time."""
+def ravdess(folder: Path, clips: int, seed: int) -> tuple[list[Said], list[Said]]:
+    """Clips of every actor in turn, of other emotions each time; and as many others by chance."""
     with (folder / "labels.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     actors: dict[str, list[dict[str, str]]] = {}
@@ -89,7 +93,14 @@ def ravdess(folder: Path, clips: int) -> list[Said]:
         mine[7 * place % len(mine)]
         for place, mine in enumerate((list(actors.values()) * clips)[:clips])
     ]
-    return [Said(read_audio(folder / row["audio"]), row["text"]) for row in chosen]
+    known = {row["audio"] for row in chosen}
+    others = [row for row in rows if row["audio"] not in known]
+    drawn = random.Random(seed).sample(others, clips)
+    first, fresh = (
+        [Said(read_audio(folder / row["audio"]), row["text"]) for row in part]
+        for part in (chosen, drawn)
+    )
+    return first, fresh
 
 
 def pocketsphinx(folder: Path, clips: int) -> list[Said]:
@@ -136,7 +147,7 @@ def measure(args: argparse.Namespace) -> TimingReport:
     most = 2 if args.quick else None
     corpora = {"demo (generated)": demo(most or args.clips, args.seed)}
     if (args.ravdess / "labels.csv").is_file():
-        corpora["RAVDESS"] = ravdess(args.ravdess, most or REAL)
+        corpora["RAVDESS"], corpora[FRESH] = ravdess(args.ravdess, most or REAL, args.seed)
     if args.pocketsphinx.is_dir():
         corpora["pocketsphinx-testdata"] = pocketsphinx(args.pocketsphinx, most or REAL)
     for hear in WAYS.values():
