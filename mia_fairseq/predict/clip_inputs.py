@@ -10,13 +10,12 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from mia_fairseq.data.format.cut_rows import cut_row, log_cut
 from mia_fairseq.data.format.modality_spec import ModalitySpec
 from mia_fairseq.data.schema import Schema
 from mia_fairseq.errors import InputError
+from mia_fairseq.predict.cut_clips import CutClips
 
 if TYPE_CHECKING:
     from preprocess.extraction.worker import Extractors, Job
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
     from preprocess.faces.face_detection import ClipFaces
 
 logger = logging.getLogger(__name__)
-
-WINDOWS = "give --windows, for an answer to each stretch of speech"
 
 Options = Mapping[str, Mapping[str, str]]  # of extractors, by modality
 
@@ -56,6 +53,7 @@ class ClipInputs:
         self.schema, self.checkpoint, self.options = schema, checkpoint, dict(options or {})
         self.allowed, self.device = allowed, device
         self._kept: Extractors = {}  # from one call to the next
+        self._cut = CutClips()
         for name in self.options:
             if name not in schema.stored:
                 raise InputError(
@@ -68,8 +66,8 @@ class ClipInputs:
         return tuple(name for name in self.schema.inputs if name not in self.schema.contexts)
 
     def share_extractors(self, other: "ClipInputs") -> None:
-        """Lets an extractor that both need be built once."""
-        self._kept = other._kept
+        """Lets an extractor that both need be built once, and a clip that is cut be told once."""
+        self._kept, self._cut = other._kept, other._cut
 
     @property
     def reads_words(self) -> bool:
@@ -109,9 +107,7 @@ class ClipInputs:
             arrays[name] = self._extract(name, spec, clips, missing)
             limit = self.schema.limits.get(name)
             if limit is not None:
-                lengths = np.array([len(array) for array in arrays[name]])
-                log_cut("clips", name, lengths, limit, lambda place: clips[place].id, WINDOWS)
-                arrays[name] = [cut_row(array, limit) for array in arrays[name]]
+                arrays[name] = self._cut.cut(name, arrays[name], clips, limit)
         return arrays, missing
 
     def face_share(self, clip: "Clip") -> float | None:
@@ -123,16 +119,14 @@ class ClipInputs:
         self, name: str, spec: ModalitySpec, clips: Sequence["Clip"], missing: list[dict[str, str]]
     ) -> list[NDArray[Any]]:
         from preprocess.extraction.worker import compute
-        from preprocess.extractors.base import CUT, Failure
+        from preprocess.extractors.base import Failure
 
         job = self._job(name, spec)
         if spec.kind == "tokens" or name in self.options:
             self._check_same(name, spec, job)
         arrays, computed = [], compute(job, clips, self._kept)
         notes = dict(computed.notes)
-        for clip, remark in computed.notes:
-            if CUT in remark:
-                logger.warning("%s: %s: %s; %s", clip, name, remark.partition(";")[0], WINDOWS)
+        self._cut.tell(name, computed.notes)
         for place, array in enumerate(computed.arrays):
             if isinstance(array, Failure):
                 missing[place][name] = array.reason

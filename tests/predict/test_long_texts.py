@@ -8,7 +8,8 @@ import pytest
 from mia_fairseq.data.format.labels import LabelSpec
 from mia_fairseq.data.format.modality_spec import ModalitySpec
 from mia_fairseq.data.schema import Schema
-from mia_fairseq.predict.clip_inputs import WINDOWS, ClipInputs
+from mia_fairseq.predict.clip_inputs import ClipInputs
+from mia_fairseq.predict.cut_clips import WINDOWS
 from mia_fairseq.predict.predictor import load_model
 from preprocess.media.clip import Clip
 
@@ -37,6 +38,11 @@ def test_a_long_text_is_told_with_the_clips_name(
     (told,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert "an hour.mp4" in told and "602" in told and told.endswith(WINDOWS)
     assert "brief" not in told
+    other = ClipInputs(schema, Path("another model"))
+    monkeypatch.setattr(other, "_check_same", lambda *_: None)
+    other.share_extractors(inputs)
+    other.read(clips)
+    assert len(caplog.records) == 1  # models that answer together tell it once
 
 
 def test_a_ready_model_tells_it(
