@@ -30,7 +30,7 @@ RUNS = 3
 BENCHMARKS = (  # in the page's order
     *("training_step", "framework_tax", "exported", "answers.first_answer"),
     *("answers.folder_answers", "answers.heard_words", "fusions", "growth"),
-    "gradient_checkpointing",
+    *("gradient_checkpointing", "corpora.opening"),
 )
 HEAD = f"""# Speed
 
@@ -64,7 +64,7 @@ def measure(names: Sequence[str], *, keep: bool) -> None:
     """Runs benchmarks, each `RUNS` times, one after another."""
     runs = [(name, number) for name in names for number in range(1, RUNS + 1)]
     for name, number in tqdm(runs, desc="benchmarks", unit="run"):
-        place = KEPT / f"{name}.{number}.json"
+        place = KEPT.joinpath(*f"{name}.{number}.json".split(".", name.count(".")))
         if keep and place.is_file():
             continue
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -76,7 +76,7 @@ def page(kept: Path) -> str:
     """The whole page, of the runs in a folder."""
     parts = [HEAD]
     for name in BENCHMARKS:
-        files = sorted(kept.glob(f"{name}.*.json"))
+        files = sorted(kept.glob(f"{name.replace('.', '/')}.*.json"))
         if files:
             reports = [json.loads(file.read_text(encoding="utf-8")) for file in files]
             parts.append(section(name, reports))

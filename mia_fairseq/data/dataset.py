@@ -39,7 +39,7 @@ class RowFeatures(Mapping[str, NDArray[Any]]):
 class AffectDataset(FairseqDataset):
     """The utterances of one split.
 
-    An item is ``{"row": int, "label": float, "features": {modality: (T, d) array}}``. Rows are
+    An item is ``{"row": int, "features": {modality: (T, d) array}}``. Rows are
     visited in a new order in each epoch of training, by length otherwise.
 
     Args:
@@ -63,14 +63,18 @@ class AffectDataset(FairseqDataset):
         super().__init__()
         self.parts = parts
         self.split, self.shuffle, self.by_length = split, shuffle, by_length
-        self.labels = split.labels
+
+    @property
+    def labels(self) -> NDArray[np.float64]:
+        """(rows,) as `Split.labels`."""
+        return self.split.labels
 
     def __len__(self) -> int:
         return len(self.split)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         row = int(index)
-        return {"row": row, "label": self.labels[row], "features": RowFeatures(self.split, row)}
+        return {"row": row, "features": RowFeatures(self.split, row)}
 
     def collater(self, samples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """Pads a list of items into one batch.
@@ -100,10 +104,10 @@ class AffectDataset(FairseqDataset):
             if table.own is not None
         }
         further = {
-            name: torch.from_numpy(known_targets(spec, self.split.rows.further[name][rows]))
+            name: torch.from_numpy(known_targets(spec, self.split.rows.labels_of(rows, name)))
             for name, spec in self.split.store.further_labels.items()
         }
-        labels = self.split.store.label.targets([sample["label"] for sample in samples])
+        labels = self.split.store.label.targets(self.split.rows.labels_of(rows))
         return {
             "id": torch.tensor(rows),
             "split": self.split.name,
@@ -142,7 +146,7 @@ class AffectDataset(FairseqDataset):
         return self.size(index)
 
     def num_tokens_vec(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
-        sizes = [table.lengths[indices] for table in self.split.features.values()]
+        sizes = [table.lengths_of(indices) for table in self.split.features.values()]
         return np.maximum(np.max(sizes, axis=0), 1)
 
     def size(self, index: int) -> int:

@@ -5,12 +5,12 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from mia_fairseq.data.format.cut_rows import CutTable, log_cut
 from mia_fairseq.data.format.store import Split, Store
 from mia_fairseq.data.format.tables import VectorTable
 from mia_fairseq.data.schema import Schema
 from mia_fairseq.data.statistics import column_moments, in_chunks
 from mia_fairseq.data.views.context import context_tables
+from mia_fairseq.data.views.cut_rows import CutTable, log_cut
 from mia_fairseq.data.views.derived import Context
 from mia_fairseq.data.views.perturbation import Perturbation
 from mia_fairseq.data.views.surroundings import surrounded_table

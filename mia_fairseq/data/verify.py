@@ -2,7 +2,8 @@
 
     python -m mia_fairseq.data.verify DATA
 
-Opening a folder checks the cheap part: sizes, headers and lengths. This reads everything.
+Opening a folder checks the cheap part: sizes and headers, and every row of a small split. Rows of a
+large one are checked when they are asked for. This reads everything.
 """
 
 import sys
@@ -33,26 +34,34 @@ def faults(path: Path) -> Iterator[str]:
     seen: dict[str, str] = {}
     for name in store.splits:
         try:
-            split = store.split(name)
+            yield from _faults_of_split(store, name, seen)
         except InputError as error:
             yield str(error)
-            continue
-        for row in tqdm(split.rows, desc=f"rows of {name}", unit="row", disable=None):
-            if row.id in seen:
-                yield (
-                    f"{path}: id {row.id!r} stands in {seen[row.id]} and again in {name}; import "
-                    "the data again"
-                )
-            seen[row.id] = name
-        for modality, table in split.features.items():
-            if split.specs[modality].kind != "features":
-                continue
-            bad = sum(int((~np.isfinite(part)).sum()) for part in in_chunks(table.vectors))
-            if bad:
-                yield (
-                    f"{table.path}: holds {bad} numbers that are NaN or infinite; import the "
-                    "data again"
-                )
+
+
+def _faults_of_split(store: Store, name: str, seen: dict[str, str]) -> Iterator[str]:
+    """What is wrong with one split; ``seen`` has the split of each id, and gets this one's.
+
+    Raises:
+        InputError: it does not open, or a row cannot be read.
+    """
+    split = store.split(name)
+    for row in tqdm(split.rows, desc=f"rows of {name}", unit="row", disable=None):
+        if row.id in seen:
+            yield (
+                f"{store.path}: id {row.id!r} stands in {seen[row.id]} and again in {name}; import "
+                "the data again"
+            )
+        seen[row.id] = name
+    for modality, table in split.features.items():
+        bad, _ = 0, table.lengths  # which reads those of every row
+        for part in in_chunks(table.vectors):
+            if split.specs[modality].kind == "features":
+                bad += int((~np.isfinite(part)).sum())
+        if bad:
+            yield (
+                f"{table.path}: holds {bad} numbers that are NaN or infinite; import the data again"
+            )
 
 
 def _changed_files(path: Path, hashes: Mapping[str, str] | None) -> Iterator[str]:

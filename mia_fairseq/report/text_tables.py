@@ -5,7 +5,7 @@ import io
 import re
 from collections.abc import Sequence
 
-from mia_fairseq.data.format.formula_cells import escaped
+from mia_fairseq.data.formula_cells import escaped
 from mia_fairseq.report.answers_in_words import answer, difference_text
 from mia_fairseq.report.comparison import Cell, ShownRow, ShownTable
 from mia_fairseq.report.html_page import READING, ReportPart

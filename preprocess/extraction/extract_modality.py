@@ -14,8 +14,8 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
-from mia_fairseq.data.format.cut_rows import NAMED
 from mia_fairseq.data.format.kinds import KINDS
+from mia_fairseq.data.views.cut_rows import NAMED
 from mia_fairseq.errors import InputError
 from mia_fairseq.files import only_writer, telling_full_disk
 from preprocess.extraction.feature_folder import (

@@ -25,7 +25,7 @@ from typing import Any, ClassVar, TypeVar
 
 from numpy.typing import NDArray
 
-from mia_fairseq.data.format.cut_rows import DIVIDE
+from mia_fairseq.data.views.cut_rows import DIVIDE
 from mia_fairseq.errors import InputError
 from preprocess.media.clip import Clip as Clip
 

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mia_fairseq.data.format.formula_cells import unescaped
 from mia_fairseq.data.format.labels import is_number
+from mia_fairseq.data.formula_cells import unescaped
 from mia_fairseq.errors import InputError
 from preprocess.tables.table_text import mojibake, read_text
 from preprocess.tables.workbook_records import sheet_records

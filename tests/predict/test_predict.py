@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from harness import EMOTIONS, make_store, run_cli, train, validate
 
-from mia_fairseq.data.format.formula_cells import unescaped
 from mia_fairseq.data.format.labels import LabelSpec
 from mia_fairseq.data.format.modality_spec import ModalitySpec
 from mia_fairseq.data.format.store import Utterance
 from mia_fairseq.data.format.store_writer import StoreWriter
+from mia_fairseq.data.formula_cells import unescaped
 from mia_fairseq.errors import InputError
 from mia_fairseq.predict.__main__ import main
 from mia_fairseq.predict.clip_inputs import ClipInputs

@@ -106,10 +106,11 @@ class ChosenRows(RowTable):
     def __init__(self, parts: Sequence[RowTable], places: Places) -> None:
         self.parts, self.places = parts, places
         self.path, self.label = parts[0].path, parts[0].label
-        self.labels = np.array([parts[part].labels[row] for part, row in places])
-        self.further = {
-            name: np.array([parts[part].further[name][row] for part, row in places])
-            for name in parts[0].further
+        labels, further = [part.labels for part in parts], [part.further for part in parts]
+        self._labels = np.array([labels[part][row] for part, row in places])
+        self._further = {
+            name: np.array([further[part][name][row] for part, row in places])
+            for name in further[0]
         }
 
     def __getitem__(self, row: int) -> Utterance:
@@ -158,7 +159,8 @@ class ChosenVectors:
 
 def chosen_table(parts: Sequence[VectorTable], places: Places) -> VectorTable:
     """One modality's rows of several tables of one kind, as one table."""
-    lengths = np.array([parts[part].lengths[row] for part, row in places], np.int64)
+    known = [part.lengths for part in parts]
+    lengths = np.array([known[part][row] for part, row in places], np.int64)
     vectors = ChosenVectors(parts, places, np.cumsum(lengths))
     return type(parts[0])(parts[0].path, lengths, vectors)
 

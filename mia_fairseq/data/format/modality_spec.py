@@ -72,3 +72,58 @@ class ModalitySpec:
                     f"{' or '.join(DICTIONARIES)}; make the tokens again"
                 )
         return cls(dim, str(value.get("extractor", "unknown")), kind, extra)
+
+
+def checked_row(
+    name: str, spec: ModalitySpec, array: NDArray[Any] | None, dtype: np.dtype[Any], where: str
+) -> NDArray[Any]:
+    """One row as it is stored.
+
+    Args:
+        name: of the modality.
+        spec: its kind and dim.
+        array: (T, *item_shape); None is a row of length 0.
+        dtype: of what is stored.
+        where: the row, for errors.
+
+    Returns:
+        (T, *item_shape) in ``dtype``; T = 0 for None.
+
+    Raises:
+        InputError: a wrong shape, numbers that are not finite in ``dtype``, or tokens that the
+            dictionary does not have.
+    """
+    if array is None:
+        return np.empty((0, *spec.item_shape), dtype)
+    array = np.asarray(array)
+    if array.ndim == len(spec.item_shape):  # one item by itself
+        array = array[None]
+    if array.shape[1:] != spec.item_shape:
+        expected = ", ".join(map(str, ("time", *spec.item_shape)))
+        raise InputError(
+            f"{where}: {name} has shape {array.shape}, expected ({expected}); "
+            "mend the row or the modality's dim"
+        )
+    if spec.kind != "features" and array.dtype.kind not in "iu":
+        raise InputError(
+            f"{where}: {name} holds {array.dtype}, expected whole numbers; mend the row"
+        )
+    if spec.kind != "features" and len(array):
+        highest = spec.dim - 1 if spec.kind == "tokens" else 255
+        if array.min() < 0 or array.max() > highest:
+            raise InputError(
+                f"{where}: {name} holds {array.min()} to {array.max()}, expected numbers from 0 to "
+                f"{highest}; make the {spec.kind} again with what meta.json says"
+            )
+    if spec.kind == "features" and array.dtype.kind not in "fiub":
+        raise InputError(
+            f"{where}: {name} holds {array.dtype}, expected real numbers; mend the row"
+        )
+    with np.errstate(over="ignore"):
+        stored = np.ascontiguousarray(array, dtype=dtype)
+    if spec.kind == "features" and not np.isfinite(stored).all():
+        raise InputError(
+            f"{where}: {name} holds NaN or Inf as {dtype}, expected finite "
+            "numbers; mend the row or leave the modality out for it"
+        )
+    return stored

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from mia_fairseq.data.format.kinds import KINDS
 from mia_fairseq.data.format.labels import FURTHER, LabelSpec, one_line
-from mia_fairseq.data.format.modality_spec import ModalitySpec
+from mia_fairseq.data.format.modality_spec import ModalitySpec, checked_row
+from mia_fairseq.data.format.row_blocks import ITEMS, LENGTHS, TABLE, IndexWriter
 from mia_fairseq.data.format.store import FURTHER_COLUMNS, Utterance
 from mia_fairseq.errors import InputError
 from mia_fairseq.fairseq_import import load_fairseq
@@ -59,7 +60,8 @@ class SplitWriter:
         self.split, self.store, self.content = split, store, content
         self.rows = 0
         self.missing: Counter[str] = Counter()
-        self._table = (folder / f"{split}.tsv").open("w", encoding="utf-8", newline="")
+        self._index, self._index_path = IndexWriter(), folder / f"{split}.index"
+        self._table = CountedFile(folder / f"{split}.tsv")
         self._lines = csv.writer(
             self._table, delimiter="\t", quoting=csv.QUOTE_NONE, quotechar=None, lineterminator="\n"
         )
@@ -80,6 +82,7 @@ class SplitWriter:
             for name, spec in self.store.modalities.items()
         }
         line = self._line(row, where)
+        self._index.row(self._places)
         self._lines.writerow(line)
         self.rows += 1
         lengths = [len(array) for array in arrays.values()]
@@ -103,66 +106,38 @@ class SplitWriter:
             for column in self.store.columns
         ]
 
+    def _places(self) -> dict[str, int]:
+        """Where each file stands, as the index has it."""
+        places = {TABLE: self._table.size}
+        for name, file in self._files.items():
+            if isinstance(file, ArrayFile):
+                places[LENGTHS.format(name)] = file.lengths.size
+                places[ITEMS.format(name)] = file.total
+        return places
+
     def close(self) -> None:
         self._table.close()
         for file in self._files.values():
             file.close()
+        self._index.write(self._index_path, self._places())
         self.missing = +self.missing
 
 
-def checked_row(
-    name: str, spec: ModalitySpec, array: NDArray[Any] | None, dtype: np.dtype[Any], where: str
-) -> NDArray[Any]:
-    """One row as it is stored.
+class CountedFile:
+    """A text file in UTF-8 that knows how many bytes were written.
 
     Args:
-        name: of the modality.
-        spec: its kind and dim.
-        array: (T, *item_shape); None is a row of length 0.
-        dtype: of what is stored.
-        where: the row, for errors.
-
-    Returns:
-        (T, *item_shape) in ``dtype``; T = 0 for None.
-
-    Raises:
-        InputError: a wrong shape, numbers that are not finite in ``dtype``, or tokens that the
-            dictionary does not have.
+        path: where to.
     """
-    if array is None:
-        return np.empty((0, *spec.item_shape), dtype)
-    array = np.asarray(array)
-    if array.ndim == len(spec.item_shape):  # one item by itself
-        array = array[None]
-    if array.shape[1:] != spec.item_shape:
-        expected = ", ".join(map(str, ("time", *spec.item_shape)))
-        raise InputError(
-            f"{where}: {name} has shape {array.shape}, expected ({expected}); "
-            "mend the row or the modality's dim"
-        )
-    if spec.kind != "features" and array.dtype.kind not in "iu":
-        raise InputError(
-            f"{where}: {name} holds {array.dtype}, expected whole numbers; mend the row"
-        )
-    if spec.kind != "features" and len(array):
-        highest = spec.dim - 1 if spec.kind == "tokens" else 255
-        if array.min() < 0 or array.max() > highest:
-            raise InputError(
-                f"{where}: {name} holds {array.min()} to {array.max()}, expected numbers from 0 to "
-                f"{highest}; make the {spec.kind} again with what meta.json says"
-            )
-    if spec.kind == "features" and array.dtype.kind not in "fiub":
-        raise InputError(
-            f"{where}: {name} holds {array.dtype}, expected real numbers; mend the row"
-        )
-    with np.errstate(over="ignore"):
-        stored = np.ascontiguousarray(array, dtype=dtype)
-    if spec.kind == "features" and not np.isfinite(stored).all():
-        raise InputError(
-            f"{where}: {name} holds NaN or Inf as {dtype}, expected finite "
-            "numbers; mend the row or leave the modality out for it"
-        )
-    return stored
+
+    def __init__(self, path: Path) -> None:
+        self._file, self.size = path.open("wb"), 0
+
+    def write(self, text: str) -> None:
+        self.size += self._file.write(text.encode())
+
+    def close(self) -> None:
+        self._file.close()
 
 
 class ArrayFile:
@@ -171,12 +146,12 @@ class ArrayFile:
     def __init__(self, stem: Path, spec: ModalitySpec, dtype: np.dtype[Any]) -> None:
         self.dtype, self.item_shape, self.total = dtype, spec.item_shape, 0
         self._array = stem.with_name(stem.name + ".npy").open("wb")
-        self._lengths = stem.with_name(stem.name + ".lengths").open("w")
+        self.lengths = CountedFile(stem.with_name(stem.name + ".lengths"))
         self._write_header()
 
     def append(self, row: NDArray[Any]) -> None:
         self._array.write(row.tobytes())
-        self._lengths.write(f"{len(row)}\n")
+        self.lengths.write(f"{len(row)}\n")
         self.total += len(row)
 
     def _write_header(self) -> None:
@@ -195,7 +170,7 @@ class ArrayFile:
         self._array.seek(0)
         self._write_header()
         self._array.close()
-        self._lengths.close()
+        self.lengths.close()
 
 
 class TokenFile:

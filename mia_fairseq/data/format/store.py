@@ -12,8 +12,10 @@ a modality (kinds.py), its rows lie in
 ``meta.json`` also has ``content_sha256``, of all rows in the order in which they were added, the
 sha256 of each file, and ``meta_sha256``, of all else that it tells.
 
+A large split also has ``{split}.index``, where blocks of its rows begin (see row_blocks.py).
+
 A row that lacks a modality has length 0. Rows and items are read when they are asked for, so
-memory hardly grows with the corpus.
+memory hardly grows with the corpus, and a split opens in the same time whatever its size.
 """
 
 import hashlib
@@ -27,9 +29,11 @@ from numpy.typing import NDArray
 
 from mia_fairseq.data.format.labels import LabelSpec
 from mia_fairseq.data.format.modality_spec import ModalitySpec
+from mia_fairseq.data.format.row_blocks import SplitIndex
 from mia_fairseq.data.format.rows import RowTable
 from mia_fairseq.data.format.rows import Utterance as Utterance
-from mia_fairseq.data.format.tables import VectorTable, open_table
+from mia_fairseq.data.format.table_files import open_table
+from mia_fairseq.data.format.tables import VectorTable
 from mia_fairseq.errors import InputError
 
 FORMAT = 1  # of DATA/; raised when a reader of the old format would misread the new one
@@ -129,7 +133,8 @@ class Split:
         """``rows``: how many there must be; None: as many as the store says."""
         self.store, self.name = store, name
         path, expected = store.path / f"{name}.tsv", store.splits[name] if rows is None else rows
-        self.rows = RowTable(path, store.label, store.further_labels)
+        index = SplitIndex(store.path / f"{name}.index", expected)
+        self.rows = RowTable(path, store.label, store.further_labels, index)
         if len(self.rows) != expected:
             raise InputError(
                 f"{path}: has {len(self.rows)} rows, meta.json says {expected}; "
@@ -141,7 +146,7 @@ class Split:
             )
         self.specs = {name: self._spec(name) for name in modalities}
         self.features: dict[str, VectorTable] = {
-            modality: open_table(store.path, name, modality, spec, self.rows)
+            modality: open_table(store.path, name, modality, spec, self.rows, index)
             for modality, spec in self.specs.items()
         }
 

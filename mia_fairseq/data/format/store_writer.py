@@ -29,8 +29,9 @@ from mia_fairseq.data.format.store import (
 from mia_fairseq.errors import InputError
 from mia_fairseq.files import new_folder, sha256_of
 
-OWN_FILES = re.compile(r"meta\.json|dict\.\w+\.txt|[\w-]+\.tsv|[\w-]+\.\w+\.(npy|lengths|bin|idx)")
-
+OWN_FILES = re.compile(
+    r"meta\.json|dict\.\w+\.txt|[\w-]+\.(tsv|index)|[\w-]+\.\w+\.(npy|lengths|bin|idx)"
+)
 LONGEST_NAME = 100  # of a split; files may have 255, with a modality and an ending
 
 logger = logging.getLogger(__name__)

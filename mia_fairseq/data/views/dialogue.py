@@ -16,10 +16,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mia_fairseq.data.format.cut_rows import cut_row
 from mia_fairseq.data.format.rows import Utterance
 from mia_fairseq.data.format.store import Split
 from mia_fairseq.data.views.context import Integers, group_order
+from mia_fairseq.data.views.cut_rows import cut_row
 from mia_fairseq.data.views.derived import Context
 
 RowTokens = Callable[[int], NDArray[np.int64]]  # the tokens of a row, start and end symbol included

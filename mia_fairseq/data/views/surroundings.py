@@ -8,10 +8,10 @@ N rows; M of them have a group.
 import numpy as np
 from numpy.typing import NDArray
 
-from mia_fairseq.data.format.cut_rows import NARROW, cut_row, log_cut
 from mia_fairseq.data.format.store import Split
 from mia_fairseq.data.format.tables import VectorTable
 from mia_fairseq.data.views.context import Integers, group_order, windows
+from mia_fairseq.data.views.cut_rows import NARROW, cut_row, log_cut
 from mia_fairseq.data.views.derived import Context
 from mia_fairseq.data.views.token_context import join, nearest
 

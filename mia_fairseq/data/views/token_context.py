@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mia_fairseq.data.format.cut_rows import NARROW, log_cut
 from mia_fairseq.data.format.store import Split
 from mia_fairseq.data.format.tables import TokenTable, VectorTable
 from mia_fairseq.data.views.context import distinct_windows, group_order, spool
+from mia_fairseq.data.views.cut_rows import NARROW, log_cut
 from mia_fairseq.data.views.derived import Context
 
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from mia_fairseq.data.format.formula_cells import escaped
+from mia_fairseq.data.formula_cells import escaped
 
 FORMATS = ("table", "json", "csv")
 OK, PARTIAL, FAILED = "ok", "partial", "failed"  # all there; some modality missing; no prediction

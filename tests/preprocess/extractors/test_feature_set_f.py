@@ -20,7 +20,7 @@ from fairseq.models.roberta import RobertaModel
 from fairseq.models.wav2vec.wav2vec import Wav2VecModel
 from released import WORDS, settings_2019
 
-from mia_fairseq.data.format.cut_rows import DIVIDE
+from mia_fairseq.data.views.cut_rows import DIVIDE
 from mia_fairseq.errors import InputError
 from mia_fairseq.pretrained import fairseq_checkpoints as fairseq_models
 from mia_fairseq.pretrained import released_files

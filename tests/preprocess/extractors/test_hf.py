@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from mia_fairseq.data.format.cut_rows import DIVIDE
+from mia_fairseq.data.views.cut_rows import DIVIDE
 from mia_fairseq.errors import InputError
 from mia_fairseq.pretrained.libraries import require_transformers
 from preprocess.extractors.base import Clip, Failure, build_extractor

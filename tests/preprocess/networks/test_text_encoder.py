@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from mia_fairseq.data.format.cut_rows import DIVIDE
+from mia_fairseq.data.views.cut_rows import DIVIDE
 from mia_fairseq.errors import InputError
 from preprocess.extractors.base import Clip, build_extractor
 from preprocess.networks.text_encoder import TextEncoder

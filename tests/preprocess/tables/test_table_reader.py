@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mia_fairseq.data.format.formula_cells import unescaped
+from mia_fairseq.data.formula_cells import unescaped
 from mia_fairseq.errors import InputError
 from preprocess.tables.table_reader import read_number, read_table, read_whole
 

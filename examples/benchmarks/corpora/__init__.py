@@ -1,0 +1,1 @@
+"""Benchmarks of corpora beyond one machine's memory."""
