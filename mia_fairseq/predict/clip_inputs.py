@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from mia_fairseq.data.format.modality_spec import ModalitySpec
 from mia_fairseq.data.schema import Schema
-from mia_fairseq.data.views.cut_rows import cut_row, log_cut
 from mia_fairseq.errors import InputError
 from mia_fairseq.predict.cut_clips import CutClips
 
