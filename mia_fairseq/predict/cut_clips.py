@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mia_fairseq.data.format.cut_rows import cut_row, log_cut
+from mia_fairseq.data.views.cut_rows import cut_row, log_cut
 
 if TYPE_CHECKING:
     from preprocess.extractors.base import Clip
