@@ -43,7 +43,7 @@ def test_float32_beside_int8_is_the_ready_model() -> None:
     assert list(tables) == ["sentiment-small, test", "emotion-small, test"]
     for title, rows in tables.items():
         (plain,), (rounded,) = rows[ready_int8.FLOAT32], rows["int8"]
-        _agree(plain, _shipped(title.partition(",")[0]), within=6e-5)
+        _agree(plain, _shipped(title.partition(",")[0]), within=1e-6)
         assert plain["n"] == rounded["n"] and plain != rounded
 
 
