@@ -21,7 +21,7 @@ from mia_fairseq.errors import InputError
 from mia_fairseq.fairseq_import import do_without_fairseq
 from mia_fairseq.plugin import has_plugins
 from mia_fairseq.ready.catalog import default_models, ready_folder, subject, tell_terms
-from preprocess.media.spoken_language import add_speech_options, speech_of
+from preprocess.media.spoken_language import IN_THE_BOX, add_speech_options, speech_of
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -63,7 +63,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         from mia_fairseq.serve.uploads import Uploads
 
         limits = Limits(args.max_seconds, args.max_megabytes)
-        models = load_all(paths, {}, (), speech=speech_of(args))
+        speech = speech_of(args)
+        if speech != IN_THE_BOX:  # what is wrong with it is told before a visitor comes
+            from preprocess.media.speech_words import speech_model
+
+            speech_model(speech)
+        models = load_all(paths, {}, (), speech=speech)
         visits = ClipVisits(models, Uploads(Path(folder)), limits)
         sys.stdout.write(f"http://{args.host}:{args.port}\n")
         sys.stdout.flush()
