@@ -19,6 +19,7 @@ from fairseq.models.roberta.model import base_architecture
 from fairseq.models.wav2vec.wav2vec import Wav2VecConfig, Wav2VecModel
 from fairseq.tasks.masked_lm import MaskedLMConfig, MaskedLMTask
 
+from mia_fairseq.pretrained.fairseq_checkpoints import old_checkpoints_allowed
 from mia_fairseq.pretrained.libraries import require_transformers
 
 WORDS = "Hello world, this was a good film . I hated it THE END"
@@ -96,6 +97,31 @@ def small_roberta(
         torch.nn.init.normal_(parameter, std=0.2)
     save_2019(folder / checkpoint, settings, old_names(model.state_dict()))
     return model
+
+
+LACKING = ("settings", "history", "all but the weights", "nothing, and has NumPy's numbers")
+
+
+def strip_release(path: Path, lacking: str) -> None:
+    """Rewrite a release without some of what it holds besides its weights, one of `LACKING`."""
+    with old_checkpoints_allowed(path):
+        state = torch.load(path, weights_only=True)
+    del state["extra_state"]["train_meters"]  # stand-ins, which cannot be saved
+    if lacking == "settings":
+        state["args"].mask_whole_words = None
+        state["args"].dropout = None
+    kept = {"history": {*state} - {"optimizer_history"}, "all but the weights": {"args", "model"}}
+    state = {name: state[name] for name in kept.get(lacking, {*state})}
+    if lacking == LACKING[-1]:
+        state["best"] = numpy_numbers()
+        state["args"].lr = [np.float32(0.1)]
+    torch.save(state, path)
+
+
+def numpy_numbers() -> dict[str, Any]:
+    """One of each kind, as training scripts leave them."""
+    kinds = (np.float64, np.float32, np.float16, np.int64, np.int32, np.uint8, np.bool_)
+    return {kind.__name__: kind(1) for kind in kinds}
 
 
 SPEECH_LAYERS = "[(16, 10, 5), (16, 8, 4), (16, 4, 2), (16, 4, 2), (16, 4, 2), (16, 1, 1)]"

@@ -10,7 +10,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import torch
 from torch import Tensor, nn
 
 from mia_fairseq.encoders.encoder import Encoder, inside
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 
 NAMES = ("model.pt", "bert_kmeans.pt")  # of the checkpoints in the releases' folders
 EMBEDDINGS = ".sentence_encoder.embed_tokens.weight"
+BASE_POSITIONS = 512  # fairseq's own default
 PAD = 1  # in all of fairseq's dictionaries
 
 
@@ -50,7 +50,7 @@ class RobertaEncoder(Encoder):
     def pretrained(cls, where: str) -> tuple["RobertaEncoder", str]:
         path = _checkpoint(where)
         state, settings = _read(path)
-        model = _build(settings)
+        model = build_roberta(settings)
         try:
             model.load_state_dict(state, strict=True)
         except RuntimeError as error:
@@ -62,7 +62,7 @@ class RobertaEncoder(Encoder):
 
     @classmethod
     def untrained(cls, architecture: Mapping[str, Any]) -> "RobertaEncoder":
-        return cls(_build(architecture).encoder.sentence_encoder, architecture)
+        return cls(build_roberta(architecture).encoder.sentence_encoder, architecture)
 
     def architecture(self) -> dict[str, Any]:
         return dict(self.settings)
@@ -109,10 +109,9 @@ def _checkpoint(where: str) -> Path:
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """A checkpoint's weights, and the settings that decide its architecture; no free unpickling."""
-    from mia_fairseq.pretrained.fairseq_checkpoints import old_checkpoints_allowed
+    from mia_fairseq.pretrained.fairseq_checkpoints import read_release
 
-    with old_checkpoints_allowed(path):
-        held = torch.load(path, map_location="cpu", weights_only=True)
+    held = read_release(path)
     held = held if isinstance(held, Mapping) else {}
     state, given = held.get("model"), held.get("args") or (held.get("cfg") or {}).get("model")
     state = dict(state or {})
@@ -127,15 +126,21 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def settings_of(given: Mapping[str, Any], vocabulary: int) -> dict[str, Any]:
-    """All settings that decide an architecture: those given, RoBERTa-base's for the rest."""
+    """All settings that decide an architecture: those given, RoBERTa-base's for the rest.
+
+    Args:
+        given: of a checkpoint; None stands for a setting that is not given.
+        vocabulary: embeddings, special symbols included.
+    """
     load_fairseq()
     from fairseq.models.roberta.model import base_architecture
 
     known = argparse.Namespace()
     base_architecture(known)
-    settings = {name: given.get(name, default) for name, default in vars(known).items()}
-    settings["max_positions"] = given.get("max_positions") or given["tokens_per_sample"]
-    return {**settings, "vocabulary": vocabulary}
+    told = {name: value for name, value in given.items() if value is not None}
+    settings = {name: told.get(name, default) for name, default in vars(known).items()}
+    positions = told.get("max_positions") or told.get("tokens_per_sample") or BASE_POSITIONS
+    return {**settings, "max_positions": positions, "vocabulary": vocabulary}
 
 
 class _Dictionary(SimpleNamespace):
@@ -150,7 +155,7 @@ class _Dictionary(SimpleNamespace):
         return PAD
 
 
-def _build(settings: Mapping[str, Any]) -> Any:
+def build_roberta(settings: Mapping[str, Any]) -> Any:
     """fairseq's RobertaModel of some settings."""
     load_fairseq()
     from fairseq.models.roberta import RobertaModel

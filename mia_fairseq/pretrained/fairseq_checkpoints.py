@@ -38,6 +38,7 @@ class _Inert:
 
 
 _UNREADABLE = (pickle.UnpicklingError, EOFError, RuntimeError)
+_NUMBERS = "?bBhHiIlLqQefdg"  # NumPy's codes of plain numbers
 _MOVED = [
     f"fairseq.{module}.{meter}"
     for module in ("meters", "logging.meters")
@@ -49,8 +50,8 @@ def old_objects_allowed() -> contextlib.AbstractContextManager[None]:
     """Let torch read, besides tensors, the few harmless objects that releases hold."""
     from torch.serialization import safe_globals
 
-    scalar = type(np.float64(0).dtype)
-    known: list[Any] = [argparse.Namespace, collections.defaultdict, np.dtype, scalar]
+    known: list[Any] = [argparse.Namespace, collections.defaultdict, np.dtype]
+    known += {type(np.dtype(code)) for code in _NUMBERS}
     number = np.float64(0).__reduce__()[0]  # numpy's maker of scalars, which has moved too
     known += [(number, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")]
     known += [(_Inert, name) for name in _MOVED]
@@ -103,7 +104,7 @@ def load_roberta(folder: Path, checkpoint: str, **overrides: object) -> Any:
 
     path = folder / checkpoint
     with old_checkpoints_allowed(path):
-        state = _read_release(path)
+        state = _mapping_in(path)
         _check_architecture(state, "roberta", path)
         settings = {"data": str(folder), "bpe": None, **overrides}
         models, cfg, task = load_model_ensemble_and_task(
@@ -123,7 +124,7 @@ def load_wav2vec(path: Path) -> Any:
     from fairseq.checkpoint_utils import load_model_ensemble_and_task
 
     with old_checkpoints_allowed(path):
-        state = _read_release(path)
+        state = _mapping_in(path)
         settings = state.get("args")
         if settings is None or not hasattr(settings, "conv_feature_layers"):
             raise InputError(f"{path} holds no wav2vec settings; it is another kind of checkpoint")
@@ -140,11 +141,24 @@ def load_wav2vec(path: Path) -> Any:
     return models[0].eval()
 
 
-def _read_release(path: Path) -> Mapping[str, Any]:
-    """What a release holds; the caller says what may be in it."""
+def read_release(path: Path) -> Any:
+    """What a release's file holds: tensors, settings and plain numbers.
+
+    Raises:
+        InputError: it holds anything else, or is broken.
+    """
     import torch
 
-    state = torch.load(path, map_location="cpu", weights_only=True)
+    with old_objects_allowed():
+        try:
+            return torch.load(path, map_location="cpu", weights_only=True)
+        except Exception as error:  # whatever a changed file makes of torch's reader
+            raise refused_pickle(path, error) from error
+
+
+def _mapping_in(path: Path) -> Mapping[str, Any]:
+    """What a release holds by name; the caller says what may be in it."""
+    state = read_release(path)
     if not isinstance(state, Mapping):
         raise InputError(f"{path} holds no model; give a checkpoint of fairseq's")
     return state

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 from harness import spec_of
-from released import fabnet_state
+from released import fabnet_state, numpy_numbers
 
 from mia_fairseq.encoders import fabnet_encoder as fabnet
 from mia_fairseq.encoders.fabnet_encoder import FabNetEncoder
@@ -16,7 +16,7 @@ from mia_fairseq.pretrained.fabnet_network import load_fabnet
 @pytest.fixture(scope="module")
 def release(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("fabnet") / "affectnet_4views.pth"
-    torch.save({"state_dict_model": fabnet_state()}, path)
+    torch.save({"state_dict_model": fabnet_state(), "best": numpy_numbers()}, path)
     return path
 
 

@@ -4,11 +4,19 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from fairseq.models.roberta import RobertaModel
 from harness import spec_of
-from released import fabnet_state, settings_2019, small_roberta, small_vq_wav2vec
+from released import (
+    LACKING,
+    fabnet_state,
+    settings_2019,
+    small_roberta,
+    small_vq_wav2vec,
+    strip_release,
+)
 
 from mia_fairseq.data.format.modality_spec import ModalitySpec
 from mia_fairseq.encoders.roberta_encoder import RobertaEncoder
@@ -51,6 +59,18 @@ def test_each_row_equals_a_direct_call_of_it_alone(
             if length:
                 alone = model(tokens[row : row + 1, :length], features_only=True)[0]
                 torch.testing.assert_close(states[row, :length], alone[0], atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("lacking", LACKING)
+def test_a_stripped_release_gives_the_same(
+    release: tuple[Path, RobertaModel], lacking: str
+) -> None:
+    whole, _ = RobertaEncoder.pretrained(str(release[0]))
+    strip_release(release[0] / "model.pt", lacking)
+    stripped, _ = RobertaEncoder.pretrained(str(release[0]))
+    assert stripped.architecture() == whole.architecture()
+    with torch.no_grad():
+        assert torch.equal(whole.eval()(*rows()), stripped.eval()(*rows()))
 
 
 def test_layers_hold_each_parameter_once_and_no_head(release: tuple[Path, RobertaModel]) -> None:
@@ -121,6 +141,17 @@ def test_a_checkpoint_that_would_run_code_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"it holds \S*exec"):
         RobertaEncoder.pretrained(str(tmp_path))
     assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("given", [(np.dtype("f8"), b"short"), (np.dtype("f8"), 3), (b"f8",)])
+def test_a_broken_number_is_told(tmp_path: Path, given: tuple[Any, ...]) -> None:
+    class Broken:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return (np.float64(0).__reduce__()[0], given)
+
+    torch.save({"args": settings_2019(), "model": {}, "best": Broken()}, tmp_path / "model.pt")
+    with pytest.raises(InputError, match=r"model\.pt cannot be read as tensors and settings only"):
+        RobertaEncoder.pretrained(str(tmp_path))
 
 
 def test_a_sequence_beyond_the_positions_is_told(release: tuple[Path, RobertaModel]) -> None:

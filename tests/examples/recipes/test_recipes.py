@@ -13,7 +13,7 @@ from harness import ROOT
 from released import fabnet_state, small_roberta, small_vq_wav2vec
 
 from examples.demo_corpus.__main__ import make_corpus
-from examples.recipes.paper_encoders import estimate
+from examples.recipes.paper_encoders import estimate, released_shapes
 from examples.recipes.taught_minilm.made_up import made_up
 from mia_fairseq.criterions.ce_distilled import read_probabilities
 from mia_fairseq.data.format.store import Store
@@ -257,5 +257,5 @@ def test_estimates_count_what_they_say() -> None:
     part = estimate.Part(RobertaEncoder.untrained(settings_of(small, 100)), 2, 4)
     assert part.forward_flops(10) == 2 * 10 * (24 * 32**2 + 4 * 10 * 32)
     assert part.activation_bytes(3, 10) == 2 * 3 * 10 * 32 * 2 + 3 * 10 * (34 * 32 + 5 * 4 * 10)
-    steps = estimate.steps_of(estimate.CORPORA["CMU-MOSI"])
+    steps = released_shapes.steps_of(released_shapes.CORPORA["CMU-MOSI"])
     assert steps == {"text": 18, "audio": 422, "video": 126}

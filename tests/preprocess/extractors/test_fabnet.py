@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from harness import WholePicture
-from released import CONVOLUTIONS, NORMS, fabnet_state
+from released import CONVOLUTIONS, NORMS, fabnet_state, numpy_numbers
 from torch.nn import functional as F
 
 from mia_fairseq.errors import InputError
@@ -21,7 +21,7 @@ def checkpoint(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("fabnet") / "release" / "affectnet_4views.pth"
     path.parent.mkdir()
     content = {"state_dict_model": fabnet_state(), "state_dict": {}, "epoch": 3}
-    content["best"] = np.float64(0.25)  # a NumPy number, as training scripts leave them
+    content["best"] = numpy_numbers()
     torch.save(content, path, _use_new_zipfile_serialization=False)  # as old PyTorch wrote it
     return path
 
