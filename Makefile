@@ -12,7 +12,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3; do \
 export OMP_NUM_THREADS ?= 1
 export PYTHONWARNINGS ?= ignore
 
-.PHONY: demo test lint docs fuzz kills clean setup
+.PHONY: demo test lint docs fuzz kills dist clean setup
 .DEFAULT_GOAL := demo
 
 demo: $(STAMP)  ## the main job on a generated corpus, to a table of metrics
@@ -35,10 +35,17 @@ lint: $(STAMP)  ## style and types
 docs: $(DOCS)  ## the book, in site/; the tests of the book and of the notebooks run where this was run
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
+dist: $(STAMP)  ## wheel and sdist in dist/, as twine would hand them to a registry
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
+		-e '.[release]'
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist .
+	$(BIN)/twine check --strict dist/*
+
 setup: $(STAMP)  ## only .venv
 
 clean:
-	rm -rf $(VENV) demo_output site
+	rm -rf $(VENV) demo_output site dist
 
 # A PYTHON that was named is looked at although .venv is there already.
 define CHECK_PYTHON
@@ -50,7 +57,7 @@ endef
 VERSION = -c 'import sys; print("%d.%d" % sys.version_info[:2])'
 
 ifneq ($(filter command environment,$(firstword $(origin PYTHON))),)
-demo test lint docs fuzz kills setup: fit
+demo test lint docs fuzz kills dist setup: fit
 endif
 .PHONY: fit
 fit:

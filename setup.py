@@ -66,6 +66,7 @@ setup(
         "lint": ["ruff", "mypy"],
         "page": ["gradio>=6"],  # mia_fairseq.serve
         "browser": ["playwright"],  # the page's test, in a chromium that is installed
+        "release": ["build", "twine"],  # make dist
         # the book, and the notebooks' test
         "docs": ["mkdocs-material", "mkdocstrings[python]", "nbclient", "ipykernel"],
     },

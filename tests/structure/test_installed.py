@@ -1,9 +1,11 @@
-"""What pip installs works far from the checkout: commands, their files, and training."""
+"""What is released works far from the checkout: commands, their files, and training."""
 
+import email
 import os
 import shutil
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -35,27 +37,62 @@ print(mia_fairseq.__file__, preprocess.__file__)
 """
 
 
+SDIST = "import sys; from setuptools import build_meta; build_meta.build_sdist(sys.argv[1])"
+
+
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder into which pip has installed the two packages."""
-    folder = tmp_path_factory.mktemp("installed")
+def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a registry gets of the sources."""
+    folder = tmp_path_factory.mktemp("released")
     source = folder / "source"  # setuptools builds in the source's folder
     ignored = shutil.ignore_patterns("__pycache__")
-    for name in ("mia_fairseq", "preprocess"):
+    for name in ("mia_fairseq", "preprocess", "docs"):
         shutil.copytree(ROOT / name, source / name, ignore=ignored)
-    for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
+    for name in (
+        "setup.py",
+        "pyproject.toml",
+        "README.md",
+        "LICENSE",
+        "MANIFEST.in",
+        "CHANGELOG.md",
+    ):
         shutil.copy(ROOT / name, source)
+    built = subprocess.run(
+        [sys.executable, "-c", SDIST, folder], cwd=source, capture_output=True, text=True
+    )
+    assert built.returncode == 0, built.stderr
+    (found,) = folder.glob("*.tar.gz")
+    return found
+
+
+@pytest.fixture(scope="module")
+def installed(sdist: Path) -> Path:
+    """The folder into which pip has installed the two packages out of the sources' archive."""
+    site = sdist.with_name("site")
     install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
-    install += [
-        "--no-build-isolation",
-        "--no-compile",
-        "--target",
-        str(folder / "site"),
-        str(source),
-    ]
-    done = subprocess.run(install, cwd=folder, capture_output=True, text=True)
+    install += ["--no-build-isolation", "--no-compile", "--target", str(site), str(sdist)]
+    done = subprocess.run(install, cwd=sdist.parent, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    return folder / "site"
+    return site
+
+
+def test_the_archive_and_the_wheel_tell_what_a_registry_asks_for(
+    sdist: Path, installed: Path
+) -> None:
+    with tarfile.open(sdist) as archive:
+        top = sdist.name.removesuffix(".tar.gz")
+        names = {name.removeprefix(f"{top}/") for name in archive.getnames()}
+        told = archive.extractfile(f"{top}/PKG-INFO")
+        assert told is not None
+        about = [told.read().decode()]
+    assert {"README.md", "LICENSE", "CHANGELOG.md", "docs/index.md", "setup.py"} <= names
+    about.append(next(installed.glob("mia_fairseq-*.dist-info/METADATA")).read_text("utf-8"))
+    for text in about:
+        fields = email.message_from_string(text)
+        assert (fields["Name"], fields["License"]) == ("mia_fairseq", "MIT")
+        assert top == f"mia_fairseq-{fields['Version']}"
+        assert fields["Description-Content-Type"] == "text/markdown" and fields["Summary"]
+        assert fields.get_payload() == (ROOT / "README.md").read_text("utf-8")
 
 
 def run_there(installed: Path, empty: Path, *command: str | Path) -> str:
