@@ -45,7 +45,8 @@ def _scale(value: float) -> str:
     return (
         f'<div class="mia-scale" role="img" aria-label="{value:.2f} from -3 to 3">'
         f'<i style="left:{100 * share_of_scale(value):.1f}%"></i></div>'
-        '<div class="mia-ends"><span>negative</span><span>neutral</span><span>positive</span></div>'
+        '<div class="mia-ends"><span>-3 negative</span><span>0 neutral</span>'
+        "<span>3 positive</span></div>"
     )
 
 
@@ -67,10 +68,12 @@ def _contributions(found: Mapping[str, Any]) -> str:
     words: Sequence[Mapping[str, Any]] = found.get("words") or ()
     told = ""
     if modalities:
-        told += '<p class="mia-note">What each modality changed (with it, less without):</p>'
+        told += (
+            '<p class="mia-note">What each modality changed (the answer less that without it):</p>'
+        )
         told += _changes(list(modalities.items()))
     if words:
-        told += '<p class="mia-note">The words that changed it most (with them, less without):</p>'
+        told += '<p class="mia-note">The words that changed it most (likewise):</p>'
         told += _changes([(str(one["word"]), float(one["change"])) for one in words])
     return told
 

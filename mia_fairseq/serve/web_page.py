@@ -8,10 +8,12 @@ from mia_fairseq.errors import InputError
 from mia_fairseq.pretrained.libraries import require
 from mia_fairseq.serve.clip_visits import ClipVisits
 from mia_fairseq.serve.limits import MEGABYTE
+from mia_fairseq.serve.models_in_words import models_in_words
 from mia_fairseq.serve.page_handlers import PageAnswer, PageHandlers
 
 TITLE = "What does this clip say?"
-HINT = "Clips stay on this machine, and are removed when the page is closed."
+HINT = "Clips stay on the machine that serves this page, and are removed when the page is closed."
+WAITS = '<p class="mia-note">Drop a clip or record one, then press Answer: it is told here.</p>'
 STYLE, SCRIPT = (Path(__file__).with_name(f"page.{kind}") for kind in ("css", "js"))
 WAITING = 16  # visitors in the queue
 OFTEN, OLD = 600, 3600  # seconds: how often, and from what age, what nobody holds is removed
@@ -37,7 +39,7 @@ def build_page(visits: ClipVisits) -> Any:
     gr = gradio()
 
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(OFTEN, OLD)) as page:
-        gr.Markdown(f"# {TITLE}\n{HINT}")
+        gr.Markdown(f"# {TITLE}\n{models_in_words(visits.models)}<br>{HINT}")
         with gr.Row():
             with gr.Column(min_width=300):
                 with gr.Tab("Video"):
@@ -64,10 +66,10 @@ def build_page(visits: ClipVisits) -> Any:
                 ask = gr.Button("Answer", variant="primary")
                 look = gr.Button("Show the face")
             with gr.Column(min_width=300):
-                told = gr.HTML(elem_id="answer")
+                told = gr.HTML(WAITS, elem_id="answer")
                 words = gr.Textbox(
-                    label="Words, as heard; change them and ask again (of a dialogue, a line a "
-                    "clip)",
+                    label="The words, as heard; change them and ask again",
+                    info="of a dialogue, a line a clip",
                     lines=3,
                 )
                 again = gr.Button("Answer with these words")
@@ -120,7 +122,7 @@ def _bind(
         if not clip:
             return [gr.skip()] * (len(clips) + 1)
         handlers.hold(str(request.session_hash), clip)
-        return [None] * (len(clips) - 1) + ["", ""]  # other places, and former answers
+        return [None] * (len(clips) - 1) + [WAITS, ""]  # other places, and former answers
 
     def leave(request: gr.Request) -> None:  # type: ignore[name-defined]
         handlers.leave(str(request.session_hash))

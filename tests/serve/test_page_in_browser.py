@@ -3,80 +3,34 @@
 A clip in, an answer, other words, a face, a broken clip, the course of a long one, a dialogue.
 """
 
-import os
 import re
-import shutil
-import socket
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
-from harness import ROOT
+from served_page import PATIENCE, page_of
 
-from examples.demo_corpus.__main__ import make_corpus
 from preprocess.media.clip import RATE
 from preprocess.media.streams import read_audio
 
-pytest.importorskip("gradio", reason="gradio is not installed; pip install '.[page]' brings it")
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-CHROMIUM = next(filter(None, map(shutil.which, BROWSERS)), None)
 WIDTHS = (1280, 390)
 LONGEST = 20  # seconds of a clip that is not cut
-PATIENCE = 100_000  # milliseconds, for a machine that is busy
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def browser(open_browser: Callable[..., Any]) -> Any:
+    return open_browser()
+
+
+@pytest.fixture(scope="module")
+def address(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Of a page with one ready model."""
-    if CHROMIUM is None:
-        pytest.skip("no chromium is installed")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     folder = tmp_path_factory.mktemp("page")
-    command = [sys.executable, "-m", "mia_fairseq.serve", "--port", str(port)]
-    command += ["--model", "sentiment", "--max-seconds", "30"]
-    with (folder / "log").open("w") as log:
-        server = subprocess.Popen(
-            command,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(folder)},
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        for _ in range(PATIENCE // 1000):
-            with socket.socket() as knock:
-                if knock.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            assert server.poll() is None, (folder / "log").read_text()
-            time.sleep(1)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.terminate()
-        server.wait(timeout=60)
-    assert not list(folder.glob("mia_fairseq-page-*")), "clips outlive the command"
-
-
-@pytest.fixture(scope="module")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("clips")
-    make_corpus(folder, clips=9, seed=1, size=96)
-    return next((folder / "clips").glob("*.mp4"))
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield opened
-        opened.close()
+    with page_of(folder, "--model", "sentiment", "--max-seconds", "30") as found:
+        yield found
 
 
 def ask(page: Any, shows: str = ".mia-value, #answer .mia-error") -> None:
@@ -105,10 +59,12 @@ def test_a_clip_is_answered_again_with_other_words_and_a_broken_one_told(
     broken.write_bytes(clip.read_bytes()[:500])
     for width in WIDTHS:
         page = browser.new_page(viewport={"width": width, "height": 900})
-        page.set_default_timeout(PATIENCE)
+        page.set_default_timeout(1000 * PATIENCE)
         asked: list[str] = []
         page.on("request", lambda request, asked=asked: asked.append(request.url))
         page.goto(address)
+        page.get_by_text("a score from -3 to 3, of text").wait_for()
+        page.get_by_text("then press Answer").wait_for()
         give(page, "Video", clip)
         ask(page)
         heard = score(page)
@@ -118,7 +74,7 @@ def test_a_clip_is_answered_again_with_other_words_and_a_broken_one_told(
         page.wait_for_function(
             "before => document.querySelector('#answer .mia-value')?.innerText != before",
             arg=f"{heard:+.2f}",
-            timeout=PATIENCE,
+            timeout=1000 * PATIENCE,
         )
         assert score(page) > 0.5
         page.get_by_role("button", name="Show the face").click()
@@ -126,7 +82,7 @@ def test_a_clip_is_answered_again_with_other_words_and_a_broken_one_told(
         assert page.locator("#faces img").count() == 8
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert all(re.match(rf"{address}|data:|blob:", url) for url in asked), asked
-        page.reload(timeout=PATIENCE)
+        page.reload(timeout=1000 * PATIENCE)
         give(page, "Video", broken)
         ask(page)
         told = page.inner_text("#answer")
@@ -141,7 +97,7 @@ def test_a_long_clip_is_followed_and_several_are_a_dialogue(
     sound = np.concatenate([spoken, np.zeros(LONGEST * RATE, np.float32), spoken])
     soundfile.write(tmp_path / "long.wav", sound, RATE)
     page = browser.new_page(viewport={"width": 1280, "height": 900})
-    page.set_default_timeout(PATIENCE)
+    page.set_default_timeout(1000 * PATIENCE)
     page.goto(address)
     give(page, "Sound", tmp_path / "long.wav")
     ask(page, ".mia-course")
