@@ -116,6 +116,7 @@ def show(section: Section, table: Table, resamples: int) -> ShownTable:
         [],
         {},
     )
+    differs: dict[str, list[str]] = {}  # what does -> the paper's rows
     for row in table.rows:
         own = next((found for found in table.rows if found.name == row.of), None)
         other = own if own is not None and own.predictions else reference
@@ -124,12 +125,15 @@ def show(section: Section, table: Table, resamples: int) -> ShownTable:
         if cell.mean is not None:
             shown.points[row.name] = (cell.mean, *(cell.interval or (cell.mean, cell.mean)))
         if paper is not None and row.paper_name in paper.rows:
-            notes = [f"differs: {_what_differs(table, row)}"]
-            shown.rows.append(_published(paper, row.paper_name, columns, notes))
+            differs.setdefault(_what_differs(table, row), []).append(row.paper_name)
+            shown.rows.append(_published(paper, row.paper_name, columns))
     if paper is not None:
         beside = {row.paper_name for row in table.rows}
-        shown.rows += [_published(paper, n, columns, []) for n in paper.rows if n not in beside]
+        shown.rows += [_published(paper, n, columns) for n in paper.rows if n not in beside]
         shown.notes.append(f"Published rows: {paper.metric}.")
+        for what, names in differs.items():
+            those = "" if len(differs) == 1 else f" ({', '.join(names)})"
+            shown.notes.append(f"What differs from published rows{those}: {what}.")
     tested = [row for row in shown.rows if row.difference is not None]
     if tested and any(len(row.seeds) == 1 for row in table.rows):
         shown.notes.append("A row of one seed tells nothing of what another seed would give.")
@@ -147,7 +151,7 @@ def published_only(section: Section) -> Iterator[ShownTable]:
     here = {table.corpus for table in section.tables}
     for corpus, paper in chosen.paper.items():
         if corpus not in here:
-            rows = [_published(paper, name, paper.columns, []) for name in paper.rows]
+            rows = [_published(paper, name, paper.columns) for name in paper.rows]
             yield ShownTable(
                 f"{corpus}, published", paper.columns, "", None, rows, {}, [f"{paper.metric}."]
             )
@@ -198,23 +202,20 @@ def _ours(
 
 
 def _fold_notes(row: TableRow, metric: str) -> list[str]:
-    """A cross-validation's metric by fold, the mean over seeds."""
+    """Between which figures a cross-validation's folds lie, the mean over seeds."""
     by_fold = [seed.metrics["folds"] for seed in row.seeds if seed.metrics.get("folds")]
     if not by_fold:
         return []
-    means = {fold: np.mean([seed[fold][metric] for seed in by_fold]) for fold in by_fold[0]}
-    parts = ", ".join(f"{fold}: {mean:.3f}" for fold, mean in means.items())
+    means = [np.mean([seed[fold][metric] for seed in by_fold]) for fold in by_fold[0]]
     drawn = row.predictions[0].groups if row.predictions else ()
     over = f"; intervals over its {len(set(drawn))} groups" if drawn else ""
-    return [f"{metric} by fold {parts}{over}"]
+    return [f"its {len(means)} folds {min(means):.3f} to {max(means):.3f}{over}"]
 
 
-def _published(
-    paper: PaperTable, name: str | None, columns: Sequence[str], notes: list[str]
-) -> ShownRow:
+def _published(paper: PaperTable, name: str | None, columns: Sequence[str]) -> ShownRow:
     values = paper.rows[str(name)]
     cells = [Cell(values.get(column), published=True) for column in columns]
-    return ShownRow(f"published: {name}", "", cells, notes=notes, published=True)
+    return ShownRow(f"published: {name}", "", cells, published=True)
 
 
 def _what_differs(table: Table, row: TableRow) -> str:

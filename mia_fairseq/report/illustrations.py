@@ -15,6 +15,7 @@ from mia_fairseq.report.resampling.resampled_metrics import Predictions
 from mia_fairseq.report.run_results import Section, Seed, Table, TableRow
 
 SEVEN_SCORES = ("-3", "-2", "-1", "0", "1", "2", "3")
+MOST_CURVES = 6  # rows whose training is drawn: more lines cannot be told apart
 NOISE = re.compile(r"(?P<row>.*): noise (?P<modality>\w+) (?P<amount>[\d.]+)$")
 
 
@@ -36,9 +37,9 @@ def illustrate(section: Section, table: Table, shown: ShownTable) -> list[Illust
     """
     plot = section.experiment.plot if section.experiment else ""
     if not shown.points:
-        return _curves(table)
-    found = [_answer(shown)]
+        return _curves(table, shown)
     series, x_label = _series(plot, table, shown)
+    found = [_answer(shown, [*shown.points] if series else _by_rank(shown))]
     if series:
         found.append(
             Illustration(
@@ -46,7 +47,7 @@ def illustrate(section: Section, table: Table, shown: ShownTable) -> list[Illust
                 f"{shown.metric} by {x_label}; the band is the 95 % interval over utterances",
             )
         )
-    found += _curves(table)
+    found += _curves(table, shown)
     best = shown.best.name if shown.best is not None else None
     by_name = {row.name: row for row in table.rows}
     for name in dict.fromkeys((best, shown.reference)):
@@ -55,15 +56,22 @@ def illustrate(section: Section, table: Table, shown: ShownTable) -> list[Illust
     return found
 
 
-def _answer(shown: ShownTable) -> Illustration:
+def _by_rank(shown: ShownTable) -> list[str]:
+    """The rows that have figures, the best one first."""
+    sign = 1 if shown.less_is_better else -1
+    return sorted(shown.points, key=lambda name: sign * shown.points[name][0])
+
+
+def _answer(shown: ShownTable, order: Sequence[str]) -> Illustration:
     """Differences to the reference where there is one, else the figures themselves."""
-    differences = {
+    compared = {
         row.name: row.difference
         for row in shown.rows
         if row.difference is not None and row.compared_to == shown.reference
     }
+    differences = {name: compared[name] for name in order if name in compared}
     if not differences or shown.reference is None:
-        image = pictures.values(shown.points, shown.metric)
+        image = pictures.values({name: shown.points[name] for name in order}, shown.metric)
         return Illustration(image, f"{shown.metric} with its 95 % interval over utterances")
     points = {name: (d.difference, d.low, d.high) for name, d in differences.items()}
     settled = {row.name: row.settled for row in shown.rows}
@@ -104,7 +112,7 @@ def _series(
     return series, labels.get(plot, "")
 
 
-def _curves(table: Table) -> list[Illustration]:
+def _curves(table: Table, shown: ShownTable) -> list[Illustration]:
     first: dict[Path, TableRow] = {}
     for row in table.rows:
         if row.seeds:
@@ -112,10 +120,17 @@ def _curves(table: Table) -> list[Illustration]:
     drawn = {
         row.name: [seed.folder / "tensorboard" for seed in row.seeds] for row in first.values()
     }
+    of = ""
+    if len(drawn) > MOST_CURVES + 1:
+        ranked = [name for name in _by_rank(shown) if name in drawn] or [*drawn]
+        chosen = {*ranked[:MOST_CURVES], shown.reference}
+        reference = " and of the reference" if shown.reference else ""
+        of = f" of the {MOST_CURVES} rows that lead{reference}, of {len(drawn)} in all"
+        drawn = {name: folders for name, folders in drawn.items() if name in chosen}
     image, lacking = pictures.curves(drawn, table.main_metric)
     if len(lacking) == 3 * sum(map(len, drawn.values())):
         return []
-    caption = "Training curves: thin lines are seeds, strong ones their mean."
+    caption = f"Training curves{of}: thin lines are seeds, strong ones their mean."
     if lacking:
         caption += f" Not there: {', '.join(lacking)}."
     return [Illustration(image, caption)]

@@ -21,6 +21,7 @@ from mia_fairseq.report.drawing.svg_image import (
 
 Point = tuple[float, float, float]  # mean, low, high
 Runs = Mapping[str, Sequence[Path]]  # row -> the TensorBoard folders of its seeds
+MOST_STEPS = 25  # of a seed's thin curve
 MOST_POINTS = 200  # of a scatter as vectors; more are drawn as pixels
 
 
@@ -109,8 +110,14 @@ def curves(runs: Runs, metric: str) -> tuple[str, list[str]]:
 def _draw_seeds(
     axes: plt.Axes, found: Sequence[tuple[list[int], list[float]]], color: str, name: str
 ) -> None:
+    x: list[float] = []
+    y: list[float] = []
     for updates, values_ in found if len(found) > 1 else ():
-        axes.plot(updates, values_, color=color, lw=0.7, alpha=0.35)
+        every = -(-len(updates) // MOST_STEPS)
+        x += [*updates[::every], updates[-1], np.nan]  # a gap: all seeds are one line to draw
+        y += [*values_[::every], values_[-1], np.nan]
+    if x:
+        axes.plot(x, y, color=color, lw=0.7, alpha=0.35)
     if not found:
         return
     shortest = min(found, key=lambda curve: len(curve[0]))[0]  # seeds may stop at other epochs

@@ -42,7 +42,9 @@ NEEDLESS = (  # pattern, what is left of it: half of a small picture
     (r" font-family: [^;\"]*;?", ""),  # DARK has it
     (r'<g id="[a-z]\w*?(?:\.\w+)?_\d+">', "<g>"),
     (rf' style="fill: {FAINT}; stroke: {FAINT}; stroke-width: 0.8"', ""),  # marks have their own
+    (r' transform="rotate\(-0 [-\d. ]+\)"', ""),
 )
+STRAIGHT = re.compile(r'(?<= d=")[ML\d\s.-]+')  # the beginning of a path: lines only
 plt.rcParams.update(STYLE)
 
 
@@ -63,10 +65,19 @@ def as_image(figure: Figure, description: str) -> str:
     text = re.sub(r"\n\s*", " ", text).replace("> <", "><")
     for needless in NEEDLESS:
         text = re.sub(*needless, text)
-    text = text.replace(">", f">{DARK}", 1)
-    width = re.search(r'width="([\d.]+)pt"', text)
-    pixels = float(width[1]) * 4 / 3 if width else 0
+    text = STRAIGHT.sub(_shorter, text).replace(">", f">{DARK}", 1)
+    size = re.search(r'width="([\d.]+)pt" height="([\d.]+)pt"', text)
+    pixels, high = (float(side) * 4 / 3 for side in size.groups()) if size else (0.0, 0.0)
     least = ";min-width:640px" if pixels > 800 else ""  # scrolls on a phone
-    shown = f' style="width:{pixels:.0f}px{least}"' if width else ""
-    encoded = quote(text, safe=" =:/;,()[]{}!*@&+$?|'")
-    return f'<img alt="{escape(description)}"{shown} src="data:image/svg+xml,{encoded}">'
+    room = f"width:{pixels:.0f}px;aspect-ratio:{pixels:.0f}/{high:.0f}{least}"  # before it is drawn
+    shown = f' style="{room}"' if size else ""
+    if not re.search(r"<[^>]*'", text):  # single quotes need no encoding within an attribute
+        text = text.replace('"', "'")
+    encoded = quote(text, safe=" =:/;,()[]{}!*@+$?|'<>")
+    told = f'loading="lazy" alt="{escape(description)}"{shown}'
+    return f'<img {told} src="data:image/svg+xml,{encoded}">'
+
+
+def _shorter(path: re.Match[str]) -> str:
+    """Lines of a path without what is understood: behind M, pairs of numbers are lines."""
+    return re.sub(r"\s*L\s*", " ", path[0]).replace("M ", "M")
