@@ -75,5 +75,5 @@ def _reference_leads(table: ShownTable, best: ShownRow, lead: str, figure: str) 
         f"{lead}. The next is {second.name}, {amount} against it; {len(beaten)} of {len(others)} "
         "rows differ from it beyond chance."
     )
-    shown, named = f"{amount} of {second.name}", f"{table.metric} {figure}"
+    shown, named = f"next is {second.name}, {amount}", f"{table.metric} {figure}"
     return Answer(text, best.name, named, shown, verdict, "better" if len(beaten) else "")

@@ -65,7 +65,7 @@ def _overview(parts: Sequence[ReportPart]) -> str:
             lines.append(_overview_line(link, "", None))
         for table, said in found:
             lines.append(_overview_line(link, table.title.rpartition(",")[0], said))
-    heads = "".join(f"<th>{head}</th>" for head in ("experiment", "leads", "by", "data"))
+    heads = "".join(f"<th>{head}</th>" for head in ("experiment", "leads", "difference", "data"))
     return (
         f'<div class="scroll"><table class="overview"><thead><tr>{heads}</tr></thead>'
         f"<tbody>{''.join(lines)}</tbody>"

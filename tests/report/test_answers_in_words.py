@@ -39,7 +39,7 @@ def test_the_reference_leads() -> None:
     said = answer(table(-0.05, 0.01))
     assert said is not None
     assert (said.leader, said.figure) == ("MIA-Net", "accuracy 0.800")
-    assert said.difference == "-0.050 [-0.060, -0.030] of MISA" and said.verdict == "settled"
+    assert said.difference == "next is MISA, -0.050 [-0.060, -0.030]" and said.verdict == "settled"
 
 
 def test_no_run_is_finished() -> None:
