@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mia_fairseq.data.format.labels import LabelSpec
+from mia_fairseq.files import check_is_no_device
 from mia_fairseq.meter import RESULTS_FORMAT
 from mia_fairseq.report.resampling.resampled_metrics import Predictions
 
@@ -24,6 +25,7 @@ def read_results(file: Path) -> dict[str, Any]:
         OSError: the file cannot be read.
         ValueError: it is no JSON, of another format, or a value is of another type.
     """
+    check_is_no_device(file)
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
     except RecursionError as error:
@@ -47,6 +49,7 @@ def read_predictions(file: Path, *, several: bool = False) -> tuple[Predictions 
         several: whether any number of labels may stand in a cell.
     """
     try:
+        check_is_no_device(file)
         text = file.read_text(encoding="utf-8").replace("\r\n", "\n")
         header, *lines = [line.split("\t") for line in text.removesuffix("\n").split("\n")]
         if header[:3] != ["id", "label", "prediction"] or len(set(header)) < len(header):

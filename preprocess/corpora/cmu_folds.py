@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mia_fairseq.errors import InputError
+from mia_fairseq.files import check_is_no_device
 from preprocess.corpora.common import SPLITS
 from preprocess.media.media_files import visible
 
@@ -22,6 +23,7 @@ def find_folds(raw: Path) -> Path:
 
 def read_folds(path: Path) -> dict[str, str]:
     """{video: split} of the official folds."""
+    check_is_no_device(path)
     try:
         text = path.read_text(encoding="utf-8")
         lists = json.loads(text) if path.suffix == ".json" else _literals(text)

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from mia_fairseq.command import command_parser, run
 from mia_fairseq.errors import InputError
-from mia_fairseq.files import atomic_path
+from mia_fairseq.files import atomic_path, check_is_no_device
 from preprocess.corpora.cmu_labels import segments_of_table
 
 logger = logging.getLogger(__name__)
@@ -82,6 +82,7 @@ def read_release(folder: Path) -> dict[str, ReleasedRow]:
 
 
 def _cells(path: Path, least: int) -> list[list[str]]:
+    check_is_no_device(path)
     try:
         with path.open(encoding="utf-8", errors="replace", newline="") as file:
             rows = [cells for cells in csv.reader(file) if cells]

@@ -13,6 +13,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from mia_fairseq.errors import InputError
+from mia_fairseq.files import check_is_no_device
 from mia_fairseq.memory import check_fits
 from mia_fairseq.pretrained.libraries import require
 
@@ -28,6 +29,7 @@ def open_hdf5(path: Path) -> Any:
             virtual ones, or ones that hold no plain numbers or strings.
     """
     h5py = require("h5py", "h5py", "reading .csd files")
+    check_is_no_device(path)
     try:
         file = h5py.File(path, "r")
     except FileNotFoundError as error:

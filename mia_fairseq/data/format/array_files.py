@@ -83,6 +83,7 @@ def read_npz(path: Path, names: Sequence[str] | None = None) -> dict[str, NDArra
         InputError: no such file, no .npz, an absent array, one of pickled objects, a header that
             declares another size than is packed, or more than memory holds.
     """
+    check_is_no_device(path)
     try:
         with zipfile.ZipFile(path) as archive:
             there = {name.removesuffix(".npy"): name for name in archive.namelist()}
