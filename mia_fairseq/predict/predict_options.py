@@ -11,10 +11,9 @@ from mia_fairseq.export.folder_names import INT8, is_exported
 from mia_fairseq.name_values import name_value
 from mia_fairseq.predict.writing.answers import FORMATS
 from mia_fairseq.ready.catalog import (
+    asked_models,
     default_models,
-    ready_folder,
     ready_models,
-    subject,
 )
 from preprocess.media.spoken_language import add_speech_options
 
@@ -141,5 +140,4 @@ def read_asked(arguments: argparse.Namespace) -> Asked:
         raise InputError("no clip is named; give clips, folders of clips, or a --table of them")
     if own:
         return Asked({"": own[0]}, inputs)
-    folders = {subject(name): ready_folder(name) for name in named or default_models()}
-    return Asked(folders if len(folders) > 1 else {"": next(iter(folders.values()))}, inputs)
+    return Asked(asked_models(named), inputs)

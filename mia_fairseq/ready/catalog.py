@@ -39,9 +39,37 @@ def ready_models() -> list[str]:
 
 
 def default_models() -> list[str]:
-    """What predict answers where no model is named: of `SUBJECTS` those that are in the box."""
-    there = {subject(name) for name in ready_models()}
-    return [name for name in SUBJECTS if name in there] or ready_models()
+    """What predict answers where no model is named: of `SUBJECTS` those that are in the box.
+
+    Of two sizes the small one, which is fetched in seconds and answers fastest.
+    """
+    known = ready_models()
+    chosen = [name + SMALL if name + SMALL in known else name for name in SUBJECTS]
+    return [name for name in chosen if name in known] or known
+
+
+def asked_models(names: Sequence[str]) -> dict[str, Path]:
+    """The folders of ready models, by what answers call them.
+
+    Args:
+        names: of models; none: `default_models`.
+
+    Returns:
+        A model by its subject, or by its whole name where another tells the same; by ``""`` where
+        it is the only one.
+
+    Raises:
+        InputError: there is no such model.
+    """
+    folders = list(dict.fromkeys(ready_folder(name) for name in names or default_models()))
+    if len(folders) == 1:
+        return {"": folders[0]}
+    told = [subject(folder.name) for folder in folders]
+    alone = [told.count(name) == 1 for name in told]
+    return {
+        name if only else folder.name: folder
+        for name, only, folder in zip(told, alone, folders, strict=True)
+    }
 
 
 def ready_folder(name: str) -> Path:

@@ -20,7 +20,7 @@ from mia_fairseq.command import run as run_command
 from mia_fairseq.errors import InputError
 from mia_fairseq.fairseq_import import do_without_fairseq
 from mia_fairseq.plugin import has_plugins
-from mia_fairseq.ready.catalog import default_models, ready_folder, subject, tell_terms
+from mia_fairseq.ready.catalog import asked_models, tell_terms
 from preprocess.media.spoken_language import IN_THE_BOX, add_speech_options, speech_of
 
 
@@ -78,9 +78,9 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _models(checkpoint: Path | None, named: Sequence[str]) -> dict[str, Path]:
     if checkpoint is not None:
         return {"": checkpoint}
-    folders = {subject(name): ready_folder(name) for name in named or default_models()}
+    folders = asked_models(named)
     tell_terms(list(folders.values()))
-    return folders if len(folders) > 1 else {"": next(iter(folders.values()))}
+    return folders
 
 
 if __name__ == "__main__":

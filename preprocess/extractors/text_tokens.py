@@ -99,10 +99,11 @@ class MPNetTokens(TransformersTokens):
     """Word pieces of all-mpnet-base-v2: 30,527 ids."""
 
     licence = MODELS["mpnet"].licence
+    reads = TokenizerFile
 
     def __init__(self, *, lower: str = "no") -> None:
         """``lower``: yes or no; this tokenizer ignores case by itself."""
-        super().__init__(fetch_model("mpnet"), lower)
+        super().__init__(fetch_model("mpnet", only=(TOKENIZER_FILE,)), lower)
 
 
 @register_extractor("hf_tokens")

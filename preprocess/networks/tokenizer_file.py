@@ -20,7 +20,7 @@ class TokenizerFile:
     def __init__(self, folder: Path) -> None:
         """``folder``: of a model of the store, whose files are checked by their hashes."""
         self.path = folder / TOKENIZER_FILE
-        tokenizers = require("tokenizers", "tokenizers", "MiniLM's tokenizer")
+        tokenizers = require("tokenizers", "tokenizers", "a tokenizer's file")
         self.tokenizer = tokenizers.Tokenizer.from_file(str(self.path))
         self.pad = int(self.tokenizer.padding["pad_id"])
         self.tokenizer.no_padding()

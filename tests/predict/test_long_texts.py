@@ -49,6 +49,8 @@ def test_a_ready_model_tells_it(
     stored_model: Callable[[str], Path], caplog: pytest.LogCaptureFixture
 ) -> None:
     stored_model("minilm")
-    (answer,) = load_model("sentiment").predict_clips([Clip("an hour.mp4", text="so good " * 300)])
+    (answer,) = load_model("sentiment-small").predict_clips(
+        [Clip("an hour.mp4", text="so good " * 300)]
+    )
     assert answer.status == "ok"
     assert "encoder: an hour.mp4 (has 602); give --windows" in caplog.text

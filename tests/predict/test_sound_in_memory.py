@@ -70,4 +70,4 @@ def test_a_model_runs_where_it_is_told_to(checkpoint: Path) -> None:
     with pytest.raises(InputError, match="device is 'meta', which torch does not have here"):
         find_device("meta")
     with pytest.raises(InputError, match="device is 'nowhere', which torch does not have here"):
-        load_model("sentiment", device="nowhere")
+        load_model("sentiment-small", device="nowhere")

@@ -1,6 +1,7 @@
 """The ready models: their size, cards, recipes and terms, and that each answers for a clip."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from mia_fairseq.metrics import classification_metrics, regression_metrics
 from mia_fairseq.plugin import register
 from mia_fairseq.predict.__main__ import main
 from mia_fairseq.ready import catalog
+from preprocess.media.clip import Clip
 
 READY = [catalog.FOLDER / name for name in catalog.ready_models()]
 
@@ -106,6 +108,16 @@ def test_a_clip_is_answered_without_a_checkpoint_and_terms_are_told_once(
     assert caplog.text.count("for research") == 1
 
 
+def test_the_larger_model_tells_glad_words_from_sad_ones(
+    stored_model: Callable[[str], Path],
+) -> None:
+    stored_model("mpnet")
+    texts = ("I loved every minute of it", "it is a film of two hours", "the worst film I ever saw")
+    clips = [Clip(str(place), text=text) for place, text in enumerate(texts)]
+    glad, even, sad = (found.value for found in load_model("sentiment").predict_clips(clips))
+    assert glad > 1.5 > 1 > even > -1 > -1.5 > sad
+
+
 def test_models_that_are_not_there_are_refused(hum: Path) -> None:
     with pytest.raises(InputError, match=r"no ready model is called 'taste'; there are .*voice"):
         main([str(hum), "--model", "taste"])
@@ -117,14 +129,33 @@ def test_models_that_are_not_there_are_refused(hum: Path) -> None:
         main(["some.pt", str(hum), "--model", "voice"])
 
 
-def test_a_name_without_its_size_means_the_small_one_where_there_is_no_other(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("sentiment-small", "emotion", "emotion-small"):
+@pytest.fixture
+def box(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("sentiment-small", "emotion", "emotion-small", "voice"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "model.safetensors").touch()
     monkeypatch.setattr(catalog, "FOLDER", tmp_path)
-    assert catalog.default_models() == ["sentiment", "emotion"]
-    assert catalog.ready_folder("sentiment") == tmp_path / "sentiment-small"
-    assert catalog.ready_folder("emotion") == tmp_path / "emotion"
-    assert catalog.ready_folder("emotion-small") == tmp_path / "emotion-small"
+    return tmp_path
+
+
+def test_a_name_without_its_size_means_the_small_one_where_there_is_no_other(box: Path) -> None:
+    assert catalog.default_models() == ["sentiment-small", "emotion-small"]
+    assert catalog.ready_folder("sentiment") == box / "sentiment-small"
+    assert catalog.ready_folder("emotion") == box / "emotion"
+    assert catalog.ready_folder("emotion-small") == box / "emotion-small"
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ([], {"sentiment": "sentiment-small", "emotion": "emotion-small"}),
+        (["voice"], {"": "voice"}),
+        (["voice", "emotion"], {"voice": "voice", "emotion": "emotion"}),
+        (["emotion", "emotion-small"], {"emotion": "emotion", "emotion-small": "emotion-small"}),
+        (["sentiment", "sentiment-small"], {"": "sentiment-small"}),
+    ],
+)
+def test_each_model_asked_for_answers_by_a_name_of_its_own(
+    box: Path, asked: list[str], told: dict[str, str]
+) -> None:
+    assert catalog.asked_models(asked) == {name: box / of for name, of in told.items()}

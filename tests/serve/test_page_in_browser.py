@@ -29,7 +29,7 @@ def browser(open_browser: Callable[..., Any]) -> Any:
 def address(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Of a page with one ready model."""
     folder = tmp_path_factory.mktemp("page")
-    with page_of(folder, "--model", "sentiment", "--max-seconds", "30") as found:
+    with page_of(folder, "--model", "sentiment-small", "--max-seconds", "30") as found:
         yield found
 
 

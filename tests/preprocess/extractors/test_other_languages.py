@@ -76,7 +76,7 @@ def test_a_ready_model_says_once_that_it_does_not_read_the_language(
     assert first["text"] == heard.text and first["status"] == "ok"
     predict([str(sound), "--text", "so schlecht", *own])
     assert caplog.text.count(told) == 1 and "(--text or --table)" in caplog.text
-    (answer,) = load_model("sentiment", speech=Speech(model, "fr")).predict(sound)
+    (answer,) = load_model("sentiment-small", speech=Speech(model, "fr")).predict(sound)
     assert answer.text and caplog.text.count("the words are in 'fr'") == 1
     caplog.clear()
     predict([str(sound), "--text", "so bad", "--language", "en"])
@@ -94,7 +94,7 @@ def test_what_a_speech_model_cannot_do_is_one_sentence(
     english = "language is 'de', and the speech model in the box hears English only; name a Whisper"
     for run in (
         lambda: predict([str(sound), "--language", "de"]),
-        lambda: load_model("sentiment", speech=Speech(language="de")).predict(sound),
+        lambda: load_model("sentiment-small", speech=Speech(language="de")).predict(sound),
     ):
         with pytest.raises(InputError, match=english):
             run()

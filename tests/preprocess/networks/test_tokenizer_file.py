@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from preprocess.networks.text_tokenizer import TextTokenizer
 from preprocess.networks.tokenizer_file import TokenizerFile
 
@@ -18,8 +20,11 @@ TEXTS = [
 ]
 
 
-def test_ids_and_dictionary_are_those_of_transformers(stored_model: Callable[[str], Path]) -> None:
-    folder = stored_model("minilm")
+@pytest.mark.parametrize("name", ["minilm", "mpnet"])
+def test_ids_and_dictionary_are_those_of_transformers(
+    stored_model: Callable[[str], Path], name: str
+) -> None:
+    folder = stored_model(name)
     own, theirs = TokenizerFile(folder), TextTokenizer(folder)
     for text in TEXTS:
         assert own.encode(text) == theirs.encode(text), text
