@@ -125,7 +125,7 @@ def show(section: Section, table: Table, resamples: int) -> ShownTable:
         if cell.mean is not None:
             shown.points[row.name] = (cell.mean, *(cell.interval or (cell.mean, cell.mean)))
         if paper is not None and row.paper_name in paper.rows:
-            differs.setdefault(_what_differs(table, row), []).append(row.paper_name)
+            differs.setdefault(_what_differs(table, row), []).append(str(row.paper_name))
             shown.rows.append(_published(paper, row.paper_name, columns))
     if paper is not None:
         beside = {row.paper_name for row in table.rows}
