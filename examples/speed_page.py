@@ -30,7 +30,7 @@ RUNS = 3
 BENCHMARKS = (  # in the page's order
     *("training_step", "framework_tax", "exported", "answers.first_answer"),
     *("answers.folder_answers", "answers.heard_words", "fusions", "growth"),
-    *("gradient_checkpointing", "corpora.opening"),
+    *("gradient_checkpointing", "corpora.opening", "dry_run"),
 )
 HEAD = f"""# Speed
 

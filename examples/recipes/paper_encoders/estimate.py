@@ -1,5 +1,7 @@
 """What training the paper's encoders takes: memory and time, worked out, not measured.
 
+``examples/benchmarks/dry_run.py`` measures some of it; docs/speed.md has both side by side.
+
     python -m examples.recipes.paper_encoders.estimate [--tflops 60] [--batch-size 18]
 
 How the figures come about
@@ -15,47 +17,36 @@ How the figures come about
     time         operations over --tflops, the rate that is reached; a GPU reaches about a third of
                  its dense bfloat16 peak on sequences as short as these, so 60 is cautious for an
                  A100 (312) and for an H100 (989)
-    lengths      utterances' means, below; memory is of a batch of the longest that encoders see
+    lengths      utterances' means (released_shapes.py); memory is of a batch of the longest that
+                 encoders see
 
 Extraction (faces above all) comes before and is not in it.
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from examples.recipes.paper_encoders.released_shapes import (
+    CORPORA,
+    LONGEST,
+    ROBERTAS,
+    RobertaShape,
+    steps_of,
+)
 from mia_fairseq.command import run as run_command
 from mia_fairseq.encoders.encoder import Encoder
 from mia_fairseq.encoders.fabnet_encoder import FabNetEncoder
-from mia_fairseq.encoders.roberta_encoder import RobertaEncoder, settings_of
+from mia_fairseq.encoders.roberta_encoder import RobertaEncoder
 from mia_fairseq.pretrained.fabnet_network import SIDE
 
-CODES_A_SECOND, FRAMES_A_SECOND, TOKENS_A_WORD = 100, 30, 1.3
-LONGEST = {"text": 512, "audio": 2048}  # positions of the encoders
 ADAM_BYTES, HALF = 20, 2
+FULL_ADAM_BYTES, FULL = 16, 4  # in float32
 WORD = 5  # any token but padding
 GIB = 2**30
-
-
-@dataclass(frozen=True)
-class CorpusSize:
-    """What the estimate takes from a corpus; seconds and words are means of an utterance."""
-
-    rows: int  # of training
-    seconds: float
-    words: float
-
-
-# Rows: the official splits. Seconds: as the corpora's papers and MELD's page state them, MOSI 4.2,
-# MOSEI 7.3, MELD 3.6. Words: of MOSI's and MELD's transcripts, counted; MOSEI's by its seconds.
-CORPORA = {
-    "CMU-MOSI": CorpusSize(1284, 4.2, 12.5),
-    "CMU-MOSEI": CorpusSize(16326, 7.3, 19.0),
-    "MELD": CorpusSize(9989, 3.6, 7.9),
-}
 
 
 @dataclass(frozen=True)
@@ -86,26 +77,23 @@ class Part:
         return HALF * rows * steps * d * self.layers + (inside if self.layers else 0)
 
 
-def parts() -> dict[str, Part]:
-    """The paper's three encoders."""
-    large = {"encoder_layers": 24, "encoder_embed_dim": 1024, "encoder_ffn_embed_dim": 4096}
-    large |= {"encoder_attention_heads": 16, "max_positions": 512}
-    text = RobertaEncoder.untrained(settings_of(large, 50265))
-    audio = RobertaEncoder.untrained(settings_of({"max_positions": 2048}, 13328))
-    return {
-        "text": Part(text, 24, 16),
-        "audio": Part(audio, 12, 12),
-        "video": Part(FabNetEncoder.untrained({})),
+def parts(shapes: Mapping[str, RobertaShape] = ROBERTAS) -> dict[str, Part]:
+    """The paper's three encoders, or such of other sizes."""
+    found = {
+        name: Part(RobertaEncoder.untrained(shape.settings()), shape.layers, shape.heads)
+        for name, shape in shapes.items()
     }
+    return {**found, "video": Part(FabNetEncoder.untrained({}))}
 
 
-def steps_of(corpus: CorpusSize) -> dict[str, int]:
-    """Tokens, codes and keyframes of a mean utterance; keyframes are the mean count of frames."""
-    return {
-        "text": round(corpus.words * TOKENS_A_WORD) + 2,
-        "audio": round(corpus.seconds * CODES_A_SECOND) + 2,
-        "video": round(corpus.seconds * FRAMES_A_SECOND),
-    }
+def memory(
+    found: Mapping[str, Part], steps: Mapping[str, int], rows: int, *, half: bool = True
+) -> float:
+    """GiB of training some encoders on a batch of so many rows of so many items each."""
+    bytes_each, share = (ADAM_BYTES, 1.0) if half else (FULL_ADAM_BYTES, FULL / HALF)
+    weights = bytes_each * sum(part.parameters for part in found.values())
+    inside = sum(part.activation_bytes(rows, steps[name]) for name, part in found.items())
+    return (weights + share * inside) / GIB
 
 
 def table(batch_size: int, tflops: float) -> str:
@@ -121,16 +109,14 @@ def table(batch_size: int, tflops: float) -> str:
     for name, corpus in CORPORA.items():
         mean = steps_of(corpus)
         for used in (("text",), ("text", "audio"), ("text", "audio", "video")):
-            weights = ADAM_BYTES * sum(found[part].parameters for part in used)
-            memory = {}
-            for kind, steps in (("mean", mean), ("longest", {**mean, **LONGEST})):
-                inside = sum(found[p].activation_bytes(batch_size, steps[p]) for p in used)
-                memory[kind] = (weights + inside) / GIB
+            chosen = {part: found[part] for part in used}
+            likely = memory(chosen, mean, batch_size)
+            most = memory(chosen, {**mean, **LONGEST}, batch_size)
             forward = sum(found[part].forward_flops(mean[part]) for part in used)
             update = 4 * batch_size * forward / 1e12
             updates = -(-corpus.rows // batch_size)
             minutes = update * updates / tflops / 60
-            cells = [f"{memory['mean']:.1f}", f"{memory['longest']:.1f}", f"{update:.1f}"]
+            cells = [f"{likely:.1f}", f"{most:.1f}", f"{update:.1f}"]
             cells += [str(updates), f"{minutes:.1f}"]
             lines.append(f"| {name} | {', '.join(used)} | {' | '.join(cells)} |")
     return "\n".join(lines)
