@@ -179,6 +179,9 @@ def measure(args: argparse.Namespace) -> TimingReport:
     notes = [
         f"positions of the encoders, special symbols included: {cut}; longer rows lose their end, "
         "which the log tells; faces have no limit",
+        "the peak is the whole process's on a CPU, libraries included, and torch's on a GPU; the "
+        "estimate is of weights, gradients, Adam and Transformers' layers, without libraries, "
+        "fusion and the inside of FAb-Net",
     ]
     return TimingReport(title, setting, {"trainings": rows}, notes=notes)
 
