@@ -10,6 +10,7 @@ A killed ``--run`` goes on with ``--keep``: runs that are there are not repeated
 
 import argparse
 import ast
+import importlib
 import json
 import subprocess
 import sys
@@ -31,7 +32,9 @@ BENCHMARKS = (  # in the page's order
     *("training_step", "framework_tax", "exported", "answers.first_answer"),
     *("answers.folder_answers", "answers.heard_words", "fusions", "growth"),
     *("gradient_checkpointing", "corpora.opening", "dry_run"),
+    *("corpora.extraction", "sizes.long_sequences", "training.epochs"),
 )
+PICTURES = {"sizes.long_sequences": "long_sequences.svg"}  # in docs/, drawn by a benchmark's `draw`
 HEAD = f"""# Speed
 
 Written by `python -m examples.speed_page`; `--run` measures again. Two things are compared only
@@ -55,6 +58,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         measure(args.run or BENCHMARKS, keep=args.keep)
     text = page(KEPT)
     if not args.check:
+        draw_pictures(KEPT)
         write_whole(PAGE, text)
     elif PAGE.read_text(encoding="utf-8") != text:
         raise InputError(f"{PAGE}: is not of the figures kept; run python -m examples.speed_page")
@@ -83,6 +87,16 @@ def page(kept: Path) -> str:
     return "\n".join(parts)
 
 
+def draw_pictures(kept: Path) -> None:
+    """Draws each benchmark's last run, where it has a picture."""
+    for name, picture in PICTURES.items():
+        files = sorted(kept.glob(f"{name.replace('.', '/')}.*.json"))
+        if files:
+            report = json.loads(files[-1].read_text(encoding="utf-8"))
+            drawn = importlib.import_module(f"examples.benchmarks.{name}")
+            drawn.draw(report, PAGE.with_name(picture))
+
+
 def section(name: str, reports: Sequence[dict[str, Any]]) -> str:
     """One benchmark: what it compares, its tables, and each run's ratios."""
     last = reports[-1]
@@ -91,6 +105,8 @@ def section(name: str, reports: Sequence[dict[str, Any]]) -> str:
     lines += [f"`python -m examples.benchmarks.{name}`: {setting}.", ""]
     for title, rows in last["tables"].items():
         lines += [f"{title}:", "", *table(list(rows[0]), [list(row.values()) for row in rows]), ""]
+    if name in PICTURES:
+        lines += [f"![{last['title']}]({PICTURES[name]})", ""]
     if last["ratios"]:
         head = ["ratio", *(f"run {number}" for number in range(1, len(reports) + 1))]
         rows = [

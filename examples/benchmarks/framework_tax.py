@@ -1,6 +1,6 @@
 """fairseq-train's step against the same model in a bare loop.
 
-    python -m examples.benchmarks.framework_tax [--optimizer adam_fused adam] [--quick]
+    python -m examples.benchmarks.framework_tax [--optimizer NAME ...] [--device cuda] [--quick]
 
 fairseq-train itself runs, in this process: its loop, iterator, trainer, progress log, and the
 plugin's task, criterion and optimizer. After each of its updates the bare loop takes one step of
@@ -31,6 +31,7 @@ from fairseq import options
 from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 
 from examples.benchmarks.corpus import write_corpus
+from examples.benchmarks.device_limits import add_device_option
 from examples.benchmarks.steps import PAPER_BATCH, PAPER_DIMS, Batch, adam, mia_net, training_step
 from examples.benchmarks.timing import (
     Ratio,
@@ -53,8 +54,8 @@ FUSED = {"adam_fused": True, "adam": False}
 class Stopwatch:
     """Notes fairseq-train's steps, and takes a bare step after each."""
 
-    def __init__(self, bare: Callable[[], Any]) -> None:
-        self.bare = bare
+    def __init__(self, bare: Callable[[], Any], device: str = "cpu") -> None:
+        self.bare, self.device = bare, device
         self.framework: list[float] = []
         self.loop: list[float] = []
         self.loading: list[float] = []
@@ -63,11 +64,11 @@ class Stopwatch:
 
     def between_steps(self, end_of_epoch: bool) -> None:
         """Called when fairseq-train has done with an update."""
-        now = seconds()
+        now = seconds(self.device)
         if self.since is not None and not end_of_epoch:
             self.framework.append(now - self.since)
-            self.loop.append(float(alternate({"bare": self.bare}, 1, 0)["bare"][0]))
-        self.since = None if end_of_epoch else seconds()
+            self.loop.append(float(alternate({"bare": self.bare}, 1, 0, self.device)["bare"][0]))
+        self.since = None if end_of_epoch else seconds(self.device)
         self.loading.append(self.loaded)
         self.loaded = 0.0
 
@@ -84,12 +85,13 @@ class Stopwatch:
         return load
 
 
-def bare_step(data: Path, size: int, fused: bool, seed: int) -> Callable[[], Any]:
+def bare_step(data: Path, size: int, fused: bool, seed: int, device: str) -> Callable[[], Any]:
     """The same model's step on rows in memory."""
     split = Store(data).split("train")
     dims = {name: spec.dim for name, spec in split.store.modalities.items()}
     model = mia_net(SetUp(dims, outputs=1), seed)
     model.fit_normalization(split)
+    model.to(device)
     rows = {n: torch.from_numpy(np.array(t.vectors))[:, None] for n, t in split.features.items()}
     labels = torch.from_numpy(split.labels.astype(np.float32))
     optimizer = adam(model.parameters(), fused)
@@ -98,7 +100,8 @@ def bare_step(data: Path, size: int, fused: bool, seed: int) -> Callable[[], Any
         chosen = torch.randint(len(labels), (size,))
         features = {name: values[chosen] for name, values in rows.items()}
         lengths = {name: torch.ones(size, dtype=torch.int64) for name in rows}
-        training_step(model, Batch(features, lengths, labels[chosen]), optimizer)()
+        batch = Batch(features, lengths, labels[chosen]).to(device)
+        training_step(model, batch, optimizer)()
 
     return step
 
@@ -128,19 +131,27 @@ def measure(args: argparse.Namespace) -> TimingReport:
     """Steps of both, with each optimizer."""
     dims, size = (PAPER_DIMS, PAPER_BATCH) if not args.quick else ({"text": 32, "audio": 16}, 4)
     epochs = 2 if args.quick else max(2, -(-args.turns // (ROWS["train"] - 2)))
-    report = TimingReport("The framework's tax", {**machine(), **dims, "batch": size})
+    report = TimingReport("The framework's tax", {**machine(args.device), **dims, "batch": size})
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "DATA"
         write_corpus(data, dims, {name: size * count for name, count in ROWS.items()}, args.seed)
         for optimizer in args.optimizer:
             flags = [str(data), "--user-dir", "mia_fairseq", "--task", "multimodal_affect"]
-            flags += ["--arch", "mia_net", "--criterion", "mae_krl", "--cpu", "--no-save"]
+            flags += ["--arch", "mia_net", "--criterion", "mae_krl", "--no-save"]
+            flags += ["--cpu"] if args.device == "cpu" else []
             flags += ["--optimizer", optimizer, "--batch-size", str(size), "--no-progress-bar"]
-            flags += ["--max-epoch", str(epochs), "--save-dir", folder, "--patience", "-1"]
+            flags += [
+                "--max-epoch",
+                str(epochs),
+                "--save-dir",
+                str(Path(folder) / optimizer),
+                "--patience",
+                "-1",
+            ]
             flags += ["--aux-modalities", ",".join(list(dims)[1:])]
-            bare = bare_step(data, size, FUSED[optimizer], args.seed)
+            bare = bare_step(data, size, FUSED[optimizer], args.seed, args.device)
             bare()
-            stopwatch = Stopwatch(bare)
+            stopwatch = Stopwatch(bare, args.device)
             with ExitStack() as patched:
                 for name in ("__getitem__", "collater"):
                     timed = stopwatch.timed(getattr(AffectDataset, name))
@@ -161,6 +172,6 @@ def measure(args: argparse.Namespace) -> TimingReport:
 
 
 if __name__ == "__main__":
-    options_ = arguments(__doc__)
+    options_ = add_device_option(arguments(__doc__))
     options_.add_argument("--optimizer", nargs="+", choices=tuple(FUSED), default=list(FUSED))
     start(measure, options_)

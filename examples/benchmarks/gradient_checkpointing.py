@@ -1,6 +1,6 @@
 """What --gradient-checkpointing saves in memory, and costs in time.
 
-    python -m examples.benchmarks.gradient_checkpointing [--quick] [--json FILE]
+    python -m examples.benchmarks.gradient_checkpointing [--device cuda] [--quick] [--json FILE]
 
 A text encoder of 12 layers, 768 wide (BERT-base's sizes), randomly initialised, trained inside
 `--arch unimodal`: forward, mean absolute error and backward of one batch, float32, one thread.
@@ -18,6 +18,7 @@ from fairseq.models import MODEL_DATACLASS_REGISTRY, MODEL_REGISTRY
 from omegaconf import OmegaConf
 from torch import Tensor
 
+from examples.benchmarks.device_limits import add_device_option, rise_of_memory
 from examples.benchmarks.timing import (
     Ratio,
     TimingReport,
@@ -27,7 +28,6 @@ from examples.benchmarks.timing import (
     machine,
     milliseconds,
     one_thread,
-    peak_memory,
     start,
 )
 from mia_fairseq.encoders.hf_encoder import HFEncoder
@@ -56,19 +56,20 @@ def make_model(sizes: dict[str, int], seed: int, *, recompute: bool) -> AffectMo
 
 
 def prepare(
-    sizes: dict[str, int], rows: int, tokens: int, seed: int, recompute: bool
+    sizes: dict[str, int], rows: int, tokens: int, seed: int, recompute: bool, device: str = "cpu"
 ) -> Callable[[], float]:
     """A step that is ready to be taken and tells its loss; a small one has been taken before."""
-    model = make_model(sizes, seed, recompute=recompute)
+    model = make_model(sizes, seed, recompute=recompute).to(device)
     generator = torch.Generator().manual_seed(seed)
 
     def step_on(rows: int, tokens: int) -> float:
         shape = (rows, tokens)
         features = {"text": torch.randint(1, sizes["vocab_size"], shape, generator=generator)}
-        lengths = {"text": torch.full((rows,), tokens)}
+        features["text"] = features["text"].to(device)
+        lengths = {"text": torch.full((rows,), tokens, device=device)}
         torch.manual_seed(seed)  # of dropout
         prediction: Tensor = model(features, lengths).prediction
-        loss = (prediction - torch.linspace(-3, 3, rows)).abs().mean()
+        loss = (prediction - torch.linspace(-3, 3, rows, device=device)).abs().mean()
         loss.backward()
         found = float(loss.detach())
         model.zero_grad(set_to_none=True)
@@ -90,10 +91,15 @@ def measure(args: argparse.Namespace) -> TimingReport:
     sizes = SMALL if args.quick else BASE
     rows, tokens = (4, 32) if args.quick else (args.batch_size, args.tokens)
     weights = sum(p.numel() * 4 for p in make_model(sizes, args.seed, recompute=False).parameters())
-    settings = {kind: (sizes, rows, tokens, args.seed, again) for kind, again in KINDS.items()}
-    rises = {kind: peak_memory(prepare, *setting) for kind, setting in settings.items()}
+    settings = {
+        kind: (sizes, rows, tokens, args.seed, again, args.device) for kind, again in KINDS.items()
+    }
+    rises = {
+        kind: rise_of_memory(args.device, prepare, *setting) for kind, setting in settings.items()
+    }
     losses = {kind: in_fresh_process(loss_of, *setting) for kind, setting in settings.items()}
-    times = alternate({k: prepare(*s) for k, s in settings.items()}, args.turns, warm_up=1)
+    actions = {kind: prepare(*setting) for kind, setting in settings.items()}
+    times = alternate(actions, args.turns, 1, args.device)
     weigh = weights / 2**20
     peaks = {kind: weigh + rise for kind, rise in rises.items()}
     table = [
@@ -106,7 +112,13 @@ def measure(args: argparse.Namespace) -> TimingReport:
         }
         for kind in KINDS
     ]
-    setting = {**machine(), **sizes, "rows": rows, "tokens": tokens, "weights MiB": round(weigh)}
+    setting = {
+        **machine(args.device),
+        **sizes,
+        "rows": rows,
+        "tokens": tokens,
+        "weights MiB": round(weigh),
+    }
     return TimingReport(
         "Gradient checkpointing",
         setting,
@@ -119,7 +131,7 @@ def measure(args: argparse.Namespace) -> TimingReport:
 
 
 if __name__ == "__main__":
-    parser = arguments(__doc__)
+    parser = add_device_option(arguments(__doc__))
     parser.set_defaults(turns=3)
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--tokens", type=int, default=128, help="of each row")

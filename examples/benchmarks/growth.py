@@ -1,6 +1,6 @@
 """Cost and memory of MIA-Net over the number of modalities and over channels.
 
-    python -m examples.benchmarks.growth [--plot growth.png] [--quick] [--json FILE]
+    python -m examples.benchmarks.growth [--plot growth.png] [--device cuda] [--quick] [--json FILE]
 
 With 2, 3, 4, 8 and 16 modalities (text 1024 the main one, auxiliaries of 768 and 256 in turn, one
 channel), and with 1, 4, 16 and 64 channels (text, audio, video). Without adapters, whose cost
@@ -16,6 +16,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from examples.benchmarks.device_limits import (
+    DeviceLimits,
+    add_device_option,
+    rise_of_memory,
+    work_of,
+)
 from examples.benchmarks.steps import BARE, PAPER_BATCH, PAPER_DIMS
 from examples.benchmarks.timing import (
     Ratio,
@@ -24,7 +32,6 @@ from examples.benchmarks.timing import (
     arguments,
     machine,
     milliseconds,
-    peak_memory,
     r_squared,
     start,
 )
@@ -48,12 +55,15 @@ def table(
     column: str, setups: Mapping[int, SetUp], size: int, args: argparse.Namespace
 ) -> list[dict[str, Any]]:
     """One row a set-up; the steps take turns."""
-    actions = {str(n): prepare("fast", s, size, args.seed, True) for n, s in setups.items()}
-    taken = alternate(actions, 2 if args.quick else args.turns)
+    device, limits = args.device, DeviceLimits.of(args.device, quick=args.quick)
+    given = (size, args.seed, True)
+    actions = {str(n): prepare("fast", setup, *given, False, device) for n, setup in setups.items()}
+    taken = alternate(actions, 2 if args.quick else args.turns, device=device)
     rows = []
     for number, setup in setups.items():
         cost = count("mia_net", setup)
-        peak = peak_memory(prepare, "fast", setup, size, args.seed, True, True)
+        peak = rise_of_memory(device, prepare, "fast", setup, *given, True, device)
+        seconds = float(np.median(taken[str(number)]))
         rows.append(
             {
                 column: number,
@@ -62,6 +72,7 @@ def table(
                 "M operations": cost.core_operations.total / 1e6,
                 "ms a step": milliseconds(taken[str(number)]),
                 "peak MiB": peak,
+                **work_of(actions[str(number)]).shares(seconds, limits),
                 "against the first": str(Ratio.of(taken[str(number)], next(iter(taken.values())))),
             }
         )
@@ -89,7 +100,7 @@ def measure(args: argparse.Namespace) -> TimingReport:
     """Both tables and, where asked for, the picture."""
     dims, size = (SMALL, 4) if args.quick else (PAPER_DIMS, PAPER_BATCH)
     numbers, channels = (MODALITIES[:2], CHANNELS[:1]) if args.quick else (MODALITIES, CHANNELS)
-    report = TimingReport("Growth of MIA-Net", {**machine(), **dims, "batch": size})
+    report = TimingReport("Growth of MIA-Net", {**machine(args.device), **dims, "batch": size})
     by_number = {n: SetUp(with_modalities(n, dims), outputs=1, settings=BARE) for n in numbers}
     by_channels = {c: SetUp(dims, channels=c, outputs=1, settings=BARE) for c in channels}
     report.tables["modalities"] = table("modalities", by_number, size, args)
@@ -105,6 +116,6 @@ def measure(args: argparse.Namespace) -> TimingReport:
 
 
 if __name__ == "__main__":
-    parser = arguments(__doc__)
+    parser = add_device_option(arguments(__doc__))
     parser.add_argument("--plot", type=Path, help="draw the growth into this file")
     start(measure, parser)

@@ -1,6 +1,6 @@
 """MMSA's own LMF, TFN and MulT beside MIA-Net on the same shapes.
 
-    python -m examples.benchmarks.peers [--quick] [--json FILE]
+    python -m examples.benchmarks.peers [--device cuda] [--quick] [--json FILE]
 
 Needs MMSA, which is not among this project's requirements: ``pip install MMSA`` into an
 environment that has this project too. Its models are built with MMSA's own settings for MOSI, but
@@ -19,6 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from examples.benchmarks.device_limits import add_device_option
 from examples.benchmarks.steps import PAPER_BATCH, PAPER_DIMS, adam, mia_net, update
 from examples.benchmarks.timing import (
     Ratio,
@@ -69,7 +70,9 @@ def make_inputs(dims: Mapping[str, int], rows: int, steps: int, seed: int) -> di
 def forward(name: str, model: nn.Module, inputs: Mapping[str, Tensor]) -> Tensor:
     """Scores (B,)."""
     if name == "mia_net":
-        lengths = {n: torch.full(x.shape[:1], x.shape[1]) for n, x in inputs.items()}
+        lengths = {
+            n: torch.full(x.shape[:1], x.shape[1], device=x.device) for n, x in inputs.items()
+        }
         prediction: Tensor = model(inputs, lengths).prediction
         return prediction
     audio, video = inputs["audio"], inputs["video"]
@@ -104,9 +107,17 @@ def measure(args: argparse.Namespace) -> TimingReport:
     models["mia_net"] = mia_net(SetUp(PAPER_DIMS, outputs=1), args.seed)
     batch = make_inputs(PAPER_DIMS, size, args.steps, args.seed)
     one = make_inputs(PAPER_DIMS, 1, args.steps, args.seed)
-    taken = alternate({name: step(name, model, batch) for name, model in models.items()}, turns)
-    waits = alternate({name: latency(name, model, one) for name, model in models.items()}, turns)
-    report = TimingReport("Peers", {**machine(), **PAPER_DIMS, "batch": size, "steps": args.steps})
+    device = args.device
+    for model in models.values():
+        model.to(device)
+    batch, one = ({n: x.to(device) for n, x in inputs.items()} for inputs in (batch, one))
+    steps = {name: step(name, model, batch) for name, model in models.items()}
+    taken = alternate(steps, turns, device=device)
+    ones = {name: latency(name, model, one) for name, model in models.items()}
+    waits = alternate(ones, turns, device=device)
+    report = TimingReport(
+        "Peers", {**machine(device), **PAPER_DIMS, "batch": size, "steps": args.steps}
+    )
     report.tables["MMSA's models and MIA-Net"] = [
         {
             "model": name,
@@ -121,6 +132,6 @@ def measure(args: argparse.Namespace) -> TimingReport:
 
 
 if __name__ == "__main__":
-    parser = arguments(__doc__)
+    parser = add_device_option(arguments(__doc__))
     parser.add_argument("--steps", type=int, default=50, help="vectors of each sequence")
     start(measure, parser)

@@ -23,19 +23,25 @@ BARE = ("no_adapters=true",)  # fusion + FFN + head alone
 
 
 class Batch(NamedTuple):
-    """One vector a modality and row, as pooled features are."""
+    """A sequence a modality and row; pooled features are of one vector, T = 1."""
 
-    features: dict[str, Tensor]  # (B, 1, d)
+    features: dict[str, Tensor]  # (B, T, d)
     lengths: dict[str, Tensor]  # (B,)
     target: Tensor  # (B,)
 
+    def to(self, device: str) -> "Batch":
+        """The same on a device."""
+        features = {name: rows.to(device) for name, rows in self.features.items()}
+        lengths = {name: counts.to(device) for name, counts in self.lengths.items()}
+        return Batch(features, lengths, self.target.to(device))
 
-def make_batch(dims: Mapping[str, int], size: int, seed: int) -> Batch:
-    """Gaussian features and scores from -3 to 3."""
+
+def make_batch(dims: Mapping[str, int], size: int, seed: int, steps: int = 1) -> Batch:
+    """Gaussian features of some steps in time, and scores from -3 to 3."""
     generator = torch.Generator().manual_seed(seed)
-    features = {n: torch.randn(size, 1, d, generator=generator) for n, d in dims.items()}
+    features = {n: torch.randn(size, steps, d, generator=generator) for n, d in dims.items()}
     target = 6 * torch.rand(size, generator=generator) - 3
-    return Batch(features, {name: torch.ones(size, dtype=torch.int64) for name in dims}, target)
+    return Batch(features, {name: torch.full((size,), steps) for name in dims}, target)
 
 
 class WrittenOut(MIAModule):

@@ -23,6 +23,7 @@ import torch
 from numpy.typing import NDArray
 
 from mia_fairseq.command import run as run_command
+from mia_fairseq.errors import InputError
 from mia_fairseq.files import write_json
 
 Times = dict[str, NDArray[np.float64]]
@@ -163,9 +164,26 @@ def _shown(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def machine() -> dict[str, Any]:
-    """What ran: the start of every report's setting."""
-    return {"torch": torch.__version__, "machine": platform.machine(), "threads": 1}
+def machine(device: str = "cpu") -> dict[str, Any]:
+    """What ran: the start of every report's setting, with a GPU's name."""
+    told = {"torch": torch.__version__, "machine": platform.machine(), "threads": 1}
+    return told if device == "cpu" else {**told, "device": torch.cuda.get_device_name(device)}
+
+
+def check_device(device: str) -> None:
+    """Sees whether a device is there.
+
+    Raises:
+        InputError: it is not there.
+    """
+    try:
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError, ValueError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputError(
+            f"--device {device} cannot be used here ({reason}); name one that there is, or leave "
+            "it out to measure on the processor"
+        ) from error
 
 
 def arguments(description: str | None) -> argparse.ArgumentParser:
@@ -190,6 +208,7 @@ def start(
 
     def benchmark() -> None:
         one_thread()
+        check_device(getattr(args, "device", "cpu"))
         report = measure(args)
         if args.quick:
             report.notes.append("--quick: these figures say nothing")

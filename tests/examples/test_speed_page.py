@@ -34,6 +34,23 @@ def test_each_runs_ratio_is_shown(tmp_path: Path) -> None:
     assert "the attention written out, the fast one, and the floor" in text and "A note.\n" in text
 
 
+def test_a_picture_is_drawn_of_the_last_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sizes").mkdir()
+    rows = [{"ms": n, "M operations": n, "MB moved": n, "peak MiB": n} for n in (1.0, 2.0)]
+    tables = {axis: [{axis: 2, **row} for row in rows] for axis in ("dims", "frames", "modalities")}
+    report = {"title": "Long", "setting": {}, "tables": tables, "ratios": {}, "notes": []}
+    (tmp_path / "sizes" / "long_sequences.1.json").write_text(json.dumps(report))
+    monkeypatch.setattr(speed_page, "PAGE", tmp_path / "speed.md")
+    speed_page.draw_pictures(tmp_path)
+    first = (tmp_path / "long_sequences.svg").read_bytes()
+    speed_page.draw_pictures(tmp_path)
+    assert (tmp_path / "long_sequences.svg").read_bytes() == first  # of the same figures
+    assert b"modalities" in first and b"MB moved" in first
+    assert "![Long](long_sequences.svg)" in speed_page.page(tmp_path)
+
+
 def test_another_page_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "speed.md").write_text("another")
     monkeypatch.setattr(speed_page, "PAGE", tmp_path / "speed.md")

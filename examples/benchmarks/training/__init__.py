@@ -1,0 +1,1 @@
+"""Benchmarks of whole epochs, of this project and beside others."""
