@@ -17,7 +17,7 @@ QUICK = {
     "training_step": "fast / written out",
     "framework_tax": "adam_fused: fairseq-train / bare loop",
     "growth": "R² of a line, M operations over auxiliary dims",
-    "corpus_size": "most private MiB, the last against the first",
+    "corpora.corpus_size": "most private MiB, the last against the first",
     "fusions": None,
     "gradient_checkpointing": "peak memory saved",
     "exported": "mia_net: as ONNX / in torch",

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from examples.benchmarks.corpus_size import BATCH, LITE_DIMS
+from examples.benchmarks.corpora.corpus_size import BATCH, LITE_DIMS
 from examples.benchmarks.timing import (
     Ratio,
     TimingReport,

@@ -1,6 +1,6 @@
 """Start-up and memory over the size of the corpus: 1, 10 and 100 times MOSI's rows.
 
-    python -m examples.benchmarks.corpus_size [--times 1 10 100] [--quick] [--json FILE]
+    python -m examples.benchmarks.corpora.corpus_size [--times 1 10 100] [--quick] [--json FILE]
 
 Features are GENERATED, one vector of 384 (text), 384 (audio) and 128 (video) numbers a row, as
 the lite set's pooled ones; 100 times the rows are about 0.8 GB in a temporary folder. For each
