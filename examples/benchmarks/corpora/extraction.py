@@ -30,6 +30,7 @@ SHARDS = 4
 PARTS = (0.125, 0.25, 0.5, 1.0)  # of the clips, that are merged
 KILLED = {1: "a worker", 2: "the process"}  # by shard
 AGAIN = 3  # merges of each size
+POLL = 0.02  # seconds between looks at how many arrays there are
 
 
 def write_manifest(path: Path, clips: int) -> Path:
@@ -47,29 +48,32 @@ def command(manifest: Path, features: Path, *flags: str) -> list[str]:
 
 def cpu_seconds(
     line: Sequence[str], kill: str = "", at: int = 0, features: Path | None = None
-) -> float:
-    """CPU seconds of a command and its children.
+) -> tuple[float, bool]:
+    """CPU seconds of a command and its children, and whether it was killed.
 
     Args:
         line: the command.
-        kill: what to kill: a worker, or the process; nothing by default.
+        kill: what to kill: a worker, or the process; nothing by default. A command that ends
+            before is not killed.
         at: after how many arrays in the folder.
         features: the folder.
     """
     before = os.times()
     process = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    killed = False
     if features is not None:
         while process.poll() is None and arrays(features) < at:
-            time.sleep(0.25)
-        victims = [process.pid] if kill == "the process" else workers_of(process.pid)
-        for victim in victims[:1]:
-            os.kill(victim, signal.SIGKILL)
-    failed = process.wait() != 0
-    if failed != bool(kill):
-        raise RuntimeError(f"{' '.join(line)} ended with {process.returncode}; killed: {kill}")
+            time.sleep(POLL)
+        if process.poll() is None:
+            victims = [process.pid] if kill == "the process" else workers_of(process.pid)
+            for victim in victims[:1]:
+                os.kill(victim, signal.SIGKILL)
+                killed = True
+    if process.wait() != 0 and not killed:
+        raise RuntimeError(f"{' '.join(line)} ended with {process.returncode}")
     after = os.times()
     own = after.children_user + after.children_system
-    return own - before.children_user - before.children_system
+    return own - before.children_user - before.children_system, killed
 
 
 def arrays(features: Path) -> int:
@@ -92,9 +96,10 @@ def extract(manifest: Path, features: Path, clips: int) -> list[dict[str, Any]]:
         killed = KILLED.get(shard, "")
         if killed:
             at = arrays(features) + clips // SHARDS // 3
-            spent = cpu_seconds(line, killed, at, features)
-            table.append({"command": f"shard {shard}, {killed} killed", "CPU s": spent})
-        table.append({"command": f"shard {shard}", "CPU s": cpu_seconds(line)})
+            spent, struck = cpu_seconds(line, killed, at, features)
+            what = f"{killed} killed" if struck else "ended before the kill"
+            table.append({"command": f"shard {shard}, {what}", "CPU s": spent})
+        table.append({"command": f"shard {shard}", "CPU s": cpu_seconds(line)[0]})
     return table
 
 
@@ -112,7 +117,7 @@ def measure(args: argparse.Namespace) -> TimingReport:
         for part in PARTS:
             some = write_manifest(Path(folder) / f"{part}.tsv", round(part * clips))
             line = command(some, features, "--merge")
-            taken = [cpu_seconds(line) for _ in range(1 if args.quick else AGAIN)]
+            taken = [cpu_seconds(line)[0] for _ in range(1 if args.quick else AGAIN)]
             merges.append({"clips": round(part * clips), "CPU s": float(np.median(taken))})
     table.append({"command": "merge", "CPU s": merges[-1]["CPU s"]})
     total = sum(row["CPU s"] for row in table)
