@@ -185,7 +185,7 @@ def test_a_clip_of_which_nothing_can_be_made_has_a_reason_and_the_others_answers
     hear = {"a.mp4": "one two", "b.mp4": "", "c.mp4": ""}
     monkeypatch.setattr(
         "mia_fairseq.predict.several_models.listen",
-        lambda clips: [replace(clip, text=hear[Path(clip.id).name]) for clip in clips],
+        lambda clips, speech: [replace(clip, text=hear[Path(clip.id).name]) for clip in clips],
     )
     with pytest.raises(SystemExit) as ended:
         main([str(trained), str(tmp_path), "--json"])

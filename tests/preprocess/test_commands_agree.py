@@ -19,6 +19,7 @@ from mia_fairseq.predict.writing.answers import Prediction
 from preprocess import binarize, import_arrays, import_mmsa, transcribe, unite, unpack_arrays
 from preprocess.corpora import folder, mosei
 from preprocess.extraction.feature_folder import array_path
+from preprocess.media.speech_words import Transcript
 from preprocess.tables.manifest import Row, read_manifest, write_manifest
 from preprocess.tables.table_reader import read_table
 
@@ -164,7 +165,8 @@ def test_a_folder_leaves_out_what_the_next_command_could_not_read_and_says_so(
     assert faults["c/d"].startswith("left out: id 'c/d' cannot name a file")
     assert faults["e"] == "left out: it ends at 2 s, not after its start at 3 s"
     monkeypatch.setattr("preprocess.media.streams.read_audio", lambda path, **_: np.zeros(1))
-    monkeypatch.setattr("preprocess.media.speech_words.transcribe", lambda audio: "heard\n\twords")
+    heard_words = Transcript("heard\n\twords", "en")
+    monkeypatch.setattr("preprocess.media.speech_words.transcribe", lambda *_, **__: heard_words)
     transcribe.main([str(out), "--out", str(tmp_path / "sub" / "words.tsv")])
     heard = read_manifest(tmp_path / "sub" / "words.tsv")
     assert not heard.faults and len(heard.rows) == 2

@@ -157,8 +157,8 @@ def watch(stages: Stages, calls: Calls) -> Callable[..., None]:
     def kept_session(path: str, *given: Any, **named: Any) -> KeptSession:
         return KeptSession(session(path, *given, **named), model_of(path), path, calls)
 
-    def kept_whisper(*given: Any) -> Any:
-        model = whisper(*given)
+    def kept_whisper(*given: Any, **named: Any) -> Any:
+        model = whisper(*given, **named)
         if not isinstance(model.model, KeptWhisper):
             model.model = KeptWhisper(model.model, calls)
         return model

@@ -46,7 +46,12 @@ def command(manifest: Path, features: Path, *flags: str) -> list[str]:
     return [*base, "--modality", f"text={EXTRACTOR}", *flags]
 
 
-def cpu_seconds(
+def cpu_seconds(line: Sequence[str]) -> float:
+    """CPU seconds of a command and its children."""
+    return watched(line)[0]
+
+
+def watched(
     line: Sequence[str], kill: str = "", at: int = 0, features: Path | None = None
 ) -> tuple[float, bool]:
     """CPU seconds of a command and its children, and whether it was killed.
@@ -96,10 +101,10 @@ def extract(manifest: Path, features: Path, clips: int) -> list[dict[str, Any]]:
         killed = KILLED.get(shard, "")
         if killed:
             at = arrays(features) + clips // SHARDS // 3
-            spent, struck = cpu_seconds(line, killed, at, features)
+            spent, struck = watched(line, killed, at, features)
             what = f"{killed} killed" if struck else "ended before the kill"
             table.append({"command": f"shard {shard}, {what}", "CPU s": spent})
-        table.append({"command": f"shard {shard}", "CPU s": cpu_seconds(line)[0]})
+        table.append({"command": f"shard {shard}", "CPU s": cpu_seconds(line)})
     return table
 
 
@@ -117,7 +122,7 @@ def measure(args: argparse.Namespace) -> TimingReport:
         for part in PARTS:
             some = write_manifest(Path(folder) / f"{part}.tsv", round(part * clips))
             line = command(some, features, "--merge")
-            taken = [cpu_seconds(line)[0] for _ in range(1 if args.quick else AGAIN)]
+            taken = [cpu_seconds(line) for _ in range(1 if args.quick else AGAIN)]
             merges.append({"clips": round(part * clips), "CPU s": float(np.median(taken))})
     table.append({"command": "merge", "CPU s": merges[-1]["CPU s"]})
     total = sum(row["CPU s"] for row in table)
