@@ -164,7 +164,7 @@ def watch(stages: Stages, calls: Calls) -> Callable[..., None]:
         return model
 
     onnxruntime.InferenceSession = kept_session
-    speech_words.whisper = kept_whisper  # type: ignore[assignment]
+    speech_words.whisper = kept_whisper
     for owner, attribute, name in (
         (onnxruntime, "InferenceSession", START),
         (speech_words, "whisper", START),
