@@ -33,13 +33,13 @@ IN_THE_BOX = Speech()
 def add_speech_options(parser: argparse.ArgumentParser) -> None:
     """``--speech-model`` and ``--language``, the same of every command that hears words."""
     parser.add_argument(
-        *("--speech-model",),
+        "--speech-model",
         type=Path,
         metavar="FOLDER",
         help="a Whisper in CTranslate2's format that hears words (default: tiny.en, English only)",
     )
     parser.add_argument(
-        *("--language",),
+        "--language",
         metavar="CODE",
         help="what is spoken, such as de (default: found out, by a model of several languages)",
     )
