@@ -50,8 +50,9 @@ def test_lmf_by_hand() -> None:
 def test_tfn_by_hand() -> None:
     cost = measure("tfn", SetUp(DIMS, settings=("tfn_dim=2",)))
     assert cost.parameters["fusion"] == 2 * 19 + 6 + 27 * 128 + 128 + 128 * 8 + 8
-    # Presence and ReLU of 3 · 2 numbers; products of 9 and 27; the hidden layer's ReLU.
-    expected = Operations(2 * 19 + 27 * 128 + 128 * 8, 2 * 6 + 9 + 27 + 128, 0)
+    # Presence and ReLU of 3 · 2 numbers; a product of 9; the hidden layer's bias and ReLU.
+    macs = 2 * 19 + 9 * 3 * 128 + 3 * 128 + 128 * 8  # two of the three, then the last
+    expected = Operations(macs, 2 * 6 + 9 + 2 * 128, 0)
     assert cost.operations["fusion"] == expected
 
 
