@@ -30,7 +30,7 @@ PAGE = ROOT / "docs" / "speed.md"
 RUNS = 3
 BENCHMARKS = (  # in the page's order
     *("training_step", "framework_tax", "exported", "answers.first_answer"),
-    *("answers.folder_answers", "answers.heard_words", "fusions", "growth"),
+    *("answers.folder_answers", "answers.heard_words", "fusions", "sizes.growth"),
     *("gradient_checkpointing", "corpora.opening", "dry_run"),
     *("corpora.extraction", "sizes.long_sequences", "training.epochs"),
 )

@@ -17,7 +17,8 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from examples.benchmarks.timing import alternate, peak_memory
+from examples.benchmarks.processes import peak_memory
+from examples.benchmarks.timing import alternate
 
 COPY = {"cpu": 1 << 24, "cuda": 1 << 28}  # numbers of four bytes that are copied
 SIDE = {"cpu": 1024, "cuda": 8192}  # of the matrices
@@ -128,7 +129,7 @@ def rise_of_memory(device: str, prepare: Callable[..., Callable[[], Any]], *give
 
     Args:
         device: where it runs.
-        prepare: as `timing.peak_memory` has it.
+        prepare: as `processes.peak_memory` has it.
         given: its arguments.
     """
     if device == "cpu":

@@ -26,15 +26,8 @@ import numpy as np
 import torch
 
 from examples.benchmarks.framework_tax import fairseq_train
-from examples.benchmarks.timing import (
-    TimingReport,
-    arguments,
-    in_fresh_process,
-    machine,
-    resident,
-    seconds,
-    start,
-)
+from examples.benchmarks.processes import in_fresh_process, resident
+from examples.benchmarks.timing import TimingReport, arguments, machine, seconds, start
 from examples.recipes.paper_encoders.estimate import memory, parts
 from examples.recipes.paper_encoders.random_release import write_encoders
 from examples.recipes.paper_encoders.released_shapes import (

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from examples.benchmarks.framework_tax import fairseq_train
-from examples.benchmarks.timing import in_fresh_process
+from examples.benchmarks.processes import in_fresh_process
 from mia_fairseq.command import run as run_command
 from mia_fairseq.data.format.store import Store
 from mia_fairseq.errors import InputError

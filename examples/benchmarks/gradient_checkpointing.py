@@ -19,15 +19,14 @@ from omegaconf import OmegaConf
 from torch import Tensor
 
 from examples.benchmarks.device_limits import add_device_option, rise_of_memory
+from examples.benchmarks.processes import in_fresh_process, one_thread
 from examples.benchmarks.timing import (
     Ratio,
     TimingReport,
     alternate,
     arguments,
-    in_fresh_process,
     machine,
     milliseconds,
-    one_thread,
     start,
 )
 from mia_fairseq.encoders.hf_encoder import HFEncoder

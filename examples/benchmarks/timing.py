@@ -1,4 +1,4 @@
-"""What every benchmark shares: timing in turn, peak memory in a fresh process, and the report.
+"""What every benchmark shares: timing in turn, its options, and the report.
 
 Times of two things are only ever compared within one run, in which they take turns, on one
 thread. They are the process's CPU time, so that what else runs on the machine counts little; on a
@@ -7,13 +7,10 @@ the quartiles of the ratios turn by turn, which tell how much the machine swayed
 """
 
 import argparse
-import ctypes
-import multiprocessing
 import platform
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from examples.benchmarks.processes import one_thread
 from mia_fairseq.command import run as run_command
 from mia_fairseq.errors import InputError
 from mia_fairseq.files import write_json
@@ -78,48 +76,6 @@ def r_squared(x: Sequence[float], y: Sequence[float]) -> float:
     if len(set(y)) < 2:
         return 1.0
     return float(np.corrcoef(x, y)[0, 1] ** 2)
-
-
-def resident(field_name: str) -> float:
-    """MiB of a field of this process's status, as Linux counts them: VmHWM, RssAnon and others."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith(field_name + ":"):
-            return int(line.split()[1]) / 1024
-    raise RuntimeError(f"/proc/self/status has no {field_name}; memory is measured on Linux only")
-
-
-def peak_memory(prepare: Callable[..., Callable[[], Any]], *arguments: Any) -> float:
-    """MiB by which the resident set of a fresh process rises at most while an action runs.
-
-    Args:
-        prepare: a function at the top level of a module, which makes the action ready (and has
-            the libraries load what they load once) and returns it.
-        arguments: of `prepare`.
-    """
-    return in_fresh_process(_rise, prepare, *arguments)
-
-
-def in_fresh_process(function: Callable[..., Any], *arguments: Any) -> Any:
-    """What a function of a module's top level returns in a process of its own, on one thread."""
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=context, initializer=one_thread) as pool:
-        return pool.submit(function, *arguments).result()
-
-
-def _rise(prepare: Callable[..., Callable[[], Any]], *arguments: Any) -> float:
-    action = prepare(*arguments)
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:  # what was freed would be taken again without the peak showing it
-        trim(0)
-    Path("/proc/self/clear_refs").write_text("5")  # VmHWM starts again from here
-    before = resident("VmRSS")
-    action()
-    return resident("VmHWM") - before
-
-
-def one_thread() -> None:
-    """One thread for all of torch's work."""
-    torch.set_num_threads(1)
 
 
 @dataclass

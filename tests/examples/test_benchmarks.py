@@ -11,12 +11,13 @@ import pytest
 from harness import run_cli
 
 from examples.benchmarks.answers import first_answer
-from examples.benchmarks.timing import Ratio, alternate, peak_memory, r_squared
+from examples.benchmarks.processes import peak_memory
+from examples.benchmarks.timing import Ratio, alternate, r_squared
 
 QUICK = {
     "training_step": "fast / written out",
     "framework_tax": "adam_fused: fairseq-train / bare loop",
-    "growth": "R² of a line, M operations over auxiliary dims",
+    "sizes.growth": "R² of a line, M operations over auxiliary dims",
     "corpora.corpus_size": "most private MiB, the last against the first",
     "fusions": None,
     "gradient_checkpointing": "peak memory saved",
@@ -61,12 +62,12 @@ def check(printed: str, written: Path, ratio: str | None) -> None:
 def test_quick_run_is_well_formed(name: str, tmp_path: Path) -> None:
     written = tmp_path / "figures.json"
     flags = ["--optimizer", "adam_fused"] if name == "framework_tax" else []
-    flags += ["--plot", str(tmp_path / "growth.png")] if name == "growth" else []
+    flags += ["--plot", str(tmp_path / "growth.png")] if name == "sizes.growth" else []
     run = run_cli(
         *("python", "-m", f"examples.benchmarks.{name}", "--quick", "--json", written, *flags)
     )
     check(run.stdout, written, QUICK[name])
-    if name == "growth":
+    if name == "sizes.growth":
         assert (tmp_path / "growth.png").stat().st_size > 10_000
 
 
@@ -105,7 +106,7 @@ def test_first_answers_are_compared_turn_by_turn_but_the_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spent = iter([50.0, 9.0, 1.0, 4.0, 2.0, 6.0, 3.0, 8.0])  # graphs, torch, graphs, ...
-    monkeypatch.setattr(first_answer, "cpu_seconds", lambda code, clip: next(spent))
+    monkeypatch.setattr(first_answer, "answer_seconds", lambda code, clip: next(spent))
     low, high = np.quantile([1 / 4, 2 / 6, 3 / 8], [0.25, 0.75])
     report = first_answer.measure(Namespace(clip=tmp_path / "clip.mp4", quick=False, turns=3))
     assert report.ratios["graphs / torch"] == Ratio(2 / 6, low, high)

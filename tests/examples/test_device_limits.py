@@ -45,7 +45,7 @@ def test_a_device_that_is_not_there_is_told(device: str) -> None:
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-@pytest.mark.parametrize("name", ["training_step", "fusions", "growth", "framework_tax"])
+@pytest.mark.parametrize("name", ["training_step", "fusions", "sizes.growth", "framework_tax"])
 def test_benchmarks_take_a_device(name: str) -> None:
     run = run_cli(
         *("python", "-m", f"examples.benchmarks.{name}", "--quick", "--device", "cuda"), check=False

@@ -9,13 +9,13 @@ one of the demo's GENERATED clips is taken, of about four seconds.
 
 import argparse
 import os
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
 
+from examples.benchmarks.processes import command_seconds
 from examples.benchmarks.timing import Ratio, Times, TimingReport, arguments, machine, start
 from examples.demo_corpus.__main__ import make_clip, plan_corpus
 from examples.demo_corpus.talking_head import TalkingHead
@@ -30,15 +30,10 @@ WAYS = {
 }
 
 
-def cpu_seconds(code: str, clip: Path) -> float:
-    """User and system time of a process that answers for a clip."""
-    before = os.times()
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    subprocess.run(
-        [sys.executable, "-c", code, str(clip)], env=environment, check=True, capture_output=True
-    )
-    after = os.times()
-    return sum(after[2:4]) - sum(before[2:4])
+def answer_seconds(code: str, clip: Path) -> float:
+    """CPU seconds of a process that answers for a clip."""
+    line = [sys.executable, "-c", code, str(clip)]
+    return command_seconds(line, {**os.environ, "OMP_NUM_THREADS": "1"})
 
 
 def measure(args: argparse.Namespace) -> TimingReport:
@@ -52,7 +47,7 @@ def measure(args: argparse.Namespace) -> TimingReport:
             make_clip(plan_corpus(24, args.seed)[0], TalkingHead(96), args.seed, clip)
         for turn in range(turns + warm_up):
             for way, code in WAYS.items():
-                spent = cpu_seconds(code, clip)
+                spent = answer_seconds(code, clip)
                 if turn >= warm_up:
                     taken[way].append(spent)
     times: Times = {way: np.array(spent) for way, spent in taken.items()}

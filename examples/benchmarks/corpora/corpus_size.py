@@ -23,14 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from examples.benchmarks.corpus import MOSI_ROWS, write_corpus
-from examples.benchmarks.timing import (
-    TimingReport,
-    arguments,
-    in_fresh_process,
-    machine,
-    resident,
-    start,
-)
+from examples.benchmarks.processes import in_fresh_process, resident
+from examples.benchmarks.timing import TimingReport, arguments, machine, start
 
 LITE_DIMS = {"text": 384, "audio": 384, "video": 128}
 BATCH = 18

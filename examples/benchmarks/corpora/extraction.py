@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from examples.benchmarks.processes import command_seconds, ended_seconds
 from examples.benchmarks.timing import TimingReport, arguments, machine, r_squared, start
 
 EXTRACTOR = "examples.benchmarks.corpora.trivial_extractor:Trivial"
@@ -46,39 +47,28 @@ def command(manifest: Path, features: Path, *flags: str) -> list[str]:
     return [*base, "--modality", f"text={EXTRACTOR}", *flags]
 
 
-def cpu_seconds(line: Sequence[str]) -> float:
-    """CPU seconds of a command and its children."""
-    return watched(line)[0]
-
-
-def watched(
-    line: Sequence[str], kill: str = "", at: int = 0, features: Path | None = None
-) -> tuple[float, bool]:
-    """CPU seconds of a command and its children, and whether it was killed.
+def killed_seconds(line: Sequence[str], victim: str, at: int, features: Path) -> tuple[float, bool]:
+    """CPU seconds of a command that is killed, and whether it was: it may end before.
 
     Args:
         line: the command.
-        kill: what to kill: a worker, or the process; nothing by default. A command that ends
-            before is not killed.
+        victim: what is killed: "a worker", or "the process".
         at: after how many arrays in the folder.
         features: the folder.
     """
-    before = os.times()
+    before = ended_seconds()
     process = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while process.poll() is None and arrays(features) < at:
+        time.sleep(POLL)
     killed = False
-    if features is not None:
-        while process.poll() is None and arrays(features) < at:
-            time.sleep(POLL)
-        if process.poll() is None:
-            victims = [process.pid] if kill == "the process" else workers_of(process.pid)
-            for victim in victims[:1]:
-                os.kill(victim, signal.SIGKILL)
-                killed = True
+    if process.poll() is None:
+        victims = [process.pid] if victim == "the process" else workers_of(process.pid)
+        for one in victims[:1]:
+            os.kill(one, signal.SIGKILL)
+            killed = True
     if process.wait() != 0 and not killed:
         raise RuntimeError(f"{' '.join(line)} ended with {process.returncode}")
-    after = os.times()
-    own = after.children_user + after.children_system
-    return own - before.children_user - before.children_system, killed
+    return ended_seconds() - before, killed
 
 
 def arrays(features: Path) -> int:
@@ -101,10 +91,10 @@ def extract(manifest: Path, features: Path, clips: int) -> list[dict[str, Any]]:
         killed = KILLED.get(shard, "")
         if killed:
             at = arrays(features) + clips // SHARDS // 3
-            spent, struck = watched(line, killed, at, features)
+            spent, struck = killed_seconds(line, killed, at, features)
             what = f"{killed} killed" if struck else "ended before the kill"
             table.append({"command": f"shard {shard}, {what}", "CPU s": spent})
-        table.append({"command": f"shard {shard}", "CPU s": cpu_seconds(line)})
+        table.append({"command": f"shard {shard}", "CPU s": command_seconds(line)})
     return table
 
 
@@ -122,7 +112,7 @@ def measure(args: argparse.Namespace) -> TimingReport:
         for part in PARTS:
             some = write_manifest(Path(folder) / f"{part}.tsv", round(part * clips))
             line = command(some, features, "--merge")
-            taken = [cpu_seconds(line) for _ in range(1 if args.quick else AGAIN)]
+            taken = [command_seconds(line) for _ in range(1 if args.quick else AGAIN)]
             merges.append({"clips": round(part * clips), "CPU s": float(np.median(taken))})
     table.append({"command": "merge", "CPU s": merges[-1]["CPU s"]})
     total = sum(row["CPU s"] for row in table)

@@ -21,10 +21,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from examples.benchmarks.corpora.extraction import cpu_seconds
 from examples.benchmarks.corpus import MOSI_ROWS, write_corpus
 from examples.benchmarks.device_limits import add_device_option
 from examples.benchmarks.framework_tax import fairseq_train
+from examples.benchmarks.processes import command_seconds
 from examples.benchmarks.steps import (
     PAPER_BATCH,
     PAPER_DIMS,
@@ -138,7 +138,7 @@ def measure(args: argparse.Namespace) -> TimingReport:
     for arch in args.arch:
         ratio = Ratio.of(np.array(ours[arch]), np.array(loops[arch]))
         report.ratios[f"{arch}: fairseq-train / bare loop"] = ratio
-    taken = cpu_seconds([sys.executable, "-c", IMPORTS])
+    taken = command_seconds([sys.executable, "-c", IMPORTS])
     report.notes.append(f"importing torch, fairseq and the plugin takes {taken:.3g} CPU seconds")
     return report
 

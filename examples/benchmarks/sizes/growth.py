@@ -1,6 +1,6 @@
 """Cost and memory of MIA-Net over the number of modalities and over channels.
 
-    python -m examples.benchmarks.growth [--plot growth.png] [--device cuda] [--quick] [--json FILE]
+    python -m examples.benchmarks.sizes.growth [--plot FILE] [--device cuda] [--quick] [--json FILE]
 
 With 2, 3, 4, 8 and 16 modalities (text 1024 the main one, auxiliaries of 768 and 256 in turn, one
 channel), and with 1, 4, 16 and 64 channels (text, audio, video). Without adapters, whose cost
