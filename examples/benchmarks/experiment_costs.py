@@ -23,7 +23,7 @@ from examples.benchmarks.processes import in_fresh_process
 from mia_fairseq.command import run as run_command
 from mia_fairseq.data.format.store import Store
 from mia_fairseq.errors import InputError
-from mia_fairseq.experiments.runner import PLUGIN
+from mia_fairseq.experiments.running.training_run import PLUGIN
 from mia_fairseq.experiments.summary_tables import COST_COLUMNS, summarize
 from mia_fairseq.experiments.tuning import parameters
 from mia_fairseq.files import write_json, write_whole

@@ -18,14 +18,9 @@ import numpy as np
 from mia_fairseq.command import command_parser
 from mia_fairseq.command import run as run_command
 from mia_fairseq.data.format.store import Store
-from mia_fairseq.experiments.runner import (
-    TEST,
-    Run,
-    call,
-    execute_all,
-    train_command,
-    validate_command,
-)
+from mia_fairseq.experiments.runner import execute_all
+from mia_fairseq.experiments.running.logged_commands import call
+from mia_fairseq.experiments.running.training_run import TEST, Run, train_command, validate_command
 from mia_fairseq.experiments.summary_tables import summarize
 from mia_fairseq.metrics import regression_metrics
 from mia_fairseq.report.drawing.curves import plot_curves

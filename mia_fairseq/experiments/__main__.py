@@ -27,7 +27,8 @@ from mia_fairseq.experiments.data_steps import data_folders, make
 from mia_fairseq.experiments.index_file import write_index, write_results
 from mia_fairseq.experiments.listing import merged_file, print_commands
 from mia_fairseq.experiments.plan import PlannedRow, plan
-from mia_fairseq.experiments.runner import call, execute_all
+from mia_fairseq.experiments.runner import execute_all
+from mia_fairseq.experiments.running.logged_commands import call
 from mia_fairseq.experiments.specification import experiment as experiments
 from mia_fairseq.experiments.specification.inheritance import located
 from mia_fairseq.experiments.which_main import recommend

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mia_fairseq.errors import InputError
-from mia_fairseq.experiments.runner import call, locked
+from mia_fairseq.experiments.running.logged_commands import call, locked
 from mia_fairseq.experiments.specification.experiment import Experiment
 from mia_fairseq.experiments.specification.inheritance import fill
 from mia_fairseq.files import sha256_of, write_json

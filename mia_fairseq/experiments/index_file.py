@@ -8,7 +8,7 @@ from typing import Any
 
 from mia_fairseq.experiments.constant_baseline import constant_baseline
 from mia_fairseq.experiments.plan import INDEX_FORMAT, PlannedRow
-from mia_fairseq.experiments.runner import locked
+from mia_fairseq.experiments.running.logged_commands import locked
 from mia_fairseq.experiments.specification.experiment import Experiment
 from mia_fairseq.experiments.summary_tables import summarize
 from mia_fairseq.files import write_json, write_whole

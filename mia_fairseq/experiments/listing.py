@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import yaml
 
 from mia_fairseq.experiments.plan import PlannedRow
-from mia_fairseq.experiments.runner import train_command, validate_command
+from mia_fairseq.experiments.running.training_run import train_command, validate_command
 from mia_fairseq.experiments.specification.inheritance import ancestry, located, merged
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from mia_fairseq.data.format.folds import FoldedStore
 from mia_fairseq.data.format.store import Store
 from mia_fairseq.errors import InputError
-from mia_fairseq.experiments.runner import TEST, VALID, Evaluation, Run, with_seed
+from mia_fairseq.experiments.running.training_run import TEST, VALID, Evaluation, Run, with_seed
 from mia_fairseq.experiments.specification.experiment import Experiment
 from mia_fairseq.experiments.specification.inheritance import fill
 from mia_fairseq.experiments.specification.run_flags import Flags, RunRow, as_arguments, train_flags

@@ -13,7 +13,8 @@ from typing import Any
 
 from mia_fairseq.errors import InputError
 from mia_fairseq.experiments.plan import PlannedRow, runs_of
-from mia_fairseq.experiments.runner import VALID, execute
+from mia_fairseq.experiments.runner import execute
+from mia_fairseq.experiments.running.training_run import VALID
 from mia_fairseq.experiments.specification.run_flags import Flags, as_arguments, train_flags
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from mia_fairseq.errors import InputError
-from mia_fairseq.experiments.runner import Run, execute
+from mia_fairseq.experiments.runner import execute
+from mia_fairseq.experiments.running.training_run import Run
 from mia_fairseq.name_values import name_value
 
 

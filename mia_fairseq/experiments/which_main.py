@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from mia_fairseq.errors import InputError
 from mia_fairseq.experiments.plan import PlannedRow
-from mia_fairseq.experiments.runner import PLUGIN
+from mia_fairseq.experiments.running.training_run import PLUGIN
 
 
 def recommend(planned: Sequence[PlannedRow]) -> str:

@@ -9,7 +9,7 @@ from harness import make_store
 from mia_fairseq.errors import InputError
 from mia_fairseq.experiments.data_steps import DataFolder, data_folders, make
 from mia_fairseq.experiments.plan import plan
-from mia_fairseq.experiments.runner import RunError
+from mia_fairseq.experiments.running.logged_commands import RunError
 from mia_fairseq.experiments.specification.experiment import load
 
 FILE = """

@@ -17,7 +17,8 @@ from harness import EMOTIONS, ROOT, make_store
 from mia_fairseq.errors import InputError
 from mia_fairseq.experiments import __main__ as run_module
 from mia_fairseq.experiments.plan import plan
-from mia_fairseq.experiments.runner import Evaluation, Run, RunError, locked
+from mia_fairseq.experiments.running.logged_commands import RunError, locked
+from mia_fairseq.experiments.running.training_run import Evaluation, Run
 from mia_fairseq.experiments.search import search
 from mia_fairseq.experiments.slurm import execute_on_slurm
 from mia_fairseq.experiments.which_main import recommend
@@ -293,7 +294,7 @@ def test_a_search_reads_validation_only(experiment: Path, corpus: Path, tmp_path
 
 
 def test_the_end_of_a_failed_command_is_told(tmp_path: Path) -> None:
-    from mia_fairseq.experiments.runner import call
+    from mia_fairseq.experiments.running.logged_commands import call
 
     with pytest.raises(RunError, match="no module named nothing_here"):
         call(["python", "-c", "raise SystemExit('no module named nothing_here')"], tmp_path / "log")

@@ -11,7 +11,7 @@ from fairseq import options
 
 from mia_fairseq.criterions.ce_krl import CeKrlCriterion
 from mia_fairseq.data.format.labels import LabelSpec
-from mia_fairseq.experiments.runner import Run, train_command
+from mia_fairseq.experiments.running.training_run import Run, train_command
 from mia_fairseq.models.affect_model import AffectOutput
 from mia_fairseq.plugin import register
 

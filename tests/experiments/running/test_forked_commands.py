@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from harness import ROOT, make_store
 
-from mia_fairseq.experiments.runner import PLUGIN
 from mia_fairseq.experiments.running.forked_commands import run_forked
+from mia_fairseq.experiments.running.training_run import PLUGIN
 
 LONG = ("--max-epoch", "100000", "--patience", "-1", "--arch", "unimodal", "--criterion", "mae_krl")
 
