@@ -1,5 +1,6 @@
 """What a table says, in a sentence: who leads, by how much, and whether that is settled."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mia_fairseq.report.comparison import ShownRow, ShownTable
@@ -34,8 +35,9 @@ def answer(table: ShownTable) -> Answer | None:
     cell = table.figure(best)
     figure = f"{cell.mean:.3f}" + (f" ± {cell.deviation:.3f}" if cell.deviation else "")
     lead = f"{best.name} leads by {table.metric}, {figure}"
-    if best.name == table.reference:
-        return _reference_leads(table, best, lead, figure)
+    others = [row for row in table.rows if row.compared_to == best.name]
+    if others and best.name == table.reference:
+        return _reference_leads(table, others, lead, figure)
     if best.difference is None:
         text = f"{lead}." if len(table.points) > 1 else f"{table.metric} {figure}."
         return Answer(text, best.name, f"{table.metric} {figure}", "", "")
@@ -59,9 +61,10 @@ def difference_text(row: ShownRow) -> str:
     return f"{found.difference:+.3f} [{found.low:+.3f}, {found.high:+.3f}]"
 
 
-def _reference_leads(table: ShownTable, best: ShownRow, lead: str, figure: str) -> Answer:
-    others = [row for row in table.rows if row.difference is not None]
-    others = [row for row in others if row.compared_to == best.name]
+def _reference_leads(
+    table: ShownTable, others: Sequence[ShownRow], lead: str, figure: str
+) -> Answer:
+    """Of a reference that others, one at least, were compared with."""
     sign = 1 if table.less_is_better else -1
     second = min(
         others, key=lambda row: sign * row.difference.difference if row.difference else 0.0
@@ -76,4 +79,4 @@ def _reference_leads(table: ShownTable, best: ShownRow, lead: str, figure: str) 
         "rows differ from it beyond chance."
     )
     shown, named = f"next is {second.name}, {amount}", f"{table.metric} {figure}"
-    return Answer(text, best.name, named, shown, verdict, "better" if len(beaten) else "")
+    return Answer(text, others[0].compared_to, named, shown, verdict, "better" if beaten else "")

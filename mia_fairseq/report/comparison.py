@@ -10,7 +10,15 @@ from mia_fairseq.errors import InputError
 from mia_fairseq.experiments.specification.inheritance import base
 from mia_fairseq.experiments.specification.published import PaperTable
 from mia_fairseq.report.drawing.pictures import Point
-from mia_fairseq.report.resampling.intervals import Comparison, compare, draws, holm, interval
+from mia_fairseq.report.resampling.intervals import (
+    Comparison,
+    compare,
+    draws,
+    enough_resamples,
+    holm,
+    interval,
+)
+from mia_fairseq.report.resampling.resampled_metrics import Vector
 from mia_fairseq.report.run_results import Section, Table, TableRow, value
 
 LIMIT = 0.05  # of the corrected p, below which a difference is called settled
@@ -137,6 +145,11 @@ def show(section: Section, table: Table, resamples: int) -> ShownTable:
     tested = [row for row in shown.rows if row.difference is not None]
     if tested and any(len(row.seeds) == 1 for row in table.rows):
         shown.notes.append("A row of one seed tells nothing of what another seed would give.")
+    if resamples < (enough := enough_resamples(len(tested), LIMIT)):
+        shown.notes.append(
+            f"{resamples} resamples settle none of {len(tested)} differences: p is at least "
+            f"2 / {resamples + 1}, times {len(tested)} by Holm; take {enough} or more."
+        )
     corrected = holm([row.difference.p for row in tested if row.difference is not None])
     for other_row, p in zip(tested, corrected, strict=True):
         other_row.corrected = p
@@ -183,7 +196,7 @@ def _ours(
     cells = []
     for column in columns:
         values = [value(seed.metrics, column) for seed in row.seeds]
-        known = [found for found in values if found is not None]
+        known = _known(values)
         if not known or len(known) < len(values):
             cells.append(Cell(None))
             continue
@@ -191,14 +204,26 @@ def _ours(
         covered = interval(column, predictions, weights) if weights is not None else None
         cells.append(Cell(float(np.mean(known)), spread, covered))
     difference, compared_to = None, ""
-    if reference is not None and row is not reference and predictions and weights is not None:
-        if predictions[0].ids == reference.predictions[0].ids:
-            difference = compare(metric, predictions, reference.predictions, weights)
-            compared_to = reference.name
-        else:
-            notes.append(f"not compared with {reference.name!r}, whose utterances are others")
+    if reference is not None and row is not reference and weights is not None:
+        difference, why_not = _compared(row, metric, reference, weights)
+        compared_to = reference.name if difference is not None else ""
+        if difference is None:
+            notes.append(f"not compared with {reference.name!r}, {why_not}")
     count = f"{len(row.seeds)} × n = {' / '.join(map(str, rows))}" if rows else "0"
     return ShownRow(row.name, count, cells, difference, compared_to, notes)
+
+
+def _compared(
+    row: TableRow, metric: str, reference: TableRow, weights: Vector
+) -> tuple[Comparison | None, str]:
+    """The difference to the reference, or None and why there is none."""
+    if row.predictions[0].ids != reference.predictions[0].ids:
+        return None, "whose utterances are others"
+    for one in (row, reference):
+        if any(value(seed.metrics, metric) is None for seed in one.seeds):
+            return None, f"since {metric} of {one.name!r} is undefined"
+    found = compare(metric, row.predictions, reference.predictions, weights)
+    return found, f"since {metric} is undefined of what they predict"
 
 
 def _fold_notes(row: TableRow, metric: str) -> list[str]:
@@ -206,10 +231,18 @@ def _fold_notes(row: TableRow, metric: str) -> list[str]:
     by_fold = [seed.metrics["folds"] for seed in row.seeds if seed.metrics.get("folds")]
     if not by_fold:
         return []
-    means = [np.mean([seed[fold][metric] for seed in by_fold]) for fold in by_fold[0]]
+    found = [[value(seed.get(fold, {}), metric) for seed in by_fold] for fold in by_fold[0]]
+    means = [np.mean(known) for values in found if len(known := _known(values)) == len(values)]
     drawn = row.predictions[0].groups if row.predictions else ()
     over = f"; intervals over its {len(set(drawn))} groups" if drawn else ""
-    return [f"its {len(means)} folds {min(means):.3f} to {max(means):.3f}{over}"]
+    lacking = len(found) - len(means)
+    over = (f", of {lacking} {metric} is not known" if lacking else "") + over
+    between = f" {min(means):.3f} to {max(means):.3f}" if means else ""
+    return [f"its {len(found)} folds{between}{over}"]
+
+
+def _known(values: Sequence[float | None]) -> list[float]:
+    return [found for found in values if found is not None]
 
 
 def _published(paper: PaperTable, name: str | None, columns: Sequence[str]) -> ShownRow:

@@ -19,8 +19,10 @@ READING = (
     "out. Differences are to the table's reference, or to what is named, with a 95 % interval "
     "and a two-sided p of a paired bootstrap that draws utterances (or groups) and seeds; beside "
     "it p by Holm, corrected for all rows of the table that were compared. A difference is "
-    "called settled where that is below 0.05. The epoch is chosen on validation. Published "
-    "figures are as printed."
+    "called settled where that is below 0.05. Of few seeds p is too small where a seed moves all "
+    "utterances alike; of one seed a difference is between two trained models, not yet between two "
+    "methods. A row is not compared where the metric is undefined. The epoch is chosen on "
+    "validation. Published figures are as printed."
 )
 
 

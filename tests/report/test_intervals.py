@@ -7,9 +7,11 @@ from mia_fairseq.data.format.labels import LabelSpec
 from mia_fairseq.metrics import classification_metrics, regression_metrics, sims_metrics
 from mia_fairseq.multilabel_metrics import multilabel_metrics
 from mia_fairseq.report.resampling.intervals import (
+    Comparison,
     Predictions,
     compare,
     draws,
+    enough_resamples,
     holm,
     interval,
     resampled,
@@ -91,7 +93,7 @@ def test_the_interval_of_a_mean_is_the_textbook_one() -> None:
     given = scores(1, rows=2000)
     errors = np.abs(given.prediction - given.truth)
     half = 1.96 * errors.std(ddof=1) / np.sqrt(2000)
-    low, high = interval("mae", [given], draws(2000, 3000))
+    low, high = interval("mae", [given], draws(2000, 3000)) or (0, 0)
     assert low == pytest.approx(errors.mean() - half, abs=half / 10)
     assert high == pytest.approx(errors.mean() + half, abs=half / 10)
 
@@ -113,26 +115,67 @@ def test_copies_of_a_row_do_not_narrow_the_interval_of_groups() -> None:
     guess = np.repeat(np.where(right, 0.0, 1.0), 10)  # ten clips of each actor, all alike
     groups = tuple(f"actor{row // 10}" for row in range(400))
     given = Predictions(tuple(map(str, range(400))), np.zeros(400), guess, ("a", "b"), groups)
-    low, high = interval("accuracy", [given], draws(400, 4000, groups=groups))
+    low, high = interval("accuracy", [given], draws(400, 4000, groups=groups)) or (0, 0)
     half = 1.96 * np.sqrt(right.mean() * (1 - right.mean()) / 40)  # of forty independent rows
     assert (high - low) / 2 == pytest.approx(half, rel=0.1)
 
 
+def compared(
+    metric: str, runs: list[Predictions], reference: list[Predictions], weights: np.ndarray
+) -> Comparison:
+    found = compare(metric, runs, reference, weights)
+    assert found is not None
+    return found
+
+
 def test_a_model_does_not_differ_from_itself() -> None:
     runs = [scores(1), scores(2)]
-    found = compare("mae", runs, runs, draws(80, 500))
+    found = compared("mae", runs, runs, draws(80, 500))
     assert found.difference == 0 and found.low < 0 < found.high and found.p > 0.3
 
 
 def test_a_better_model_is_found_better_and_chance_is_not() -> None:
     weights = draws(80, 1000)
     poor, good, like = ([scores(s + seed, noise=n) for seed in range(3)] for s, n in PLACES)
-    found = compare("mae", good, poor, weights)
+    found = compared("mae", good, poor, weights)
     assert found.difference < found.high < 0 and found.p < 0.01
-    assert compare("mae", like, poor, weights).p > 0.05
+    assert compared("mae", like, poor, weights).p > 0.05
 
 
 PLACES = ((10, 1.5), (20, 0.5), (30, 1.5))
+
+
+def test_what_is_undefined_is_not_compared() -> None:
+    weights, good = draws(80, 200), scores(1)
+    constant = good._replace(prediction=np.full(80, 0.1))
+    for sides in (([constant], [good]), ([good], [constant]), ([good, constant, good], [good])):
+        assert compare("corr", *sides, weights) is None
+    assert interval("corr", [constant], weights) is None
+    assert interval("corr", [good], weights) is not None
+
+
+def test_resamples_on_which_a_metric_is_undefined_do_not_count() -> None:
+    """One row of four has a truth other than 0: about a third of the resamples lack it."""
+    right = Predictions(tuple("abcd"), np.array([2.0, 0, 0, 0]), np.array([1.0, 1, 1, 1]), ())
+    wrong, weights = right._replace(prediction=-right.prediction), draws(4, 1000)
+    known = int((weights[:, 0] > 0).sum())
+    assert 600 < known < 750
+    found = compared("acc2_non0", [wrong], [right], weights)
+    assert found[:3] == (-1, -1, -1) and found.p == 2 / (known + 1)
+
+
+def test_the_least_p_is_two_sided() -> None:
+    """Nothing beyond 0: what was found is one draw of B + 1, on either side."""
+    good, poor = scores(1, noise=0.1), scores(2, noise=3)
+    assert compared("mae", [good], [poor], draws(80, 2000)).p == pytest.approx(0.001, abs=1e-6)
+
+
+@pytest.mark.parametrize("rows", [1, 7, 21])
+def test_how_many_resamples_are_enough_to_settle_one_of_many_rows(rows: int) -> None:
+    least = enough_resamples(rows, 0.05)
+    for resamples in (least - 2, least):
+        p = [2 / (resamples + 1), *[1.0] * (rows - 1)]
+        assert (holm(p)[0] < 0.05) is (resamples == least)
 
 
 def test_an_unknown_metric_is_no_metric() -> None:

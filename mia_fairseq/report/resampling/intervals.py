@@ -5,6 +5,7 @@ that differences are paired by utterance. Of a cross-validation whole groups are
 videos or dialogues.
 """
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -41,25 +42,37 @@ def draws(rows: int, resamples: int, seed: int = 0, groups: Sequence[str] = ()) 
     return rng.multinomial(rows, np.full(rows, 1 / rows), size=resamples).astype(np.float64)
 
 
-def interval(metric: str, runs: Sequence[Predictions], weights: Vector) -> tuple[float, float]:
-    """The 95 % percentile interval, over utterances, of a metric's mean over seeds."""
+def interval(
+    metric: str, runs: Sequence[Predictions], weights: Vector
+) -> tuple[float, float] | None:
+    """The 95 % percentile interval, over utterances, of a metric's mean over seeds.
+
+    None where the metric is undefined on every resample, such as a correlation with a constant.
+    """
     means = np.mean([resampled(metric, run, weights) for run in runs], axis=0)
-    return _percentiles(means)
+    known = means[np.isfinite(means)]
+    return _percentiles(known) if len(known) else None
 
 
 def compare(
     metric: str, runs: Sequence[Predictions], reference: Sequence[Predictions], weights: Vector
-) -> Comparison:
+) -> Comparison | None:
     """A paired bootstrap of the difference to the reference.
 
     Each resample draws utterances, the same for both, and seeds, by itself for each. p is twice
-    the smaller share of differences beyond 0, at least 1 / B, and not corrected for their number.
+    the smaller share of differences beyond 0, not corrected for their number, and never 0: what
+    was found counts as one draw more, 2 (count + 1) / (B + 1) (Phipson and Smyth, Permutation
+    p-values should never be zero, 2010). Resamples on which either metric is undefined (no row of
+    truth other than 0, say) do not count; B is that of the others.
 
     Args:
         metric: its name.
         runs: predictions of each seed.
         reference: those of the row that is compared with.
         weights: (B, n) of `draws`.
+
+    Returns:
+        None where the metric of either side is undefined.
     """
     rng = np.random.default_rng(1)
     ones = np.ones((1, weights.shape[1]))
@@ -72,9 +85,17 @@ def compare(
         seeds = rng.integers(len(side), size=by_seed.shape)
         drawn.append(np.take_along_axis(by_seed, seeds, axis=0).mean(axis=0))
     differences = drawn[0] - drawn[1]
-    beyond = min((differences <= 0).mean(), (differences >= 0).mean())
-    p = float(np.clip(2 * beyond, 1 / len(differences), 1))
-    return Comparison(float(point[0] - point[1]), *_percentiles(differences), p)
+    known = differences[np.isfinite(differences)]
+    if not len(known) or not np.isfinite(point).all():
+        return None
+    beyond = int(min((known <= 0).sum(), (known >= 0).sum()))
+    p = min(1.0, 2 * (beyond + 1) / (len(known) + 1))
+    return Comparison(float(point[0] - point[1]), *_percentiles(known), p)
+
+
+def enough_resamples(compared: int, limit: float) -> int:
+    """B, from which on Holm's least p of as many rows lies below a limit: 2 n / (B + 1) < limit."""
+    return math.floor(2 * compared / limit)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -88,5 +109,5 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def _percentiles(values: Vector) -> tuple[float, float]:
-    low, high = np.nanpercentile(values, [(100 - LEVEL) / 2, (100 + LEVEL) / 2])
+    low, high = np.percentile(values, [(100 - LEVEL) / 2, (100 + LEVEL) / 2])
     return float(low), float(high)
