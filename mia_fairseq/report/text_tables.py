@@ -13,7 +13,7 @@ from mia_fairseq.report.html_page import READING, ReportPart
 CSV_COLUMNS = (
     *("experiment", "table", "row", "published", "seeds", "metric", "mean", "deviation"),
     *("low", "high", "difference", "difference_low", "difference_high", "p", "p_holm"),
-    "compared_to",
+    *("compared_to", "notes"),
 )
 LATEX = {"\\": r"\textbackslash{}", "±": r"$\pm$", "×": r"$\times$", "γ": r"$\gamma$", "–": "--"}
 LATEX |= {mark: f"\\{mark}" for mark in "&%$#_{}"} | {"~": r"\textasciitilde{}", "−": "$-$"}
@@ -40,13 +40,19 @@ def markdown(parts: Sequence[ReportPart]) -> str:
 
 
 def latex(parts: Sequence[ReportPart]) -> str:
-    """A booktabs table for each table of runs: figures and differences, no intervals of figures."""
+    """A booktabs table for each table of runs: figures and differences, no intervals of figures.
+
+    What Markdown says of rows and tables stands above each as comments.
+    """
     blocks = ["% \\usepackage{booktabs}"]
     for part in parts:
+        blocks += [_comment(f"{part.section.title}: {problem}") for problem in part.problems]
         for table in part.tables:
             heads = _heads(table)[:-1]
+            notes = [f"{row.name}: {note}" for row in table.rows for note in row.notes]
             lines = [
-                f"% {part.section.title}: {table.title}",
+                _comment(f"{part.section.title}: {table.title}"),
+                *map(_comment, (*table.notes, *notes)),
                 f"\\begin{{tabular}}{{l{'r' * (len(heads) - 1)}}}",
                 "\\toprule",
                 " & ".join(map(_latex, heads)) + r" \\",
@@ -60,26 +66,34 @@ def latex(parts: Sequence[ReportPart]) -> str:
 
 
 def comma_separated(parts: Sequence[ReportPart]) -> str:
-    """One line for each row and metric, with all digits."""
+    """One line for each row and metric, with all digits; a figure that is not known is empty."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(CSV_COLUMNS)
     for part in parts:
         for table in part.tables:
+            ours = _columns_of_ours(table)
             for row in table.rows:
                 for column, cell in zip(table.columns, row.cells, strict=True):
-                    if cell.mean is not None:
+                    if cell.mean is not None or (column in ours and not row.published):
                         names = map(escaped, (part.section.title, table.title, row.name))
                         first = [*names, int(row.published)]
                         figures = [row.seeds, escaped(column), *_figures(cell)]
                         differences = _difference_cells(row) if column == table.metric else [""] * 6
-                        writer.writerow([*first, *figures, *differences])
+                        notes = escaped("; ".join(row.notes))
+                        writer.writerow([*first, *figures, *differences, notes])
     return text.getvalue()
+
+
+def _columns_of_ours(table: ShownTable) -> set[str]:
+    """The table's metric, and those that a row of ours has."""
+    cells = [zip(table.columns, row.cells, strict=True) for row in table.rows if not row.published]
+    return {table.metric, *(name for row in cells for name, cell in row if cell.mean is not None)}
 
 
 def _figures(cell: Cell) -> list[object]:
     low, high = cell.interval or ("", "")
-    return [cell.mean, "" if cell.deviation is None else cell.deviation, low, high]
+    return ["" if known is None else known for known in (cell.mean, cell.deviation, low, high)]
 
 
 def _difference_cells(row: ShownRow) -> list[object]:
@@ -116,6 +130,11 @@ def _difference(row: ShownRow, table: ShownTable) -> str:
         return "reference" if row.name == table.reference else ""
     text = f"{difference_text(row)}, p {found.p:.3f}, Holm {row.corrected:.3f}"
     return text if row.compared_to == table.reference else f"{text}, to {row.compared_to}"
+
+
+def _comment(text: str) -> str:
+    """A line that LaTeX does not read."""
+    return f"% {' '.join(text.split())}"
 
 
 def _latex(text: str) -> str:
