@@ -12,7 +12,9 @@ from mia_fairseq.experiments.running.identity import CONTENT
 from mia_fairseq.experiments.summary_tables import (
     CLASS_COLUMNS,
     COST_COLUMNS,
+    MULTILABEL_COLUMNS,
     REGRESSION_COLUMNS,
+    SIMS_COLUMNS,
 )
 from mia_fairseq.files import write_whole
 from mia_fairseq.report.comparison import Cell, ShownRow, show
@@ -20,8 +22,8 @@ from mia_fairseq.report.run_results import sections_of
 
 RESAMPLES = 2000
 COSTS = "costs"  # rows of an experiment's one DATA folder, beside what they cost
-FIGURES = (*REGRESSION_COLUMNS, *CLASS_COLUMNS)
-KEPT = ("n", "n_non0", *FIGURES, *COST_COLUMNS)
+FIGURES = (*REGRESSION_COLUMNS, *SIMS_COLUMNS, *CLASS_COLUMNS, *MULTILABEL_COLUMNS)
+KEPT = tuple(dict.fromkeys(("n", "n_non0", *FIGURES, *COST_COLUMNS)))
 Rows = dict[str, list[dict[str, Any]]]
 
 
@@ -121,15 +123,23 @@ def _compared(row: ShownRow, figure: Cell) -> dict[str, Any]:
 
 
 def _made_of(folder: Path, entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Of one row: where its seeds, or the folds of a cross-validation, differ, a list of each."""
     seeds = [folder / f"seed{number}" for number in range(1, int(entry["seeds"]) + 1)]
-    run = _json(seeds[0] / "run.json")
+    runs = [run for seed in seeds for run in (seed, *sorted(folder.glob(f"fold*/{seed.name}")))]
+    content = _one_or_all([_json(run / "run.json").get(CONTENT) for run in runs])
     return {
         "flags": " ".join(entry["flags"]),
-        "data": {"name": Path(entry["data"]).name, CONTENT: run.get(CONTENT)},
+        "data": {"name": Path(entry["data"]).name, CONTENT: content},
         "seeds": [int(seed.name.removeprefix("seed")) for seed in seeds],
         "valid": [figures(_json(seed / "valid.json")) for seed in seeds],
-        "made_by": _json(seeds[0] / provenance.FILE),
+        "made_by": _one_or_all([_json(run / provenance.FILE) for run in runs]) or {},
     }
+
+
+def _one_or_all(found: Sequence[Any]) -> Any:
+    """What is there: the one value that all have, or a list of those that differ, or None."""
+    there = [value for place, value in enumerate(found) if value and value not in found[:place]]
+    return there if len(there) > 1 else next(iter(there), None)
 
 
 def _json(file: Path) -> dict[str, Any]:

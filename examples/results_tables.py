@@ -38,7 +38,7 @@ PLACE = re.compile(
 FIGURE = re.compile(r"(<!-- figure: ([^>]+?) -->)(.*?)(<!-- /figure -->)", flags=re.DOTALL)
 CODE = re.compile(r"```.*?```|`[^`\n]*`", flags=re.DOTALL)
 OURS = re.compile(r"(?<![\w.])(?:\.\d{2,}|0\.\d{3,})")  # as figures of ours are written
-NUMBER = re.compile(r"(0?)\.(\d+)|(\d+)\.(\d+) %")
+NUMBER = re.compile(r"(?:(0)|\d*)\.(\d+)(\s±\s\d*\.\d+)?|\d+\.(\d+) %")
 Tables = list[dict[str, Any]]
 
 
@@ -166,12 +166,19 @@ def _figure(place: re.Match[str], files: dict[str, Tables], path: Path) -> str:
 
 def _as_shown(shown: str, values: Any, path: Path, opening: str) -> str:
     """The mean, and the deviation where one is shown, in the way of the figure that is there."""
-    wanted = NUMBER.search(shown)
+    wanted = NUMBER.fullmatch(shown)
     if wanted is None:
-        raise InputError(f"{path}: {opening} holds {shown!r}; expected a figure such as .773")
-    zero, decimals, _, decimals_of_percent = wanted.groups()
+        raise InputError(
+            f"{path}: {opening} holds {shown!r}; expected a figure such as .773, .773 ± .005 or "
+            "77.3 % (of per cent without a deviation)"
+        )
+    zero, decimals, deviation, decimals_of_percent = wanted.groups()
     figures = [values.mean()]
-    if "±" in shown:
+    if deviation and len(values) < 2:
+        raise InputError(
+            f"{path}: {opening} shows a deviation, and its row has one seed; take it out"
+        )
+    if deviation:
         figures.append(values.std(ddof=1))
     if decimals_of_percent is not None:
         return f"{figures[0] * 100:.{len(decimals_of_percent)}f} %"

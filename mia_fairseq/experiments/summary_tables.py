@@ -47,7 +47,7 @@ def columns_of(metrics: Mapping[str, Any]) -> tuple[str, ...]:
     """What tables show of results with these metrics, before what they have of each class."""
     if "mae" in metrics:
         return SIMS_COLUMNS if "sims_acc2" in metrics else REGRESSION_COLUMNS
-    return MULTILABEL_COLUMNS if "by_label" in metrics else CLASS_COLUMNS
+    return MULTILABEL_COLUMNS if "exact_match" in metrics else CLASS_COLUMNS
 
 
 def _cell(values: Sequence[float | None]) -> str:

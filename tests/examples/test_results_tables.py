@@ -2,12 +2,14 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from examples import results_tables
 from mia_fairseq.errors import InputError
 from mia_fairseq.experiments.plan import INDEX_FORMAT
+from mia_fairseq.experiments.summary_tables import MULTILABEL_COLUMNS, SIMS_COLUMNS
 
 TABLE = "Before\n\n<!-- results: toy -->\n{}<!-- /results -->\n\nafter <!-- other -->\n"
 FIGURE = "MAE <!-- figure: toy | All scores | MIA-Net | {} -->{}<!-- /figure -->."
@@ -64,6 +66,43 @@ def test_rows_are_kept_with_what_made_them(place: tuple[Path, Path], tmp_path: P
         "made_by": {"commit": "c0ffee"},
     }
     assert call(place) == text == call(place, "--check")
+
+
+def test_every_seed_and_fold_tells_what_made_it(place: tuple[Path, Path], tmp_path: Path) -> None:
+    file = rows_file(tmp_path)
+    row = tmp_path / "runs" / "all" / "x"
+    one, other = {"commit": "c0ffee"}, {"commit": "decade"}
+
+    def kept() -> dict[str, Any]:
+        call(place, "--keep", "toy", f"All scores={file}")
+        (table,) = json.loads((place[1] / "toy.json").read_text())["tables"]
+        return dict(table["made_of"]["MIA-Net"])
+
+    (row / "seed2" / "made_by.json").write_text(json.dumps(other))
+    (row / "seed2" / "run.json").write_text(json.dumps({"content_sha256": "of other rows"}))
+    assert kept()["made_by"] == [one, other]
+    assert kept()["data"]["content_sha256"] == ["abc", "of other rows"]
+    for seed in (1, 2):  # of a cross-validation the folds' own folders tell it
+        (row / f"seed{seed}" / "made_by.json").unlink()
+        for fold in (0, 1):
+            part = row / f"fold{fold}" / f"seed{seed}"
+            part.mkdir(parents=True)
+            (part / "made_by.json").write_text(json.dumps(one))
+    assert kept()["made_by"] == one
+    (row / "fold1" / "seed2" / "made_by.json").write_text(json.dumps(other))
+    assert kept()["made_by"] == [one, other]
+
+
+@pytest.mark.parametrize("columns", [SIMS_COLUMNS, MULTILABEL_COLUMNS])
+def test_rows_of_every_kind_of_label_are_kept(
+    place: tuple[Path, Path], tmp_path: Path, columns: tuple[str, ...]
+) -> None:
+    file = rows_file(tmp_path)
+    by_label = {"by_label": {"happy": {"accuracy": 1.0}}} if "exact_match" in columns else {}
+    seed = {"n": 9, **dict.fromkeys(columns, 0.5), **by_label}
+    file.write_text(json.dumps({"MIA-Net": [seed]}))
+    text = call(place, "--keep", "toy", f"All scores={file}")
+    assert f"| n | {' | '.join(columns)} |" in text and "–" not in text
 
 
 def test_differences_to_the_reference_are_kept_as_the_report_has_them(
@@ -129,6 +168,14 @@ def test_a_figure_without_a_mark_is_refused(place: tuple[Path, Path], figure: st
         call(place, "--check")
 
 
+def test_one_seed_has_no_deviation(place: tuple[Path, Path], tmp_path: Path) -> None:
+    file = rows_file(tmp_path)
+    file.write_text(json.dumps({"MIA-Net": [SEED]}))
+    place[0].write_text(TABLE.format("") + FIGURE.format("mae", ".773 ± .005"))
+    with pytest.raises(InputError, match="shows a deviation, and its row has one seed"):
+        call(place, "--keep", "toy", f"All scores={file}")
+
+
 def test_one_table_of_several(place: tuple[Path, Path], tmp_path: Path) -> None:
     file = rows_file(tmp_path)
     place[0].write_text("<!-- results: toy | B -->\n<!-- /results -->\n")
@@ -145,6 +192,8 @@ def test_one_table_of_several(place: tuple[Path, Path], tmp_path: Path) -> None:
         ("toy | All", "toi | All", "no 'toi'; expected one of toy"),
         (" | mae", "", "has 3 parts"),
         (">.1<", ">much<", "expected a figure such as .773"),
+        (">.1<", ">77.3 % ± 1.2 %<", "expected a figure such as .773"),
+        (">.1<", ">77.3 ± 1.2 %<", "expected a figure such as .773"),
     ],
 )
 def test_a_mark_that_names_nothing_is_refused(
