@@ -37,10 +37,16 @@ def recommend(planned: Sequence[PlannedRow]) -> str:
         lines += ["", f"{ranking[0]} and {ranking[1]} are too close to call: try both."]
     command = [
         *("fairseq-train", str(store.path), *PLUGIN, "--arch", "mia_net"),
-        *("--criterion", "mae_krl" if scores else "ce_krl", "--main-modality", ranking[0]),
+        *("--criterion", _criterion(planned[0]), "--main-modality", ranking[0]),
         *("--aux-modalities", ",".join(ranking[1:]), "--lr", "1e-3", "--save-dir", "CKPT"),
     ]
     return "\n".join([*lines, "", "Recommended:", "", shlex.join(command)])
+
+
+def _criterion(entry: PlannedRow) -> str:
+    """The one that its runs were trained with."""
+    flags = entry.runs[0].flags
+    return flags[flags.index("--criterion") + 1]
 
 
 def _spread(values: NDArray[np.float64]) -> str:

@@ -12,8 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from harness import EMOTIONS, ROOT, make_store
+from harness import EMOTIONS, ROOT, SCORES, make_store
 
+from mia_fairseq.data.format.labels import LabelSpec
 from mia_fairseq.errors import InputError
 from mia_fairseq.experiments import __main__ as run_module
 from mia_fairseq.experiments.plan import plan
@@ -247,8 +248,12 @@ def test_an_evaluation_of_other_flags_or_data_is_open_again(tmp_path: Path) -> N
 def test_which_main_ranks_by_validation(tmp_path: Path) -> None:
     chosen = run_module.experiments.load("which_main", ("text", "audio", "video"))
     dims = {"text": 3, "audio": 2, "video": 2}
-    for label, metric, best in (({}, "mae", "video"), ({"label": EMOTIONS}, "weighted_f1", "text")):
-        data = make_store(tmp_path / metric, dims, **label)
+    for label, metric, best, criterion in (
+        (SCORES, "mae", "video", "mae_krl"),
+        (EMOTIONS, "weighted_f1", "text", "ce_krl"),
+        (LabelSpec("multilabel", names=("happy", "sad")), "weighted_f1", "text", "bce_krl"),
+    ):
+        data = make_store(tmp_path / criterion, dims, label=label)
         planned = plan(chosen, [data], seeds=2, out=tmp_path, more={})
         for entry, mean in zip(planned, (0.9, 0.5, 0.41), strict=True):
             for run, shift in zip(entry.runs, (-0.1, 0.1), strict=True):
@@ -258,7 +263,8 @@ def test_which_main_ranks_by_validation(tmp_path: Path) -> None:
         text = recommend(planned)
         assert f"--main-modality {best} " in text and "0.900 ± 0.141" in text
         assert ("too close to call" in text) == (metric == "mae")
-    assert "--criterion ce_krl" in text and "--aux-modalities audio,video" in text
+        assert f"--criterion {criterion} " in text
+    assert "--aux-modalities audio,video" in text
 
 
 def test_slurm_needs_submitit_and_slurm(

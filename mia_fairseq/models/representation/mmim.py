@@ -14,7 +14,9 @@ Different here: between inputs they take Barber and Agakov's bound, whose entrop
 labels, a memory of earlier batches and a training stage of its own before each step. None of that
 fits one loss a batch, and its likelihood alone can be driven up by shrinking x_a, so InfoNCE
 stands in for it. Rows of a missing modality take part in no bound. The criterion multiplies the
-penalty by --gamma once more; it grows with the batch's size, up to log N each.
+penalty by --gamma once more; it grows with the batch's size, up to log N each, and is 0 for a batch
+of one row. So it does in evaluation, as part of the validation loss: where that loss chooses the
+epoch that is kept, --batch-size has a say in it (--best-checkpoint-metric mae has none).
 
 B batch, N rows of a bound, c channels, p width.
 """
