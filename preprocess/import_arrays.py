@@ -34,6 +34,8 @@ from preprocess.tables.labelling import (
     read_labels,
     split_name,
 )
+from preprocess.tables.same_names import one_name
+from preprocess.tables.table_reader import read_whole
 
 logger = logging.getLogger(__name__)
 
@@ -102,7 +104,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for name, folder in name_values(args.folder, "--folder", Path, "MODALITY=FOLDER").items():
         arrays[name] = _vectors_of(folder, ids)
         args.modalities.append(name)
-    groups = [str(value) for value in arrays[args.group]] if args.group else ids
+    groups = [one_name(value) for value in arrays[args.group]] if args.group else ids
     splits = [split_name(value) for value in arrays[args.split]] if args.split else [ALL] * rows
     where = f"{args.file}, {args.label}"
     labels = read_labels(arrays[args.label].tolist(), ids, args, where)
@@ -146,7 +148,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 text=str(arrays[args.text][row]) if args.text else None,
                 group=groups[row] if args.group else None,
                 position=place if args.group else None,
-                speaker=str(arrays[args.speaker][row]) if args.speaker else None,
+                speaker=one_name(arrays[args.speaker][row]) if args.speaker else None,
                 further=further_values[row],
                 fold=_fold(arrays[args.fold][row], ids[row], args) if args.fold else None,
             )
@@ -234,7 +236,7 @@ def _vectors_of(folder: Path, ids: Sequence[str]) -> NDArray[Any]:
 
 def _fold(value: object, row_id: str, args: argparse.Namespace) -> int:
     try:
-        return int(str(value))
+        return read_whole(str(value))
     except ValueError as error:
         raise InputError(
             f"{args.file}, {args.fold}: row {row_id!r} has fold {value!r}, expected a whole number"

@@ -12,6 +12,7 @@ from mia_fairseq.files import write_whole
 from preprocess.media.media_files import VIDEO_SUFFIXES, find_media
 from preprocess.tables.labelling import SPLIT_NAMES, split_name
 from preprocess.tables.manifest import Row, why_unreadable, write_manifest
+from preprocess.tables.same_names import composed
 from preprocess.tables.table_reader import with_point
 
 LEFT_OUT = "left out: "  # how the fault of a row begins that is not in the manifest
@@ -31,7 +32,8 @@ class Corpus:
 class Media:
     """The media files below a folder, by name and by "parent_name".
 
-    ``a/b/3.mp4`` is found as ``3`` and as ``b_3``. A video goes before a sound file of that name.
+    ``a/b/3.mp4`` is found as ``3`` and as ``b_3``, and as ``3.mp4`` and ``b_3.mp4``. A video goes
+    before a sound file of that name. Letters with accents are found in either spelling of Unicode.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -46,7 +48,7 @@ class Media:
         self._taken: set[Path] = set()
         for path in sorted((*self.files.clips, *self.files.aliases)):
             for key in dict.fromkeys((path.stem, f"{path.parent.name}_{path.stem}")):
-                self._found.setdefault(key, []).append(path)
+                self._found.setdefault(composed(key), []).append(path)
 
     def get(self, key: str) -> Path | None:
         """The file of that name, None where there is none."""
@@ -76,7 +78,11 @@ class Media:
         ]
 
     def _best(self, key: str) -> list[Path]:
-        paths = self._found.get(key, [])
+        paths = self._found.get(composed(key)) or [
+            path
+            for path in self._found.get(composed(Path(key).stem), [])
+            if path.suffix.casefold() == Path(key).suffix.casefold()
+        ]
         return [path for path in paths if path.suffix.lower() in VIDEO_SUFFIXES] or paths
 
 

@@ -20,8 +20,10 @@ from mia_fairseq.errors import InputError
 from preprocess.corpora.common import SPLITS, Corpus, Media, finish, media_fault, times_in_file
 from preprocess.tables.labelling import ALL, split_name
 from preprocess.tables.manifest import Row
+from preprocess.tables.same_names import file_called, one_name
 from preprocess.tables.table_reader import read_number, read_table, read_whole, with_point
 
+NAMES = ("group", "speaker", "corpus")
 OPTIONAL = (
     *("text", "split", "group", "position", "path", "start", "end"),
     *FURTHER_COLUMNS,
@@ -38,19 +40,21 @@ def read_folder(clips: Path, table: Path, fractions: Sequence[float], seed: int)
         seed: of the drawing.
     """
     content = read_table(table, ("id", "label"), OPTIONAL)
-    lines = [{**row.cells, "id": row.cells["id"].strip()} for row in content.rows]
+    lines = [_named(row.cells) for row in content.rows]
     unknown = [
         name
         for name in content.columns
         if name not in ("id", "label", *OPTIONAL) and not name.startswith(FURTHER)
     ]
     media = Media(clips)
-    drawn = _draw([line.get("group") or line["id"] for line in lines], fractions, seed)
+    drawn = _draw([_group(line) for line in lines], fractions, seed)
     corpus = Corpus(str(clips), [])
     if unknown:
         corpus.faults.append((table.name, f"its columns {', '.join(unknown)} are not used"))
+    if lines and not all("split" in line or line.get("fold") for line in lines):
+        corpus.faults += [(table.name, fault) for fault in _too_few(drawn, fractions)]
     for place, line in enumerate(lines):
-        path = clips / line["path"] if line.get("path") else media.get(line["id"])
+        path = file_called(clips, line["path"]) if line.get("path") else media.get(line["id"])
         if path is not None:
             media.take(path)
         fault = media_fault(path) if line.get("path") else media.fault(line["id"])
@@ -90,22 +94,49 @@ def read_folder(clips: Path, table: Path, fractions: Sequence[float], seed: int)
     return corpus
 
 
+def _named(cells: Mapping[str, str]) -> dict[str, str]:
+    """A row's cells, its names as they look: rows of one group may write it in several ways."""
+    names = {name: one_name(cells[name]) for name in NAMES if name in cells}
+    return {**cells, **names, "id": cells["id"].strip()}
+
+
+def _group(line: Mapping[str, str]) -> str:
+    return line.get("group") or one_name(line["id"])
+
+
 def _split(line: Mapping[str, str], drawn: Mapping[str, str]) -> str:
     """The table's own split, else ``all`` where the row has a fold, else the one drawn."""
     if "split" in line:
         return split_name(line["split"])
-    return ALL if line.get("fold") else drawn[line.get("group") or line["id"]]
+    return ALL if line.get("fold") else drawn[_group(line)]
 
 
 def _draw(groups: Sequence[str], fractions: Sequence[float], seed: int) -> dict[str, str]:
-    """{group: split}: every group whole in one split, the same for the same seed."""
+    """{group: split}: every group whole in one split, the same for the same seed.
+
+    A split that rounding would leave empty has one group, while there is one more for training.
+    """
     names = sorted(set(groups))
     random.Random(seed).shuffle(names)
-    valid, test = (round(fraction * len(names)) for fraction in fractions)
+    counts = [round(fraction * len(names)) for fraction in fractions]
+    for place, fraction in enumerate(fractions):
+        if fraction > 0 and not counts[place] and sum(counts) + 1 < len(names):
+            counts[place] = 1
+    valid, test = counts
     drawn = dict.fromkeys(names, SPLITS[0])
     drawn.update(dict.fromkeys(names[:valid], SPLITS[1]))
     drawn.update(dict.fromkeys(names[valid : valid + test], SPLITS[2]))
     return drawn
+
+
+def _too_few(drawn: Mapping[str, str], fractions: Sequence[float]) -> list[str]:
+    """What is wrong with a draw that leaves a split without rows."""
+    return [
+        f"its {len(drawn)} groups are too few: no rows are drawn for {name}; give more clips, or a "
+        "column split"
+        for name, fraction in zip(SPLITS[1:], fractions, strict=True)
+        if fraction > 0 and name not in drawn.values()
+    ]
 
 
 def main(argv: Sequence[str] | None = None) -> None:

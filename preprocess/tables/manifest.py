@@ -19,6 +19,7 @@ from mia_fairseq.data.format.labels import FURTHER, one_line
 from mia_fairseq.errors import InputError
 from mia_fairseq.files import write_whole
 from preprocess.media.clip import Clip
+from preprocess.tables.same_names import one_name
 from preprocess.tables.table_reader import read_number, read_whole
 from preprocess.tables.table_text import decode_file
 
@@ -242,9 +243,9 @@ def _row(folder: Path, columns: Sequence[str], cells: Sequence[str]) -> Row:
         text=cell.get("text"),
         start=start,
         end=end,
-        group=cell.get("group") or None,
+        group=one_name(cell.get("group", "")) or None,
         position=_whole(cell, "position"),
-        speaker=cell.get("speaker") or None,
+        speaker=one_name(cell.get("speaker", "")) or None,
         fold=_whole(cell, "fold"),
         corpus=cell.get("corpus") or None,
         further={

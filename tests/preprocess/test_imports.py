@@ -69,6 +69,19 @@ def test_validation_is_carved_by_whole_groups_and_always_the_same(tmp_path: Path
     assert len(drawn) > 1
 
 
+def test_a_group_is_one_however_it_is_written_and_a_fold_may_have_a_point(tmp_path: Path) -> None:
+    names = np.array([f"v{row // 4}{' ' * (row % 2)}" for row in range(ROWS)])
+    folds = np.arange(ROWS) // 4 * 1.0
+    flags = ("--group", "video_id", "--valid-fraction", "0.25", "--fold", "fold")
+    store = run_import(tmp_path, *flags, video_id=names, fold=folds)
+    groups = {name: {row.group for row in store.split(name).rows} for name in ("train", "valid")}
+    assert groups["train"].isdisjoint(groups["valid"]) and len(groups["valid"]) == 1
+    assert [row.position for row in store.split("valid").rows] == [0, 1, 2, 3]
+    assert {row.fold for row in store.split("test").rows} == {2}
+    with pytest.raises(InputError, match="expected a whole number"):
+        run_import(tmp_path, *flags, video_id=names, fold=folds + 0.5)
+
+
 def test_rows_of_zeros_can_be_taken_as_missing(tmp_path: Path) -> None:
     text = arrays()["text"]
     text[[0, 9]] = 0

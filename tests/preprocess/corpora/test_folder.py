@@ -37,7 +37,7 @@ def test_any_folder_with_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[s
         "train",
         "train",
         "train",
-        "train",
+        "valid",
     ]
     faults = (tmp_path / "m.faults.tsv").read_text()
     assert "t.csv\tits columns mood are not used" in faults
@@ -76,6 +76,48 @@ def test_a_drawn_split_keeps_groups_whole_and_follows_the_seed(tmp_path: Path) -
         "valid": 10,
         "test": 20,
     }
+
+
+@pytest.mark.parametrize("others", [("v0 ", " v0"), ("e\u0301  \t1", "\u00e9 1")])
+def test_a_group_is_one_however_it_is_written(tmp_path: Path, others: tuple[str, str]) -> None:
+    (tmp_path / "clips").mkdir()
+    spellings = [others[place % 2].replace("0", str(place // 6)) for place in range(60)]
+    lines = [f"u{place};1;{spelling}" for place, spelling in enumerate(spellings)]
+    touch(tmp_path / "t.csv", "id;label;group\n" + "\n".join(lines) + "\n")
+    for seed in range(5):
+        rows = folder.read_folder(tmp_path / "clips", tmp_path / "t.csv", (0.2, 0.2), seed).rows
+        parts = {(row.group, row.split) for row in rows}
+        assert len(parts) == len({group for group, _ in parts}) == len(set(spellings)) // 2
+
+
+def test_a_few_groups_give_each_split_one_or_it_is_told(tmp_path: Path) -> None:
+    (tmp_path / "clips").mkdir()
+    found = {}
+    for count in (5, 3, 2):
+        lines = [f"u{place},1" for place in range(count)]
+        table = touch(tmp_path / f"t{count}.csv", "id,label\n" + "\n".join(lines) + "\n")
+        corpus = folder.read_folder(tmp_path / "clips", table, (0.1, 0.2), 1)
+        found[count] = sorted(row.split for row in corpus.rows)
+        told = [fault for name, fault in corpus.faults if name == table.name]
+        assert (told != []) == (count == 2)
+    assert found[5] == ["test", *["train"] * 3, "valid"] and found[3] == ["test", "train", "valid"]
+    assert found[2] == ["train", "valid"]
+    assert told == [
+        "its 2 groups are too few: no rows are drawn for test; give more clips, or a column split"
+    ]
+
+
+def test_a_clip_is_found_by_its_name_with_suffix_and_in_either_unicode(tmp_path: Path) -> None:
+    for name in ("c1.wav", "c1.mp4", "d/Mu\u0308ller.wav", "d/Zoe\u0308.wav"):
+        touch(tmp_path / "clips" / name)
+    lines = ["c1.wav,1,", "M\u00fcller,1,", "x,1,d/Zo\u00eb.wav", "c1.flac,1,"]
+    touch(tmp_path / "t.csv", "id,label,path\n" + "\n".join(lines) + "\n")
+    corpus = folder.read_folder(tmp_path / "clips", tmp_path / "t.csv", (0.1, 0.2), 1)
+    names = [
+        row.path and row.path.relative_to(tmp_path / "clips").as_posix() for row in corpus.rows
+    ]
+    assert names == ["c1.wav", "d/Mu\u0308ller.wav", "d/Zoe\u0308.wav", None]
+    assert corpus.faults == [("c1.flac", "its media file is missing")]
 
 
 def test_a_wrong_folder_table_is_told(tmp_path: Path) -> None:
