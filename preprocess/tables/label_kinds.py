@@ -19,13 +19,14 @@ from mia_fairseq.data.format.labels import (
     is_number,
 )
 from mia_fairseq.errors import InputError
+from preprocess.tables.table_text import is_error_value
 
 logger = logging.getLogger(__name__)
 
 KINDS = ("scores", "classes")
 PLAIN = re.compile(r"[+-]?(?:0|[1-9][0-9]*)(?:\.[0-9]*)?")  # 01 is a code, and stays as it is
 TOGETHER = re.compile(r"[,;/|&+]")  # what people write between several labels
-UNKNOWN = ("", "nan", "n/a", "#n/a", "null")  # what programs write where there is no label
+UNKNOWN = ("", "nan", "n/a", "null")  # what programs write where there is no label
 FEW = 12  # whole numbers of so few values may be numbers of classes
 
 
@@ -93,7 +94,7 @@ def classes_of(words: Sequence[str]) -> tuple[str, ...]:
 
 def is_unknown(word: str) -> bool:
     """Whether a cell is what programs write where there is no label."""
-    return word.casefold() in UNKNOWN
+    return word.casefold() in UNKNOWN or is_error_value(word)
 
 
 def spelt_alike(words: Sequence[str], names: Sequence[str] = ()) -> list[str]:

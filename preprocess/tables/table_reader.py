@@ -14,25 +14,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mia_fairseq.data.format.labels import is_number
-from mia_fairseq.data.formula_cells import unescaped
 from mia_fairseq.errors import InputError
-from preprocess.tables.table_text import mojibake, read_text
+from preprocess.tables.mended_rows import (
+    SpreadsheetRow,
+    tell_mojibake,
+    without_errors,
+    without_marks,
+)
+from preprocess.tables.table_text import read_text
 from preprocess.tables.workbook_records import sheet_records
 
 logger = logging.getLogger(__name__)
 
 SEPARATORS = (",", ";", "\t")
 DECIMAL_COMMA = re.compile(r"\s*[+-]?\d+,\d+\s*")
-SHOWN_LINES = 10  # of those that a message is about
 CELL_LIMIT = 1 << 26  # characters; csv's own limit is 128 Ki
-
-
-@dataclass(frozen=True)
-class SpreadsheetRow:
-    """One row: the line of the file that it begins on, and its cells by column."""
-
-    line: int
-    cells: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -92,8 +88,9 @@ def read_table(
         for line, cells in _whole_rows(path, len(columns), body)
     ]
     if not sheet:
-        rows = _without_marks(path, rows, tell)
-    _tell_mojibake(path, rows, tell)
+        rows = without_marks(path, rows, tell)
+    rows = without_errors(path, rows, tell)
+    tell_mojibake(path, rows, tell)
     return Spreadsheet(path, tuple(filter(None, columns)), rows)
 
 
@@ -152,15 +149,26 @@ def text_records(
             return
         physical = lines[begin : reader.line_num]
         if sum(line.count('"') for line in physical) % 2 or (
-            len(physical) > 1
-            and width > 1
-            and all(line.count(separator) == width - 1 for line in physical)
+            len(physical) > 1 and width > 1 and _are_rows(physical, separator, width)
         ):
             raise _odd_quotation(path, begin + skipped + 1, f"it runs over {len(physical)} lines")
         if any(physical):
             width = width or len(cells)
             yield begin + skipped + 1, cells
         begin = reader.line_num
+
+
+def _are_rows(lines: Sequence[str], separator: str, width: int) -> bool:
+    """Whether each line of a cell might be a row by itself: it has just a row's separators.
+
+    A separator before a space may be a sentence's, and then one is too few.
+    """
+    return all(
+        line.count(separator)
+        == len(re.findall(rf"{re.escape(separator)}(?!\s)", line))
+        == width - 1
+        for line in lines
+    )
 
 
 def _odd_quotation(path: Path, line: int, why: str) -> InputError:
@@ -215,36 +223,3 @@ def _whole_rows(
                 "line, or put the cell that holds the separator in quotation marks"
             )
         yield line, cells
-
-
-def _without_marks(
-    path: Path, rows: Sequence[SpreadsheetRow], tell: Callable[[str], None]
-) -> list[SpreadsheetRow]:
-    """The rows as they were before their formulas were marked as text (`formula_cells`)."""
-    bare = [
-        SpreadsheetRow(row.line, {name: unescaped(cell) for name, cell in row.cells.items()})
-        for row in rows
-    ]
-    marked = [row.line for row, other in zip(rows, bare, strict=True) if row != other]
-    if marked:
-        tell(
-            f"{path}: in {len(marked)} rows ({_lines(marked)}) an apostrophe before = + - @ is "
-            "taken for the mark of a text that is no formula, and left out"
-        )
-    return bare
-
-
-def _tell_mojibake(path: Path, rows: Sequence[SpreadsheetRow], tell: Callable[[str], None]) -> None:
-    found = [(row.line, piece) for row in rows if (piece := mojibake(" ".join(row.cells.values())))]
-    if found:
-        tell(
-            f"{path}: {len(found)} rows ({_lines([line for line, _ in found])}) hold "
-            f"{found[0][1]!r} or its like: text of UTF-8 that was read as cp1252 before it was "
-            "saved; it is left as it is"
-        )
-
-
-def _lines(numbers: Sequence[int]) -> str:
-    """Lines as messages name them, the first few."""
-    more = ", ..." if len(numbers) > SHOWN_LINES else ""
-    return f"lines {', '.join(map(str, numbers[:SHOWN_LINES]))}{more}"

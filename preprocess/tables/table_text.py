@@ -18,6 +18,15 @@ CONTROLS = {
     number: bytes([number]).decode("cp1252", errors="ignore") or chr(number)  # five mean nothing
     for number in range(0x80, 0xA0)
 }
+# What a spreadsheet shows for a formula that fails, in English, German, French, Spanish, Italian,
+# Portuguese and Dutch; tables of text hold them as they are shown.
+SHOWN_ERRORS = (
+    "#n/a #ref! #value! #name? #div/0! #null! #num! #spill! #calc! #getting_data #field! #blocked! "
+    "#connect! #unknown! #busy! #nv #bezug! #wert! #zahl! #überlauf! #valeur! #nom? #nombre! "
+    "#nul! #n/d #¡ref! #¡valor! #¿nombre? #¡div/0! #¡nulo! #¡num! #rif! #valore! #nome? #nullo! "
+    "#valor! #nulo! #núm! #n/b #verw! #waarde! #naam? #deel/0! #leeg! #getal!"
+)
+ERROR_VALUES = frozenset(SHOWN_ERRORS.split())
 # What UTF-8's bytes look like when they were read as cp1252: an accented letter, quotation marks.
 MOJIBAKE = re.compile(r"â(?:€|\x80).?|[ÃÂ][\u0080-\u00bfŒœŠšŸŽžƒˆ˜–—‘’‚“”„†‡•…‰‹›€™]|ï»¿")
 
@@ -56,6 +65,11 @@ def decode_file(path: Path, tell: Callable[[str], None]) -> str:
     except OSError as error:
         raise InputError(f"{path}: the table cannot be read ({error})") from error
     return _decoded(content, path, tell)
+
+
+def is_error_value(cell: str) -> bool:
+    """Whether a cell is the error of a spreadsheet's formula."""
+    return cell.strip().casefold() in ERROR_VALUES
 
 
 def mojibake(text: str) -> str | None:

@@ -112,8 +112,8 @@ def test_bad_labels_are_left_out_by_a_flag_listed_and_counted(
     assert [labels.values[0], labels.values[3]] == [1, -3]
     assert "left out: t.csv, row 'r1': label '9' is no score" in caplog.text
     assert "t.csv: 4 rows are left out by their labels" in caplog.text
-    words = read(["joy", "N/A", "anger", "nan"], "--leave-out-bad-labels")
-    assert words.spec.names == MELD_CLASSES and sorted(words.left_out) == [1, 3]
+    words = read(["joy", "N/A", "anger", "nan", "#NV"], "--leave-out-bad-labels")
+    assert words.spec.names == MELD_CLASSES and sorted(words.left_out) == [1, 3, 4]
     with pytest.raises(InputError, match="label 'N/A' says that there is none"):
         read(["joy", "N/A", "anger"])
     with pytest.raises(InputError, match="no row has a label that can be used"):

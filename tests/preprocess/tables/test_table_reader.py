@@ -151,6 +151,15 @@ def test_a_cell_may_run_over_lines_and_lines_are_counted_as_editors_do(tmp_path:
     ]
 
 
+def test_a_cell_of_two_lines_with_a_comma_in_each_is_no_odd_quotation(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text('id,text,label\na,"Well, yes\nI do, sure",1\nb,ok,2\n')
+    assert read(path, "id", "label")[0] == [
+        {"id": "a", "text": "Well, yes\nI do, sure", "label": "1"},
+        {"id": "b", "text": "ok", "label": "2"},
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
