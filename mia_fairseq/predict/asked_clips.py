@@ -1,13 +1,20 @@
 """The clips that a command asks for: named ones, those of a table, cut at pauses if need be."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from mia_fairseq.errors import InputError
 from mia_fairseq.predict.clips import find_clips
 from preprocess.media.clip import Clip
-from preprocess.tables.table_reader import Spreadsheet, SpreadsheetRow, read_number, read_table
+from preprocess.tables.mended_rows import SpreadsheetRow
+from preprocess.tables.same_names import composed, file_called, one_name
+from preprocess.tables.table_reader import Spreadsheet, read_number, read_table, read_whole
 
+logger = logging.getLogger(__name__)
+
+Number = TypeVar("Number", int, float)
 COLUMNS = ("id", "path", "text", "group", "position", "start", "end")
 
 
@@ -40,8 +47,9 @@ def clips_of(
 def clips_of_table(table: Path, named: Sequence[Clip]) -> list[Clip]:
     """The clips of a table, then those that are named and not in it.
 
-    A row's clip is its ``path``, which starts from the table's folder, or the named clip whose file
-    is called as its ``id`` says, with or without its suffix.
+    A row's clip is its ``path``, which starts from the table's folder. Where none is there, it is
+    the named clip whose file is called as ``path`` or else ``id`` says, with or without suffix.
+    Columns of other names are told, and not used.
 
     Args:
         table: with a column id or path, and any of text, group, position, start, end.
@@ -55,21 +63,30 @@ def clips_of_table(table: Path, named: Sequence[Clip]) -> list[Clip]:
         raise InputError(
             f"{table}: has no column id or path; add one that says which clip is meant"
         )
+    unknown = [name for name in read.columns if name not in COLUMNS]
+    if unknown:
+        logger.warning(
+            "%s: its columns %s are not used; the known ones are %s",
+            *(table, ", ".join(unknown), ", ".join(COLUMNS)),
+        )
     by_name: dict[str, list[Clip]] = {}
     for clip in named:
         if clip.path is not None:
             for name in {clip.path.name, clip.path.stem, str(clip.path)}:
-                by_name.setdefault(name, []).append(clip)
+                by_name.setdefault(composed(name), []).append(clip)
     told = [_clip(read, row, by_name) for row in read.rows]
-    files = {clip.path for clip in told}
-    return [*told, *(clip for clip in named if clip.path not in files)]
+    files = {clip.path.resolve() for clip in told if clip.path is not None}
+    others = [clip for clip in named if clip.path is None or clip.path.resolve() not in files]
+    return [*told, *others]
 
 
 def _clip(table: Spreadsheet, row: SpreadsheetRow, by_name: dict[str, list[Clip]]) -> Clip:
     cells = {name: row.cells.get(name, "").strip() for name in COLUMNS}
     name = cells["path"] or cells["id"]
-    found = by_name.get(name, [])
-    path = table.path.parent / name if name else None
+    found = by_name.get(composed(name), [])
+    path = file_called(table.path.parent, name) if name else None
+    if cells["path"] and path is not None and path.is_file():
+        found = []
     if len(found) == 1:
         path = found[0].path
     elif found:
@@ -81,24 +98,27 @@ def _clip(table: Spreadsheet, row: SpreadsheetRow, by_name: dict[str, list[Clip]
             f"{table.where(row)}: {name!r} is no file beside the table and no clip that is named; "
             "mend the cell, or name the folder of the clips before --table"
         )
-    position = _number(table, row, "position", cells["position"])
     return Clip(
         cells["id"] or str(path),
         path,
         cells["text"] or None,
-        _number(table, row, "start", cells["start"]),
-        _number(table, row, "end", cells["end"]),
-        cells["group"] or None,
-        None if position is None else int(position),
+        _number(table, row, "start", read_number),
+        _number(table, row, "end", read_number),
+        one_name(cells["group"]) or None,
+        _number(table, row, "position", read_whole),
     )
 
 
-def _number(table: Spreadsheet, row: SpreadsheetRow, column: str, cell: str) -> float | None:
+def _number(
+    table: Spreadsheet, row: SpreadsheetRow, column: str, read: Callable[[str], Number]
+) -> Number | None:
+    cell = row.cells.get(column, "").strip()
     if not cell:
         return None
     try:
-        return read_number(cell)
+        return read(cell)
     except ValueError:
+        whole = "a whole number" if read is read_whole else "a number"
         raise InputError(
-            f"{table.where(row)}: {column} is {cell!r}, expected a number; mend the cell"
+            f"{table.where(row)}: {column} is {cell!r}, expected {whole}; mend the cell"
         ) from None

@@ -54,9 +54,42 @@ def test_an_id_means_a_named_clip(folder: Path) -> None:
     assert len(others) == 2
 
 
+def test_a_path_starts_at_the_tables_folder_whatever_is_named(folder: Path) -> None:
+    other = folder / "x"
+    other.mkdir()
+    soundfile.write(other / "b.wav", np.zeros(1600), 16_000)
+    (folder / "clips.csv").write_text("id,path,text\nrow1,b.wav,hello\nrow2,x/../c.wav,bye\n")
+    asked = clips_of([other, folder / "c.wav"], None, folder / "clips.csv")
+    assert [(clip.id, clip.text) for clip in asked[:2]] == [("row1", "hello"), ("row2", "bye")]
+    assert [clip.path.resolve() for clip in asked if clip.path] == [
+        *(folder / "b.wav", folder / "c.wav", other / "b.wav"),
+    ]
+    (folder / "clips.csv").write_text("path,text\na.wav,hello\n")
+    (other / "b.wav").rename(other / "a.wav")
+    assert clips_of([other], None, folder / "clips.csv")[0].path == other / "a.wav"
+
+
+def test_a_name_is_found_in_either_spelling_of_unicode(folder: Path) -> None:
+    (folder / "b.wav").rename(folder / "Zoe\u0308.wav")
+    for named, cells in (
+        ([folder], "id,text\nZo\u00eb,hi\n"),
+        ([], "path,text\nZo\u00eb.wav,hi\n"),
+    ):
+        (folder / "clips.csv").write_text(cells, "utf-8")
+        first, *_ = clips_of(named, None, folder / "clips.csv")
+        assert first.path == folder / "Zoe\u0308.wav" and first.text == "hi"
+
+
+def test_columns_that_are_not_used_are_told(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (folder / "clips.csv").write_text("path;Transkript\nb.wav;hallo\n")
+    clips_of([], None, folder / "clips.csv")
+    assert "clips.csv: its columns Transkript are not used; the known ones are id" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("lines", "words"),
     [
+        ("path,position\nb.wav,1.5", "line 2: position is '1.5', expected a whole number"),
         ("id,text\nz,hello", "clips.csv, line 2: 'z' is no file beside the table"),
         ("text\nhello", "no column id or path"),
         ("path,start\nb.wav,soon", "line 2: start is 'soon', expected a number"),
