@@ -33,6 +33,9 @@ from preprocess.tables.table_text import read_text
 
 logger = logging.getLogger(__name__)
 
+RUNNING = ("device", "batch_size")  # options of extractors that say how fast
+PLACES = ("path", "folder", "weights", "words")  # those that name files
+
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line."""
@@ -162,16 +165,43 @@ def united_modalities(stores: Sequence[Store]) -> dict[str, ModalitySpec]:
     for store in stores:
         for name, spec in store.modalities.items():
             other, known = found.setdefault(name, (store, spec))
-            texts = [
-                (s.kind, s.dim, s.extractor, s.extra.get("model_sha256")) for s in (known, spec)
-            ]
-            if texts[0] != texts[1]:
+            made, before = _make(spec), _make(known)
+            key = next((k for k in (*made, *before) if made.get(k) != before.get(k)), None)
+            if key is not None:
+                here, there = (
+                    f"{make['extractor']} {make['dim']}"
+                    + ("" if key in ("extractor", "dim") else f" with {key} {make.get(key)!r}")
+                    for make in (made, before)
+                )
                 raise InputError(
-                    f"{store.path}: {name} is {spec.extractor} {spec.dim}, in {other.path} it is "
-                    f"{known.extractor} {known.dim}; give one of them another name, or extract "
-                    "both alike"
+                    f"{store.path}: {name} is {here}, in {other.path} it is {there}; give one of "
+                    "them another name, or extract both alike"
                 )
     return {name: spec for name, (_, spec) in found.items()}
+
+
+def _make(spec: ModalitySpec) -> dict[str, object]:
+    """How features were made, without what leaves their numbers as they are.
+
+    Where a file lies is no matter if its hash is known.
+    """
+    hashes = {
+        key: value
+        for key, value in spec.extra.items()
+        if value is not None and (key == "tokenizer" or key.endswith("_sha256"))
+    }
+    left_out = (*RUNNING, *(PLACES if hashes else ()))
+    options = spec.extra.get("options")
+    if isinstance(options, Mapping):
+        options = {key: value for key, value in options.items() if key not in left_out}
+    return {
+        "extractor": spec.extractor,
+        "dim": spec.dim,
+        "kind": spec.kind,
+        "pool": spec.extra.get("pool"),
+        "options": options or {},
+        **hashes,
+    }
 
 
 def united_dictionary(stores: Sequence[Store], name: str) -> str:

@@ -1,6 +1,7 @@
 """unite: rows that lack each other's modalities, one kind of label, balanced training."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -125,6 +126,38 @@ def test_two_makers_of_one_modality_are_told(parts: list[Path], tmp_path: Path) 
     other = write(tmp_path, "RAVDESS", flags=["--corpus", "third", "--extractor", "whisper"])
     with pytest.raises(InputError, match=r"audio is whisper 4, in .* it is unknown 4"):
         unite.main([str(parts[1]), str(other), "--out", str(tmp_path / "out")])
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (
+            {"pool": "none"},
+            r"audio is unknown 4 with pool 'none', in .* with pool 'mean'; give one",
+        ),
+        ({"options": {"layer": "2"}}, r"with options {'layer': '2'}, in .* with options {}"),
+        ({"codes_sha256": "b"}, r"with codes_sha256 'b', in .* with codes_sha256 'a'"),
+        ({"options": {"device": "cuda", "folder": "/elsewhere"}}, None),
+    ],
+)
+def test_features_made_differently_are_not_joined(
+    parts: list[Path], tmp_path: Path, change: dict, sentence: str | None
+) -> None:
+    folders = []
+    for name, told in (("one", {}), ("two", change)):
+        shutil.copytree(parts[1], tmp_path / name)
+        meta = json.loads((tmp_path / name / "meta.json").read_text())
+        made = {"pool": "mean", "options": {}, "codes_sha256": "a", **told}
+        meta["corpus"] = name
+        meta["modalities"]["audio"].update(made)
+        (tmp_path / name / "meta.json").write_text(json.dumps(meta))
+        folders.append(str(tmp_path / name))
+    command = [*folders, "--out", str(tmp_path / "out")]
+    if sentence is None:
+        unite.main(command)
+        return
+    with pytest.raises(InputError, match=sentence):
+        unite.main(command)
 
 
 def test_a_map_may_be_a_file(parts: list[Path], tmp_path: Path) -> None:
