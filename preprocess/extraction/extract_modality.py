@@ -22,6 +22,8 @@ from preprocess.extraction.feature_folder import (
     append_records,
     array_path,
     check_array,
+    forget_notes,
+    is_empty,
     read_description,
     write_description,
 )
@@ -166,7 +168,8 @@ def _check_same(job: Job, names: tuple[str, ...], there: dict[str, object]) -> N
 
 def _lacking(job: Job, description: dict[str, object], clips: Sequence[Clip]) -> list[Clip]:
     """The clips without a whole array of that make."""
-    lacking = []
+    lacking, worded = [], []
+    wordy = find_extractor(job.extractor).modality == "text"
     for clip in clips:
         path = array_path(job.features, job.modality, clip.id)
         try:
@@ -174,9 +177,14 @@ def _lacking(job: Job, description: dict[str, object], clips: Sequence[Clip]) ->
         except FileNotFoundError:
             lacking.append(clip)
             continue
+        if fault is None and wordy and (clip.text or "").strip() and is_empty(path):
+            fault = "it is empty, and the clip has words now"
+            worded.append(clip.id)
         if fault is not None:
             logger.warning("%s is extracted again: %s", path, fault)
             lacking.append(clip)
+    if worded:
+        forget_notes(job.features, job.modality, job.shard, set(worded))
     return lacking
 
 

@@ -14,8 +14,9 @@ arrays; `merge` joins them once every clip is accounted for.
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -51,11 +52,7 @@ def check_array(path: Path, description: Mapping[str, object]) -> str | None:
     expected = kind.item_shape(int(str(description["dim"])))
     with path.open("rb") as file:
         try:
-            version = np.lib.format.read_magic(file)
-            read = np.lib.format.read_array_header_1_0
-            if version != (1, 0):
-                read = np.lib.format.read_array_header_2_0
-            shape, fortran, found = read(file)
+            shape, fortran, found = _read_header(file)
         except (ValueError, SyntaxError, TypeError, EOFError) as error:
             return f"it is no NumPy array ({error})"
         size = file.tell() + math.prod(shape) * found.itemsize
@@ -67,6 +64,18 @@ def check_array(path: Path, description: Mapping[str, object]) -> str | None:
     if path.stat().st_size != size:
         return f"it has {path.stat().st_size} bytes, expected {size}"
     return None
+
+
+def is_empty(path: Path) -> bool:
+    """Whether a whole array has no items: T is 0."""
+    with path.open("rb") as file:
+        return 0 in _read_header(file)[0]
+
+
+def _read_header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    if np.lib.format.read_magic(file) == (1, 0):
+        return np.lib.format.read_array_header_1_0(file)
+    return np.lib.format.read_array_header_2_0(file)
 
 
 def read_description(features: Path, modality: str) -> dict[str, object] | None:
@@ -163,6 +172,24 @@ def read_records(features: Path, modality: str, kind: str) -> dict[str, list[str
             if tab and (clip_id, remark) != ("id", RECORDS[kind]):
                 found.setdefault(clip_id, set()).add(remark)
     return {clip_id: sorted(remarks) for clip_id, remarks in found.items()}
+
+
+def forget_notes(features: Path, modality: str, shard: str, clips: Collection[str]) -> None:
+    """Takes the remarks on some clips off the merged record and the shard's own.
+
+    Args:
+        features: the folder of all modalities.
+        modality: its name.
+        shard: its name.
+        clips: their ids.
+    """
+    folder = features / modality
+    with only_writer(folder / "notes.tsv", wait=True):  # shards begin at once
+        for path in (folder / "notes.tsv", folder / f"notes.{shard}.tsv"):
+            lines = path.read_text(encoding="utf-8").splitlines(True) if path.is_file() else []
+            kept = [line for line in lines if line.partition("\t")[0] not in clips]
+            if kept != lines:
+                write_whole(path, "".join(kept))
 
 
 def merge(features: Path, manifest: Manifest, modalities: Sequence[str] = ()) -> dict[str, int]:

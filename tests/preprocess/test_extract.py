@@ -121,6 +121,24 @@ def test_an_option_of_the_whole_corpus_is_the_same_in_every_shard(
     assert about["options"] == {"scale": "40"}
 
 
+def test_words_that_came_later_are_extracted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def write(*texts: str) -> None:
+        rows = [Row(f"c{place}", "train", "1", text=text) for place, text in enumerate(texts)]
+        write_manifest(tmp_path / "m.tsv", rows)
+
+    write("", "", "a b c d e f")
+    _extract(tmp_path / "m.tsv", tmp_path / "out")
+    notes = tmp_path / "out/text/notes.tsv"
+    notes.write_text(notes.read_text() + "c0\tno words\n")
+    write("it was", "", "a b c d e f")
+    _extract(tmp_path / "m.tsv", tmp_path / "out")
+    assert np.load(tmp_path / "out/text/c0.npy").shape == (2, 4)
+    assert "3 clips, 2 there before, 1 done" in capsys.readouterr().out
+    assert notes.read_text() == "id\tremark\nc2\tcut from 6 to 5 words\n"
+
+
 def test_every_clip_has_its_array_or_its_reason(
     manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
