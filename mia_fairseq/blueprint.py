@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from mia_fairseq.checkpoints.task_state import read_schema
+from mia_fairseq.checkpoints.rows_seen import Division, Seen, seen_by
+from mia_fairseq.checkpoints.task_state import BEGUN_ON, read_schema
 from mia_fairseq.data.schema import Schema
 from mia_fairseq.encoders.construction import EncoderStates, build_encoders
 from mia_fairseq.encoders.encoder import Encoder
@@ -25,11 +26,15 @@ class Blueprint:
         encoder_states: what checkpoints tell of the encoder of each modality that is no features,
             in plain containers.
         encoders: those encoders, as modules; none before `with_encoders`.
+        fold: whose rows are the test; None: as DATA's tables say.
+        begun_on: what the model that this one began from was trained on.
     """
 
     schema: Schema
     encoder_states: EncoderStates = field(default_factory=dict)
     encoders: Mapping[str, Encoder] = field(default_factory=dict)
+    fold: int | None = None
+    begun_on: Seen = ()
 
     def with_encoders(self, cfg: Any) -> "Blueprint":
         """The blueprint with encoders built, and with their longest sequences in its schema.
@@ -47,6 +52,16 @@ class Blueprint:
         schema = self.schema.with_limits({n: most for n, most in limits.items() if most})
         return replace(self, schema=schema, encoder_states=states, encoders=encoders)
 
+    @property
+    def seen(self) -> Seen:
+        """What the model, and all that it began from, are trained on; its own first."""
+        return seen_by(self.to_state())
+
+    def begun_from(self, seen: Seen) -> "Blueprint":
+        """The blueprint of a model that takes over the weights of one that has seen these."""
+        _, *before = dict.fromkeys([*self.seen[:1], *self.begun_on, *seen])
+        return replace(self, begun_on=tuple(before))
+
     def shape(self, channels: int) -> FusionShape:
         """All that a fusion of c channels needs to know to be built."""
         dims = {name: encoder.output_dim for name, encoder in self.encoders.items()}
@@ -55,7 +70,13 @@ class Blueprint:
     def to_state(self) -> dict[str, Any]:
         """Plain containers, so that a checkpoint loads without free unpickling."""
         states = {name: dict(state) for name, state in self.encoder_states.items()}
-        return {"schema": self.schema.to_state(), **({"encoders": states} if states else {})}
+        begun_on = [list(one) for one in self.begun_on]
+        return {
+            "schema": self.schema.to_state(),
+            **({"encoders": states} if states else {}),
+            **({} if self.fold is None else {"fold": self.fold}),
+            **({BEGUN_ON: begun_on} if begun_on else {}),
+        }
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> "Blueprint":
@@ -64,4 +85,9 @@ class Blueprint:
         Raises:
             InputError: the checkpoint is not of this task, or tells of it in other types.
         """
-        return cls(read_schema(state), dict(state.get("encoders", {})))
+        return cls(
+            read_schema(state),
+            dict(state.get("encoders", {})),
+            fold=state.get("fold"),
+            begun_on=tuple(Division(*one) for one in state.get(BEGUN_ON, ())),
+        )

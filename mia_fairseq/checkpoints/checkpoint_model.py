@@ -12,7 +12,9 @@ from typing import Any
 from mia_fairseq.checkpoints.checkpoint_file import read_state
 from mia_fairseq.checkpoints.network_size import building, no_larger_than
 from mia_fairseq.checkpoints.plain_values import AGAIN
+from mia_fairseq.checkpoints.rows_seen import fold_for, seen_by
 from mia_fairseq.checkpoints.settings_check import check_settings
+from mia_fairseq.data.format.store import Store
 from mia_fairseq.errors import InputError, quoted
 
 Opened = tuple[list[Any], Any, Any]  # models, settings, task
@@ -48,7 +50,15 @@ def open_checkpoint(
     with building(path), no_larger_than(numbers, path):
         state["cfg"] = OmegaConf.create(state["cfg"], flags={"allow_objects": True})
         overwrite_args_by_name(state["cfg"], dict(overrides or {}))
+        if "fold" not in (overrides or {}):
+            _divide_as_trained(state["cfg"].task, state.get("task_state") or {})
         return load([path], overrides, state=state, **more)
+
+
+def _divide_as_trained(settings: Any, task_state: Mapping[str, Any]) -> None:
+    """Sets ``fold`` as the rows to be tested were divided in training; of others, to none."""
+    if settings.get("data") and "schema" in task_state:
+        settings.fold = fold_for(seen_by(task_state), Store(settings.data).corpus)
 
 
 def _check_one_split(overrides: Mapping[str, Any]) -> None:

@@ -8,6 +8,8 @@ from mia_fairseq.errors import InputError, quoted
 
 MEND = "give a checkpoint as fairseq-train wrote it"
 Check = Callable[[Any], bool]
+BEGUN_ON = "begun_on"  # what a model that it began from was trained on: [corpus, fold] each
+TRAINED_ON = "trained_on"  # the same of an encoder that learnt along in another training
 
 
 def _is_text(value: Any) -> bool:
@@ -37,6 +39,13 @@ def _all(check: Check, kind: Any = list) -> Check:
     return holds
 
 
+def _is_division(value: Any) -> bool:
+    """Whether it is a corpus and the fold that was its test, or None."""
+    if not isinstance(value, list | tuple) or len(value) != 2:
+        return False
+    return _is_text(value[0]) and (value[1] is None or _is_count(value[1]))
+
+
 _SCHEMA: Mapping[str, Check] = {
     "corpus": _is_text,
     "label": _is_table,
@@ -63,6 +72,7 @@ _TASK: Mapping[str, Check] = {
     "encoders": _all(_is_table, dict),
     "thresholds": _all(_is_number, dict),
     "fold": lambda value: value is None or _is_count(value),
+    BEGUN_ON: _all(_is_division),
 }
 
 
@@ -83,6 +93,7 @@ def check_task_state(state: Any) -> None:
     _check(state, _TASK, "task_state")
     for name, told in state.get("encoders", {}).items():
         _check(told, _ENCODER, f"encoder of {quoted(name)}", needed=True)
+        _check(told, {TRAINED_ON: _all(_is_division)}, f"encoder of {quoted(name)}")
         if "lora" in told:
             lora = told["lora"] if _is_table(told["lora"]) else {}
             _check(lora, _LORA, f"LoRA of {quoted(name)}", needed=True)

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from mia_fairseq.checkpoints.checkpoint_file import read_state
 from mia_fairseq.checkpoints.network_size import building, no_larger_than, of_any_size
-from mia_fairseq.checkpoints.task_state import check_task_state
+from mia_fairseq.checkpoints.rows_seen import seen_by
+from mia_fairseq.checkpoints.task_state import TRAINED_ON
 from mia_fairseq.encoders.encoder import Encoder
 from mia_fairseq.encoders.left_out_weights import HASH, fill_in
 from mia_fairseq.encoders.lora import Lora
@@ -38,7 +39,7 @@ def trained_encoder(modality: str, source: str) -> tuple[Encoder, dict[str, obje
     state = read_state(path)
     told = state.get("task_state") or {}
     try:
-        check_task_state(told)
+        seen = seen_by(told)
     except InputError as error:
         raise InputError(f"--encoder {modality}={source}: {error}") from error
     known = told.get("encoders", {})
@@ -61,7 +62,8 @@ def trained_encoder(modality: str, source: str) -> tuple[Encoder, dict[str, obje
         encoder = _restored(about, weights)
     logger.info("%s: encoder %s as it learnt along in %s", modality, about["source"], path)
     kept = {key: value for key, value in about.items() if key != "lora"}
-    return encoder, {**kept, "begun_as": source, "stored": True}
+    seen_too = {TRAINED_ON: [list(one) for one in seen]}
+    return encoder, {**kept, "begun_as": source, "stored": True, **seen_too}
 
 
 def _restored(about: Mapping[str, Any], weights: Mapping[str, Tensor]) -> Encoder:

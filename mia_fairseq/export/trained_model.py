@@ -15,6 +15,7 @@ from mia_fairseq.checkpoints.checkpoint_file import read_state
 from mia_fairseq.checkpoints.checkpoint_model import check_components
 from mia_fairseq.checkpoints.network_size import building, no_larger_than
 from mia_fairseq.checkpoints.plain_values import AGAIN
+from mia_fairseq.checkpoints.rows_seen import Seen
 from mia_fairseq.checkpoints.settings_check import check_settings
 from mia_fairseq.errors import InputError, quoted
 from mia_fairseq.fairseq_bases import architectures, has_fairseq, settings_class
@@ -29,6 +30,7 @@ class TrainedModel(NamedTuple):
     model: Any  # an AffectModel, or an Ensemble of them
     blueprint: Blueprint
     thresholds: dict[str, float]  # from which probability on each of several labels is predicted
+    seen: Seen  # what it was trained on
 
 
 def build_trained(
@@ -57,7 +59,8 @@ def build_trained(
         blueprint = Blueprint.from_state(task_state).with_encoders(complete)
         model = kind.from_blueprint(complete, blueprint)
         model.load_state_dict(weights, strict=True)
-    return TrainedModel(model.eval(), blueprint, dict(task_state.get("thresholds", {})))
+    thresholds = dict(task_state.get("thresholds", {}))
+    return TrainedModel(model.eval(), blueprint, thresholds, blueprint.seen)
 
 
 def read_checkpoint(path: Path | str) -> TrainedModel:
@@ -79,7 +82,8 @@ def read_checkpoint(path: Path | str) -> TrainedModel:
         return found[0]
     schemas = [one.blueprint.schema for one in found]
     model = ensemble_of([one.model for one in found], schemas, paths_of(str(path)))
-    return found[0]._replace(model=model.eval())
+    seen = tuple(dict.fromkeys(division for one in found for division in one.seen))
+    return found[0]._replace(model=model.eval(), seen=seen)
 
 
 def _read_one(path: str) -> TrainedModel:

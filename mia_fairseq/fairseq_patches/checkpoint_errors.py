@@ -2,15 +2,18 @@
 
 Symptom: a missing, truncated or foreign file ends in a traceback that does not name it; weights
 that do not fit end in "please check that the architectures match", whatever the reason was. With a
-``--restore-file`` that is not there, training starts afresh.
+``--restore-file`` that is not there, training starts afresh. Weights of other folds, classes or
+modalities that have the right shapes are taken over in silence.
 Cause: ``fairseq/checkpoint_utils.py``, ``load_checkpoint_to_cpu``: ``torch.load(f, ...)`` without
-the path; ``fairseq/trainer.py``, ``load_checkpoint``: ``except Exception: raise Exception(...)``.
-Delete it when: fairseq names the file, and raises ``from`` the reason.
+the path; ``fairseq/trainer.py``, ``load_checkpoint``: ``except Exception: raise Exception(...)``;
+it never calls ``task.load_state_dict``.
+Delete it when: fairseq names the file, raises ``from`` the reason, and asks the task.
 Fails without it: ``tests/fairseq_patches/test_checkpoint_errors.py``.
 """
 
 import pickle
 from collections.abc import Callable
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +29,7 @@ from mia_fairseq.pretrained.fairseq_checkpoints import reading_release
 
 LAST = "checkpoint_last.pt"  # of --save-dir, which need not be there
 RESETS = ("reset_optimizer", "reset_lr_scheduler", "reset_meters", "reset_dataloader")
+_checks: ContextVar[Callable[[Any, str], None] | None] = ContextVar("checks", default=None)
 MEND = "give the flags of its training, or another --save-dir"
 
 
@@ -45,6 +49,9 @@ def _as_data(original: Callable[..., Any]) -> Callable[..., Any]:
             except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
                 raise refused_pickle(path, error) from error
         state = read_state(PathManager.get_local_path(path))
+        check = _checks.get()  # of the training that is to go on from it
+        if check is not None:
+            check(state, path)
         try:
             state = {**state, "args": None}
             state["cfg"] = OmegaConf.create(state["cfg"], flags={"allow_objects": True})
@@ -62,6 +69,7 @@ def _as_data(original: Callable[..., Any]) -> Callable[..., Any]:
 def _with_reason(original: Callable[..., Any]) -> Callable[..., Any]:
     def load_checkpoint(cfg: Any, trainer: Any, **passthrough: Any) -> Any:
         _check_start(cfg)
+        token = _checks.set(_check_of(cfg, getattr(trainer, "task", None)))
         try:
             return original(cfg, trainer, **passthrough)
         except (InputError, OSError):
@@ -81,8 +89,22 @@ def _with_reason(original: Callable[..., Any]) -> Callable[..., Any]:
             else:
                 told = f"{name}: training cannot go on from it ({what[0]}: {what[1]})"
             raise InputError(f"{told}; {MEND}") from error
+        finally:
+            _checks.reset(token)
 
     return load_checkpoint
+
+
+def _check_of(cfg: Any, task: Any) -> Callable[[Any, str], None] | None:
+    """What the task says of a checkpoint that training is to go on from."""
+    if not hasattr(task, "check_start"):
+        return None
+
+    def check(state: Any, path: str) -> None:
+        own = cfg.restore_file == LAST and Path(path).parent == Path(cfg.save_dir)
+        task.check_start(state, path, same_training=own and path != cfg.finetune_from_model)
+
+    return check
 
 
 def _check_start(cfg: Any) -> None:

@@ -88,6 +88,8 @@ def of_several(load: Loader) -> Loader:
         found = [load([path], *args, **kwargs) for path in paths]
         _, cfg, task = found[0]
         models = [model for several, _, _ in found for model in several]
+        for path, (_, _, each) in zip(paths, found, strict=True):
+            task.check_tested(each.blueprint.seen, path)
         return [ensemble_of(models, [each.schema for _, _, each in found], paths)], cfg, task
 
     return loaded

@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from mia_fairseq.checkpoints.rows_seen import fold_for
 from mia_fairseq.data.array_batch import batch_of
+from mia_fairseq.data.format.folds import open_store
 from mia_fairseq.data.format.store import Store
 from mia_fairseq.data.opened_split import open_split
 from mia_fairseq.predict.clip_inputs import ClipInputs, Options
@@ -54,7 +56,7 @@ class Predictor:
         self.checkpoint, self.speech = Path(checkpoint), speech
         opened = open_model(self.checkpoint, device, int8=int8)
         self.network, self.schema = opened.network, opened.schema
-        self.thresholds = opened.thresholds
+        self.thresholds, self.seen = opened.thresholds, opened.seen
         self.inputs = ClipInputs(self.schema, self.checkpoint, options, allowed, device)
 
     @property
@@ -117,13 +119,17 @@ class Predictor:
     def predict_split(self, data: Path, split: str) -> Iterator[Prediction]:
         """Each row of a split of a DATA folder, in its order; read by length, to pad little.
 
-        A row that has no modality at all gets no value.
+        A corpus that the model was trained on with --fold is divided as it was then. A row that
+        has no modality at all gets no value.
+
+        Raises:
+            InputError: the model cannot read the rows, or is an ensemble that knows all of them.
         """
         # What reads batches of a split needs torch.
         from mia_fairseq.data.dataset import arrays_of
         from mia_fairseq.data.dialogue_dataset import dataset_of
 
-        store = Store(data)
+        store = open_store(data, fold_for(self.seen, Store(data).corpus))
         self.schema.check_fits(store)
         rows = dataset_of(open_split(store, split, self.schema), self.schema)
         batches = rows.batch_by_size(rows.ordered_indices(), max_sentences=BATCH)

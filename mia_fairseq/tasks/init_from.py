@@ -113,10 +113,6 @@ class Trained:
         logger.info("started from %s, trained on %s", self.path, self.schema.corpus)
 
     def _check_modalities(self, schema: Schema, store: Store) -> None:
-        def described(one: Schema) -> str:
-            derived = {name: str(definition) for name, definition in one.derived.items()}
-            return ", ".join(n if derived.get(n, n) == n else f"{n}={derived[n]}" for n in one.used)
-
         if described(schema) != described(self.schema):
             raise InputError(
                 f"--init-from {self.path}: was trained on {described(self.schema)}, "
@@ -137,6 +133,12 @@ class Trained:
         if self.settings.get("_name") != getattr(cfg, "_name", None):
             other = [f"--arch {self.settings.get('_name')}"]
         return f"it was trained with {', '.join(other)}" if other else "give its model's settings"
+
+
+def described(schema: Schema) -> str:
+    """The modalities in the order of fusion, and how those are made that the data does not hold."""
+    derived = {name: str(definition) for name, definition in schema.derived.items()}
+    return ", ".join(n if derived.get(n, n) == n else f"{n}={derived[n]}" for n in schema.used)
 
 
 def _of_head(name: str) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 from fairseq.tasks import register_task
 
 from mia_fairseq.blueprint import Blueprint
+from mia_fairseq.checkpoints.rows_seen import Seen, check_unseen
 from mia_fairseq.data.dialogue_dataset import dataset_of
 from mia_fairseq.data.format.folds import open_store
 from mia_fairseq.data.format.store import Split, Store
@@ -24,6 +25,7 @@ from mia_fairseq.files import check_is_no_folder
 from mia_fairseq.models.affect_model import AffectModel, fuses
 from mia_fairseq.optim.adam_fused import check_learning_rates
 from mia_fairseq.plugin import flag_group
+from mia_fairseq.tasks.going_on import OTHER, going_on
 from mia_fairseq.tasks.init_from import Trained
 from mia_fairseq.tasks.result_files import ResultFiles
 from mia_fairseq.tasks.task_settings import OUR_DEFAULTS, PAPER_DEFAULTS, MultimodalAffectConfig
@@ -133,23 +135,31 @@ class MultimodalAffectTask(WholeSplitTask):
         state = self.blueprint.to_state()
         if self.thresholds:
             state["thresholds"] = dict(self.thresholds)
-        return state if self.cfg.fold is None else {**state, "fold": self.cfg.fold}
+        return state
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         self._blueprint = Blueprint.from_state(state_dict)
         self.thresholds = dict(state_dict.get("thresholds", {}))
         if self.store is not None:
             self.schema.check_fits(self.store)
-            self._check_fold(state_dict.get("fold"))
+            self.check_tested(self.blueprint.seen, "the checkpoint")
 
-    def _check_fold(self, trained: int | None) -> None:
-        """Raises `InputError` where the split is tested on rows that training may have seen."""
-        if self.cfg.fold != trained and self.schema.corpus == self._opened_store().corpus:
-            then = "without folds" if trained is None else f"with --fold {trained}"
-            raise InputError(
-                f"--fold is {self.cfg.fold}, the checkpoint was trained {then}: it may have been "
-                "trained on these rows; evaluate it as it was trained"
-            )
+    def check_tested(self, seen: Seen, who: str) -> None:
+        """Raises `InputError` where the split is tested on rows that a model may have seen."""
+        if self.store is not None:
+            mend = "evaluate it as it was trained"
+            check_unseen(seen, self.store.corpus, self.cfg.fold, who, mend)
+
+    def check_start(self, state: Mapping[str, Any], path: str, *, same_training: bool) -> None:
+        """Raises `InputError` where training cannot go on from a checkpoint, as `going_on` says.
+
+        Args:
+            state: of the checkpoint.
+            path: of the checkpoint.
+            same_training: whether it is this training's own last one.
+        """
+        told = state.get("task_state") or {}
+        self._blueprint = going_on(self.blueprint, told, path, same_training=same_training)
 
     def get_checkpoint_dict(self) -> dict[str, Any]:
         """What fairseq-train's loop would forget when it is killed."""
@@ -163,11 +173,17 @@ class MultimodalAffectTask(WholeSplitTask):
             check_named(cfg, kinds, store.path)
             schema = self.chosen_schema(fuses=fuses(cfg), cfg=cfg)
             states = {} if trained is None else trained.blueprint.encoder_states
-            self._blueprint = Blueprint(schema, states)
+            self._blueprint = Blueprint(schema, states, fold=self.cfg.fold)
+            if trained is not None:
+                seen, who = trained.blueprint.seen, f"--init-from {trained.path}"
+                check_unseen(seen, store.corpus, self.cfg.fold, who, OTHER)
+                self._blueprint = self._blueprint.begun_from(seen)
         self._blueprint = self.blueprint.with_encoders(cfg)
         model: AffectModel = super().build_model(cfg, from_checkpoint)
         if from_checkpoint:
             return model
+        own, corpus = self.blueprint.seen, self._opened_store().corpus
+        check_unseen(own, corpus, self.cfg.fold, f"--encoder {getattr(cfg, 'encoder', '')}", OTHER)
         if trained is not None:
             trained.hand_over(model, self.schema, self._opened_store(), cfg)
         elif str(cfg.normalize) != "none":

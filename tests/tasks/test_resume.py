@@ -7,11 +7,19 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from harness import ROOT, make_store, train, validate
+from harness import EMOTIONS, ROOT, make_store, train, validate
+
+from mia_fairseq.blueprint import Blueprint
+from mia_fairseq.data.format.labels import LabelSpec
+from mia_fairseq.data.format.modality_spec import ModalitySpec
+from mia_fairseq.data.schema import Schema
+from mia_fairseq.errors import InputError
+from mia_fairseq.tasks.going_on import going_on
 
 DIMS = {"text": 12, "audio": 7}
 FLAGS = ("--aux-modalities", "audio", "--batch-size", "6")
@@ -38,6 +46,35 @@ def test_the_same_seed_gives_the_same_weights(data: Path, tmp_path: Path) -> Non
     train(data, tmp_path / "c", *FLAGS, "--max-epoch", "1", "--dropout", "0.3", "--seed", "2")
     assert same(weights(tmp_path / "a"), weights(tmp_path / "b"))
     assert not same(weights(tmp_path / "a"), weights(tmp_path / "c"))
+
+
+SPECS = dict.fromkeys(("text", "audio", "video"), ModalitySpec(4, "made by hand"))
+SCHEMA = Schema("A", EMOTIONS, "text", ("audio", "video"), SPECS, class_counts=(3, 2, 1))
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (
+            {"auxiliaries": ("video", "audio")},
+            "text, audio, video, this run has text, v",
+        ),
+        ({"main": "audio", "auxiliaries": ("text", "video")}, "text, audio, video, this run has a"),
+        ({"label": LabelSpec("classes", names=("joy", "neutral", "anger"))}, "neutral, joy, anger"),
+        ({"further": {"valence": LabelSpec("regression")}}, "none, this run has valence"),
+        ({"corpus": "B"}, "on the corpus A, this run has B"),
+    ],
+)
+def test_training_goes_on_in_the_same_order_only(change: dict, told: str) -> None:
+    """Where all weights have the same shapes."""
+    then, now = Blueprint(SCHEMA).to_state(), Blueprint(replace(SCHEMA, **change))
+    with pytest.raises(InputError, match=f"last.pt was trained .*{told}.*another --save-dir"):
+        going_on(now, then, "last.pt", same_training=True)
+    grown = Blueprint(replace(SCHEMA, class_counts=(3, 2, 2)))
+    assert going_on(grown, then, "last.pt", same_training=True) == grown
+    if "corpus" in change:  # another training may start from it
+        begun = going_on(now, then, "last.pt", same_training=False)
+        assert begun.seen == (("B", None), ("A", None))
 
 
 def test_killed_in_the_middle_of_an_epoch_ends_the_same(data: Path, tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ import torch
 from harness import EMOTIONS, make_store, train, validate
 from released import small_bert
 
+from mia_fairseq.checkpoints.rows_seen import seen_by
+
 TOKENS = {"text": 8, "audio": 4}
 ALONE = ("--arch", "unimodal", "--aux-modalities", "audio", "--max-epoch", "1")
 FUSED = ("--aux-modalities", "audio", "--max-epoch", "1")
@@ -52,6 +54,20 @@ def test_the_encoder_goes_on_from_what_it_learnt(data: Path, teacher: Path, tmp_
     validate(emotions, folder / "checkpoint_best.pt", "--results-json", tmp_path / "results.json")
     away.rename(teacher)
     assert json.loads((tmp_path / "results.json").read_text())["n"] == 23
+
+
+def test_an_encoder_of_another_fold_is_refused(data: Path, teacher: Path, tmp_path: Path) -> None:
+    state = torch.load(teacher, weights_only=True)
+    state["task_state"]["fold"] = 3
+    torch.save(state, tmp_path / "three.pt")
+    flags = (*FUSED, "--encoder", f"text=trained:{tmp_path / 'three.pt'}")
+    result = train(data, tmp_path / "none", *flags, check=False)
+    assert "three.pt was trained with --fold 3, this run has none" in result.stderr
+    state["task_state"]["schema"]["corpus"] = "other"
+    torch.save(state, tmp_path / "three.pt")
+    train(data, tmp_path / "some", *flags)
+    kept = torch.load(tmp_path / "some" / "checkpoint_last.pt", weights_only=True)["task_state"]
+    assert seen_by(kept) == (("test", None), ("other", 3))
 
 
 def test_what_cannot_be_taken_over_is_told(data: Path, teacher: Path, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from mia_fairseq.checkpoints.rows_seen import Seen, seen_by
 from mia_fairseq.checkpoints.task_state import read_schema
 from mia_fairseq.data.schema import Schema
 from mia_fairseq.errors import InputError
@@ -33,11 +34,13 @@ class OpenedModel:
         network: the model itself.
         schema: what it reads and tells.
         thresholds: from which probability on each of several labels is predicted.
+        seen: what it was trained on.
     """
 
     network: Network
     schema: Schema
     thresholds: Mapping[str, float]
+    seen: Seen
 
 
 def open_model(path: Path, device: str = "cpu", *, int8: bool = False) -> OpenedModel:
@@ -65,7 +68,8 @@ def open_model(path: Path, device: str = "cpu", *, int8: bool = False) -> Opened
         elif is_ready(path):
             graph = ready_graph(path, config, int8=int8)
         if graph is not None:
-            return OpenedModel(graph, read_schema(config), dict(config.get("thresholds", {})))
+            thresholds = dict(config.get("thresholds", {}))
+            return OpenedModel(graph, read_schema(config), thresholds, seen_by(config))
     from mia_fairseq.predict.networks.torch_network import open_by_torch  # seconds to import
 
     return open_by_torch(path, device)

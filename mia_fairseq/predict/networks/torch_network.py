@@ -45,7 +45,7 @@ def open_by_torch(path: Path, device: str = "cpu") -> OpenedModel:
     trained = read_exported(path) if is_exported(path) else read_checkpoint(path)
     schema = trained.blueprint.schema
     network = TorchNetwork(AnsweringModel(trained.model, schema), place)
-    return OpenedModel(network, schema, trained.thresholds)
+    return OpenedModel(network, schema, trained.thresholds, trained.seen)
 
 
 def find_device(name: str) -> torch.device:
