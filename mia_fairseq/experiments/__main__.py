@@ -66,7 +66,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     elif args.search:
         from mia_fairseq.experiments.search import search
 
-        search(rows[0], chosen.search, trials=args.search, more=more, out=args.out)
+        named = args.rows[0] if args.rows else rows[0].row.name  # not what it starts from
+        entry = next(entry for entry in rows if entry.row.name == named)
+        search(entry, chosen.search, trials=args.search, more=more, out=args.out)
     elif chosen.tune:
         from mia_fairseq.experiments.tuning import tune
 

@@ -29,11 +29,12 @@ class PlannedRow:
     """One row of an experiment on one DATA folder, with a run a seed.
 
     Attributes:
-        row: the row.
+        row: the row, its ``{data}`` and ``{checkpoint}`` filled in.
         store: the data that it is trained on.
         runs: one a seed.
         tables: where each evaluation stands, in the order of those of the runs.
         later: whether it starts from what other rows have trained.
+        source: the row after which it comes, from whose checkpoints it starts.
     """
 
     row: RunRow
@@ -41,6 +42,7 @@ class PlannedRow:
     runs: tuple[Run, ...]
     tables: tuple["Place", ...]
     later: bool = False
+    source: "PlannedRow | None" = None
 
 
 @dataclass(frozen=True)
@@ -110,23 +112,20 @@ def plan(
         for store in stores:
             for row in experiment.rows:
                 if (row.after is not None) is later and row.data in (None, store.path.name):
-                    started = _start(row, store, entries)
+                    source = _source(row, store, entries)
+                    started = _start(row, store, source)
                     flags = train_flags(started, store.label.kind, more)
                     evaluations, places = _evaluations(experiment, row, store, stores)
                     runs = runs_of(row, store, flags, seeds, root, evaluations)
                     shown = tuple(place(row) for place in places)
-                    entries.append(PlannedRow(row, store, runs, shown, later))
+                    entries.append(PlannedRow(started, store, runs, shown, later, source))
     return entries + _heads_anew(experiment, entries, stores, seeds, more)
 
 
-def _start(row: RunRow, store: Store, entries: Sequence[PlannedRow]) -> RunRow:
-    """A row whose ``{data}`` and ``{checkpoint}`` are filled in.
-
-    The checkpoint is that of the row it starts from, of the same seed.
-    """
-    places = {"data": str(store.path)}
+def _source(row: RunRow, store: Store, entries: Sequence[PlannedRow]) -> PlannedRow | None:
+    """The row whose checkpoints a row starts from; None where it starts from nothing."""
     if row.after is None:
-        return replace(row, flags=fill(dict(row.flags), places))
+        return None
     sources = [entry for entry in entries if entry.row.name == row.after]
     sources = [entry for entry in sources if entry.store is store] or sources
     if len(sources) != 1 or sources[0].later:
@@ -134,8 +133,25 @@ def _start(row: RunRow, store: Store, entries: Sequence[PlannedRow]) -> RunRow:
             f"run {row.name!r} is after {row.after!r}, which is there {len(sources)} times; "
             "expected one row that starts from nothing else; name its folder with data"
         )
-    checkpoint = sources[0].runs[0].folder.with_name("seed{seed}") / "checkpoint_best.pt"
-    places["checkpoint"] = str(checkpoint)
+    folds, others = (getattr(of, "folds", ()) for of in (store, sources[0].store))
+    if folds != others:
+        raise InputError(
+            f"run {row.name!r} is after {row.after!r}: {store.path} has folds {folds}, "
+            f"{sources[0].store.path} has {others}; each fold starts from the same fold's "
+            "checkpoint, so give both the same"
+        )
+    return sources[0]
+
+
+def _start(row: RunRow, store: Store, source: PlannedRow | None) -> RunRow:
+    """A row whose ``{data}`` and ``{checkpoint}`` are filled in.
+
+    The checkpoint is that of the row it starts from, of the same seed and fold.
+    """
+    places = {"data": str(store.path)}
+    if source is not None:
+        folder, fold = source.runs[0].folder.parent, "fold{fold}" if source.runs[0].folds else ""
+        places["checkpoint"] = str(folder / fold / "seed{seed}" / "checkpoint_best.pt")
     return replace(row, flags=fill(dict(row.flags), places))
 
 
@@ -166,7 +182,7 @@ def runs_of(
     root: Path,
     evaluations: tuple[Evaluation, ...],
 ) -> tuple[Run, ...]:
-    """A run a seed; ``{seed}`` in a flag stands for it.
+    """A run a seed; ``{seed}`` in a flag stands for it, and ``{fold}`` for each part's fold.
 
     Args:
         row: of the experiment.

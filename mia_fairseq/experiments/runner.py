@@ -18,7 +18,12 @@ from mia_fairseq.experiments.running.forked_commands import run_forked
 from mia_fairseq.experiments.running.identity import ROOT, holds
 from mia_fairseq.experiments.running.logged_commands import RunError, failed, locked
 from mia_fairseq.experiments.running.pooled_folds import pool
-from mia_fairseq.experiments.running.training_run import Run, train_command, validate_command
+from mia_fairseq.experiments.running.training_run import (
+    Run,
+    different_runs,
+    train_command,
+    validate_command,
+)
 from mia_fairseq.files import write_json, write_whole
 
 
@@ -77,6 +82,7 @@ def _execute_folds(run: Run) -> None:
         execute(part)
     run.folder.mkdir(parents=True, exist_ok=True)
     for evaluation in run.evaluations:
+        (run.folder / f"{evaluation.name}.json").unlink(missing_ok=True)  # may be of other flags
         about = run.folder / f"{evaluation.name}.about.json"
         write_json(about, run.describe_evaluation(evaluation))
         files = {fold: part.folder / evaluation.name for fold, part in run.parts.items()}
@@ -93,7 +99,7 @@ def execute_all(runs: Sequence[Run], *, jobs: int = 1) -> None:
         SystemExit: runs failed; all others were run nevertheless.
     """
     failures: list[str] = []
-    different = list({run.folder: run for run in runs}.values())
+    different = different_runs(runs)
     total = len(different)
     with (
         tqdm(total=total, desc="runs", unit="run") as progress,

@@ -14,7 +14,7 @@ from typing import Any
 from mia_fairseq.errors import InputError
 from mia_fairseq.experiments.plan import PlannedRow, runs_of
 from mia_fairseq.experiments.runner import execute
-from mia_fairseq.experiments.running.training_run import VALID
+from mia_fairseq.experiments.running.training_run import VALID, Run
 from mia_fairseq.experiments.specification.run_flags import Flags, as_arguments, train_flags
 
 
@@ -52,13 +52,14 @@ def search(
             "--search needs optuna, which is not installed; pip install optuna"
         ) from error
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    execute_source(entry)
     metric = metric_of(entry)
     space = {name: how for name, how in space.items() if name not in more}
 
     def objective(trial: Any) -> float:
         settings = {name: _propose(trial, name, how) for name, how in space.items()}
         trial.set_user_attr("settings", settings)
-        value = _on_validation(entry, settings, more, out)
+        value = _on_validation(entry, settings, more, out, execute)
         print(f"trial {trial.number}: {metric} {value:.4f} {settings}", flush=True)
         return value
 
@@ -80,6 +81,7 @@ def flag_by_flag(
     more: Flags,
     out: Path,
     check: Callable[[PlannedRow, Flags], None],
+    run: Callable[[Run], object] = execute,
 ) -> list[Trial]:
     """Tries the values of one flag after another, keeping what is best on validation.
 
@@ -94,6 +96,7 @@ def flag_by_flag(
         out: the folder for all experiments.
         check: called with the row and the settings before they are tried; raises `InputError`
             where they are not to be.
+        run: trains and evaluates a run where that is not done.
 
     Returns:
         All trials, the best of them first; those that `check` refused have no value.
@@ -107,7 +110,7 @@ def flag_by_flag(
     values = {name: how["choices"] for name, how in space.items() if name not in more}
     start = {name: choices[0] for name, choices in values.items()}
     check(entry, {**start, **more})
-    best = Trial(start, _on_validation(entry, start, more, out))
+    best = Trial(start, _on_validation(entry, start, more, out, run))
     trials = [best]
     for name, (_, *others) in values.items():
         so_far = best.settings
@@ -118,10 +121,16 @@ def flag_by_flag(
             except InputError as refusal:
                 trials.append(Trial(settings, None, str(refusal)))
                 continue
-            trials.append(Trial(settings, _on_validation(entry, settings, more, out)))
+            trials.append(Trial(settings, _on_validation(entry, settings, more, out, run)))
             if _better(entry, trials[-1], best):
                 best = trials[-1]
     return [best, *(trial for trial in trials if trial is not best)]
+
+
+def execute_source(entry: PlannedRow) -> None:
+    """Trains what a row starts from, where that is not done; no test split is read."""
+    for run in entry.source.runs if entry.source else ():
+        execute(replace(run, evaluations=(VALID,)))
 
 
 def metric_of(entry: PlannedRow) -> str:
@@ -135,14 +144,16 @@ def _better(entry: PlannedRow, one: Trial, other: Trial) -> bool:
     return one.value < other.value if metric_of(entry) == "mae" else one.value > other.value
 
 
-def _on_validation(entry: PlannedRow, settings: Flags, more: Flags, out: Path) -> float:
-    """The mean of the metric over the seeds, trained and evaluated where that is not done."""
+def _on_validation(
+    entry: PlannedRow, settings: Flags, more: Flags, out: Path, run: Callable[[Run], object]
+) -> float:
+    """The mean of the metric over the seeds, each of which ``run`` has trained and evaluated."""
     row = replace(entry.row, flags={**entry.row.flags, **settings})
     flags = train_flags(row, entry.store.label.kind, more)
     runs = runs_of(row, entry.store, flags, len(entry.runs), out.resolve() / "all", (VALID,))
-    for run in runs:
-        execute(run)
-    values = [run.results("valid")[metric_of(entry)] for run in runs]
+    for seed in runs:
+        run(seed)
+    values = [seed.results("valid")[metric_of(entry)] for seed in runs]
     return float(sum(values) / len(values))
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from mia_fairseq.errors import InputError
 from mia_fairseq.experiments.runner import execute
-from mia_fairseq.experiments.running.training_run import Run
+from mia_fairseq.experiments.running.training_run import Run, different_runs
 from mia_fairseq.name_values import name_value
 
 
@@ -32,7 +32,7 @@ def execute_on_slurm(
         raise InputError(
             "--launcher slurm needs submitit, which is not installed; pip install submitit"
         ) from error
-    different = list({run.folder: run for run in runs if not run.finished}.values())
+    different = [run for run in different_runs(runs) if not run.finished]
     if not different:
         return
     try:

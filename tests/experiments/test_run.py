@@ -11,15 +11,19 @@ import types
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from harness import EMOTIONS, ROOT, SCORES, make_store
 
+from mia_fairseq.data.format.folds import FoldedStore
 from mia_fairseq.data.format.labels import LabelSpec
+from mia_fairseq.data.format.store import Store
 from mia_fairseq.errors import InputError
 from mia_fairseq.experiments import __main__ as run_module
+from mia_fairseq.experiments import search as search_module
 from mia_fairseq.experiments.plan import plan
 from mia_fairseq.experiments.running.logged_commands import RunError, locked
-from mia_fairseq.experiments.running.training_run import Evaluation, Run
+from mia_fairseq.experiments.running.training_run import Evaluation, Run, different_runs
 from mia_fairseq.experiments.search import search
 from mia_fairseq.experiments.slurm import execute_on_slurm
 from mia_fairseq.experiments.which_main import recommend
@@ -225,6 +229,77 @@ def test_a_named_file_that_changed_makes_another_run(tmp_path: Path) -> None:
     assert run.finished
     checkpoint.write_text("three")
     assert not run.finished
+
+
+def test_labels_of_another_range_make_another_run(tmp_path: Path) -> None:
+    """The same rows: their range decides metrics, and what a model may put out."""
+    data = make_store(tmp_path / "DATA", {"text": 3}, label=LabelSpec("regression", -1, 1))
+    run = Run("x", data, (), 1, tmp_path, (evaluation := Evaluation("test", "test"),))
+    run.folder.mkdir(parents=True)
+    (run.folder / "run.json").write_text(json.dumps(run.describe()))
+    (run.folder / "test.json").write_text("{}")
+    about = run.folder / "test.about.json"
+    about.write_text(json.dumps(run.describe_evaluation(evaluation)))
+    assert run.finished
+    meta = json.loads((data / "meta.json").read_text())
+    (data / "meta.json").write_text(json.dumps({**meta, "label": {**meta["label"], "min": -3}}))
+    assert not run.trained and run.open_evaluations()
+    for file in (about, run.folder / "run.json"):  # as they were before runs told of labels
+        told = json.loads(file.read_text())
+        file.write_text(json.dumps({key: told[key] for key in told if key != "label"}))
+    assert run.finished
+
+
+def test_runs_of_one_folder_have_the_evaluations_of_both(tmp_path: Path) -> None:
+    file = tmp_path / "same.yaml"
+    step = "  step: {flags: {channels: 2}, only_validation: true}\n"
+    file.write_text(EXPERIMENT + step)
+    data = make_store(tmp_path / "DATA", {"text": 3, "audio": 2})
+    chosen = run_module.experiments.load(str(file))
+    planned = plan(chosen, [data], seeds=2, out=tmp_path, more={})
+    runs = [run for entry in planned for run in entry.runs]
+    for given in (runs, runs[::-1]):
+        different = different_runs(given)
+        assert len(different) == len({run.folder for run in runs}) == 4
+        for run in different:
+            assert {evaluation.name for evaluation in run.evaluations} == {"valid", "test"}
+
+
+def test_a_row_that_starts_from_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is what is searched when it is named, its source being trained; over folds, each fold's
+    run starts from the same fold's checkpoint."""
+    file = tmp_path / "two.yaml"
+    later = "  later: {after: text only, flags: {init-from: '{checkpoint}'}}\n"
+    file.write_text(EXPERIMENT + later)
+    data = make_store(tmp_path / "DATA", {"text": 3, "audio": 2})
+    found = []
+    monkeypatch.setattr(search_module, "search", lambda entry, *_, **__: found.append(entry))
+    words = [str(file), "--data", str(data), "--out", str(tmp_path / "runs"), "--search", "2"]
+    for rows in ([], ["--rows", "later", "MIA-Net"]):
+        run_module.main([*words, *rows])
+    assert [entry.row.name for entry in found] == ["MIA-Net", "later"]
+    trained = []
+    monkeypatch.setattr(search_module, "execute", trained.append)
+    search_module.execute_source(found[1])
+    source = found[1].source
+    assert source.row.name == "text only" and [run.folder for run in trained] == [
+        run.folder for run in source.runs
+    ]
+    assert {e.split for run in trained for e in run.evaluations} == {"valid"}
+    checkpoint = str(source.runs[0].folder.parent / "seed{seed}" / "checkpoint_best.pt")
+    assert found[1].row.flags["init-from"] == checkpoint  # as a trial needs it
+
+    def folded(_self: Store) -> np.ndarray:
+        return np.array([(0, row, row % 3) for row in range(9)])
+
+    monkeypatch.setattr(FoldedStore, "_read_folds", folded)
+    chosen = run_module.experiments.load(str(file))
+    planned = plan(chosen, [data], seeds=2, out=tmp_path, more={}, folds=True)
+    first, second = planned[1].runs[1].parts, planned[2].runs[1].parts
+    for fold in range(3):
+        flags = second[fold].flags
+        place = flags[flags.index("--init-from") + 1]
+        assert place == str(first[fold].folder / "checkpoint_best.pt")
 
 
 def test_an_evaluation_of_other_flags_or_data_is_open_again(tmp_path: Path) -> None:

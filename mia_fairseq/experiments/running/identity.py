@@ -15,14 +15,17 @@ from mia_fairseq.files import sha256_of
 # Not resolved: --user-dir must lead to the plugin by the path that it is imported by.
 ROOT = Path(__file__).absolute().parents[3]
 CONTENT = "content_sha256"  # of a DATA folder's rows, in its meta.json
+LABELS = ("label", "further_labels")  # of meta.json: their ranges and names decide metrics
 FILES = "files_sha256"  # of the files that flags name
+MAY_LACK = {CONTENT, *LABELS, FILES}  # what older runs, and older DATA, do not tell
 
 
 def described(data: Path, flags: Sequence[str]) -> dict[str, Any]:
     """The identity of a command on a DATA folder, in plain containers."""
     description: dict[str, Any] = {"data": str(data), "flags": list(flags)}
-    with contextlib.suppress(OSError, ValueError, KeyError):  # the command tells what is amiss
-        description[CONTENT] = json.loads((data / "meta.json").read_text())[CONTENT]
+    with contextlib.suppress(OSError, ValueError, TypeError):  # the command tells what is amiss
+        meta = json.loads((data / "meta.json").read_text())
+        description |= {key: meta[key] for key in (CONTENT, *LABELS) if key in meta}
     if named := _files_named(flags):
         description[FILES] = named
     return description
@@ -47,7 +50,7 @@ def _sha256(file: Path, changed: int) -> str:
 def holds(file: Path, description: dict[str, Any]) -> bool:
     """Whether a JSON file is there, whole, and describes this run.
 
-    What DATA and named files hold counts where both tell it: older runs, and older DATA, do not.
+    What DATA and named files hold, and what its labels are, counts where both tell it.
     """
     try:
         written = json.loads(file.read_text())
@@ -56,5 +59,5 @@ def holds(file: Path, description: dict[str, Any]) -> bool:
     if not isinstance(written, dict):
         return False
     in_both = written.keys() & description.keys()
-    keys = (written.keys() | description.keys()) - ({CONTENT, FILES} - in_both)
+    keys = (written.keys() | description.keys()) - (MAY_LACK - in_both)
     return all(written.get(key) == description.get(key) for key in keys)

@@ -68,12 +68,12 @@ class Run:
 
     @property
     def parts(self) -> "dict[int, Run]":
-        """The run of each fold; they lie beside the pooled one."""
+        """The run of each fold, which stands for ``{fold}``; they lie beside the pooled one."""
         return {
             fold: replace(
                 self,
                 name=f"{self.name}/fold{fold}",
-                flags=(*self.flags, "--fold", str(fold)),
+                flags=(*(f.replace("{fold}", str(fold)) for f in self.flags), "--fold", str(fold)),
                 title=f"{self.title or self.name}, fold {fold}",
                 folds=(),
             )
@@ -115,6 +115,16 @@ class Run:
         """The metrics of a finished run."""
         loaded: dict[str, Any] = json.loads((self.folder / f"{evaluation}.json").read_text())
         return loaded
+
+
+def different_runs(runs: Sequence[Run]) -> list[Run]:
+    """Each folder's run once, with the evaluations of all that share it."""
+    found: dict[Path, Run] = {}
+    for run in runs:
+        known = found.setdefault(run.folder, run)
+        evaluations = tuple(dict.fromkeys((*known.evaluations, *run.evaluations)))
+        found[run.folder] = replace(known, evaluations=evaluations)
+    return list(found.values())
 
 
 def with_seed(flags: Sequence[str], seed: int) -> tuple[str, ...]:
