@@ -135,7 +135,7 @@ class WholeSplitMeter:
             outputs, truth = self._known(name, rows)
             cuts = {n: self.thresholds.get(f"{name}/{n}", UNCHOSEN) for n in spec.names}
             if len(truth):  # else none of the rows has it
-                further[name] = _without_nan(metrics_of(spec, outputs, truth, cuts))
+                further[name] = without_nan(metrics_of(spec, outputs, truth, cuts))
         return {**found, "further": further} if self.further else found
 
     def _known(
@@ -169,12 +169,12 @@ class WholeSplitMeter:
 
     def write_results(self, path: str | Path, about: Mapping[str, Any]) -> None:
         """Writes the metrics as JSON; NaN becomes null."""
-        corpora = {name: _without_nan(own) for name, own in self.metrics_by_corpus().items()}
+        corpora = {name: without_nan(own) for name, own in self.metrics_by_corpus().items()}
         results = {
             "format": RESULTS_FORMAT,
             **about,
             "split": self.split.name,
-            **_without_nan(self.metrics()),
+            **without_nan(self.metrics()),
             **({"corpora": corpora} if corpora else {}),
         }
         write_whole(Path(path), json.dumps(results, indent=2, allow_nan=False) + "\n")
@@ -200,9 +200,9 @@ class WholeSplitMeter:
 
 def metrics_of(
     label: LabelSpec,
-    outputs: NDArray[np.float32],
+    outputs: NDArray[np.floating[Any]],
     truth: NDArray[np.float64],
-    thresholds: Mapping[str, float],
+    thresholds: Mapping[str, float] | None = None,
 ) -> dict[str, Any]:
     """The metrics of labels of one kind.
 
@@ -210,7 +210,7 @@ def metrics_of(
         label: the kind.
         outputs: (n,) scores or (n, k) logits.
         truth: (n,) labels as numbers.
-        thresholds: of each of several labels.
+        thresholds: of each of several labels; 0.5 for those it leaves out.
     """
     if label.kind == "regression":
         found: dict[str, Any] = regression_metrics(outputs, truth)
@@ -223,7 +223,9 @@ def metrics_of(
     return classification_metrics(outputs.argmax(axis=1), truth, label.names)
 
 
-def _without_nan(metrics: Mapping[str, Any]) -> dict[str, Any]:
+def without_nan(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Metrics as JSON holds them: what is undefined is None."""
+
     def known(value: Any) -> bool:
         return not (isinstance(value, float) and np.isnan(value))
 

@@ -111,7 +111,7 @@ def _best(shares: NDArray[np.float64], true: NDArray[np.bool_]) -> float:
     return float(best[np.argmin(np.abs(best - UNCHOSEN))])
 
 
-def each_share(logits: NDArray[np.float32]) -> NDArray[np.float64]:
+def each_share(logits: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     """Of several labels, each by itself: 1 / (1 + exp(-logit))."""
     return np.exp(-np.logaddexp(0, -logits.astype(np.float64)))
 

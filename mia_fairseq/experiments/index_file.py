@@ -62,7 +62,8 @@ def write_results(
             if evaluation.split == wanted:
                 rows = tables.setdefault(place.data.name, {})
                 if experiment.constant and not rows:
-                    rows["constant"] = [constant_baseline(entry.store)]
+                    store = type(entry.store)(place.data)  # not what a carried model saw
+                    rows["constant"] = [constant_baseline(store, wanted)]
                 rows[place.row] = [run.results(evaluation.name) for run in entry.runs]
     written = []
     with locked(folder / "index.json", wait=True):  # several commands may end at once

@@ -3,19 +3,31 @@
 import csv
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
+from harness import touch
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
+from mia_fairseq.data.format.folds import FoldedStore
+from mia_fairseq.data.format.labels import LabelSpec
+from mia_fairseq.data.format.modality_spec import ModalitySpec
+from mia_fairseq.data.format.store import Utterance
+from mia_fairseq.data.format.store_writer import StoreWriter
 from mia_fairseq.errors import InputError
 from mia_fairseq.experiments import __main__ as run_module
+from mia_fairseq.experiments import runner
 from mia_fairseq.experiments.plan import plan
 from mia_fairseq.experiments.running.pooled_folds import pool
+from mia_fairseq.experiments.running.training_run import Evaluation, Run
 from mia_fairseq.experiments.specification.experiment import load
+from mia_fairseq.meter import BatchRows, WholeSplitMeter
+from mia_fairseq.metrics import regression_metrics, sims_metrics
 from mia_fairseq.report import __main__ as report
+from mia_fairseq.report.evaluation_files import read_results
 from preprocess import import_arrays
 
 ROWS, FOLDS = 36, (1, 2, 3)
@@ -111,3 +123,66 @@ def test_a_row_in_two_folds_is_told(data: Path, tmp_path: Path) -> None:
         (tmp_path / f"f{fold}" / "test.tsv").write_text("id\tlabel\tprediction\n0\t1\t1\n")
     with pytest.raises(InputError, match="a row stands in two folds"):
         pool({fold: tmp_path / f"f{fold}" / "test" for fold in FOLDS}, tmp_path / "test", data)
+
+
+@pytest.fixture(scope="module")
+def sims(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """60 rows in three folds of 10, 20 and 30, scored in CH-SIMS's range, of two corpora."""
+    folder = tmp_path_factory.mktemp("sims") / "DATA"
+    rng = np.random.default_rng(0)
+    names = {"modalities": {"text": ModalitySpec(2)}, "further": ("fold", "corpus")}
+    with StoreWriter(folder, corpus="x", label=LabelSpec("regression", -1.0, 1.0), **names) as data:
+        for row in range(60):
+            score, fold = round(float(rng.uniform(-1, 1)), 1), int(row >= 10) + int(row >= 30)
+            about = {"group": f"g{row // 5}", "fold": fold, "corpus": "AB"[row % 2]}
+            data.add("train", Utterance(str(row), score, **about), {"text": np.ones((1, 2))})
+    return folder
+
+
+def test_all_that_is_pooled_is_of_all_rows(sims: Path, tmp_path: Path) -> None:
+    """Not of the first fold's: CH-SIMS's figures, each corpus's, and what a fusion tells."""
+    rng, gates, scores, truth, parts = np.random.default_rng(1), (0.1, 0.5, 0.9), [], [], {}
+    for fold, gate in enumerate(gates):
+        split = FoldedStore(sims, fold).split("test", ())
+        meter = WholeSplitMeter(split, split.store.label)
+        given = (split.labels + fold * rng.normal(size=len(split))).astype(np.float32)
+        own = {"gate": np.full((len(split), 1), gate, np.float32)}
+        meter.add(BatchRows("test", np.arange(len(split)), given, parts=own))
+        about = {"corpus": "x", "modalities": ["text"], "drop": ["audio"], "further": {"of": fold}}
+        parts[fold] = tmp_path / f"f{fold}"
+        meter.write_results(f"{parts[fold]}.json", {**about, "parts": meter.part_means()})
+        meter.write_predictions(f"{parts[fold]}.tsv")
+        scores, truth = [*scores, *given.astype(float)], [*truth, *split.labels]
+    pool(parts, tmp_path / "test", sims)
+    told = read_results(tmp_path / "test.json")
+    expected = {**sims_metrics(scores, truth), **regression_metrics(scores, truth)}
+    assert {name: told[name] for name in expected} == pytest.approx(expected)
+    assert told["parts"] == {"gate": [pytest.approx((0.1 * 10 + 0.5 * 20 + 0.9 * 30) / 60)]}
+    for place, corpus in enumerate("AB"):
+        of_it = sims_metrics(scores[place::2], truth[place::2])
+        assert told["corpora"][corpus]["n"] == 30
+        assert told["corpora"][corpus]["sims_acc3"] == pytest.approx(of_it["sims_acc3"])
+    assert told["drop"] == ["audio"] and "further" not in told
+    for fold in range(3):
+        own = told["folds"][str(fold)]
+        assert own["further"] == {"of": fold} and "sims_acc2" in own and "drop" not in own
+
+
+def test_what_a_kill_while_pooling_leaves_is_not_taken_for_the_new_figures(
+    sims: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    old, new = (Evaluation("noisy", "test", ("--noise", f"text={by}")) for by in (0.5, 2.0))
+    run = Run("row", sims, (), 1, tmp_path, (old,), folds=(0, 1, 2))
+    monkeypatch.setattr(runner, "pool", lambda _, out, __: touch(out.with_suffix(".json"), "{}"))
+    monkeypatch.setattr(runner.provenance, "made_by", dict)
+    monkeypatch.setattr(runner, "_call_forked", lambda *_: None)
+    runner.execute(run)
+    assert run.finished
+    changed = replace(run, evaluations=(new,))
+    monkeypatch.setattr(runner, "pool", killed)
+    with pytest.raises(KeyboardInterrupt):
+        runner.execute(changed)
+    assert not changed.finished
