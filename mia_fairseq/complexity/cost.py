@@ -1,6 +1,6 @@
 """What a fusion costs: parameters and operations, part by part of the model."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -77,6 +77,22 @@ def architectures() -> list[str]:
     return sorted(name for name, model in MODEL_REGISTRY.items() if issubclass(model, AffectModel))
 
 
+def configured(arch: str, settings: Sequence[str]) -> tuple[type[AffectModel], Any]:
+    """A fusion's class and its configuration; settings that it does not have are left out.
+
+    Args:
+        arch: its registered name.
+        settings: ``NAME=VALUE``.
+    """
+    cfg = OmegaConf.structured(MODEL_DATACLASS_REGISTRY[arch]())
+    given = OmegaConf.from_dotlist(list(settings))
+    for name in given:
+        if name in cfg:
+            cfg[name] = given[name]
+    cfg._name = arch
+    return MODEL_REGISTRY[arch], cfg
+
+
 def build(arch: str, setup: SetUp, seed: int = 0) -> AffectModel:
     """A model of untrained weights, in evaluation.
 
@@ -88,13 +104,8 @@ def build(arch: str, setup: SetUp, seed: int = 0) -> AffectModel:
     Raises:
         InputError: the fusion refuses the set-up.
     """
-    cfg = OmegaConf.structured(MODEL_DATACLASS_REGISTRY[arch]())
-    given = OmegaConf.from_dotlist(list(setup.settings))
-    for name in given:
-        if name in cfg:
-            cfg[name] = given[name]
-    cfg._name, cfg.channels = arch, setup.channels
-    model = MODEL_REGISTRY[arch]
+    model, cfg = configured(arch, setup.settings)
+    cfg.channels = setup.channels
     main, *auxiliaries = setup.dims
     shape = FusionShape(
         main, tuple(auxiliaries if model.needs_auxiliaries else ()), setup.dims, setup.channels

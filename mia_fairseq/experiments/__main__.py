@@ -72,11 +72,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     elif chosen.tune:
         from mia_fairseq.experiments.tuning import tune
 
-        trials = _rows(plan(chosen, data, seeds=1, out=args.out, more=more, **bounds), args.rows)
-        source = str(tune(chosen, trials, more=more, out=args.out, jobs=args.jobs))
+        trials = plan(chosen, data, seeds=1, out=args.out, more=more, **bounds)
+        wanted = [entry.row.name for entry in _rows(trials, args.rows)]
+        source = str(tune(chosen, trials, wanted, more=more, out=args.out, jobs=args.jobs))
         chosen = experiments.load(source)
         planned = plan(chosen, data, seeds=seeds, out=args.out, more=more, **bounds)
-        _run(chosen, source, planned, planned, args)
+        _run(chosen, source, planned, _rows(planned, args.rows), args)
     else:
         own_file = args.experiment.endswith(".yaml")
         source = str(Path(args.experiment).resolve()) if own_file else chosen.name

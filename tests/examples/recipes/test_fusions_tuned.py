@@ -138,4 +138,4 @@ def test_two_fusions_from_search_to_table(
     runner.main([*words, "--rows", "concat"])
     assert "2 runs, of which 2 are finished" in capsys.readouterr().out
     tuned = yaml.safe_load((out / "two" / "two.yaml").read_text())
-    assert (list(tuned["runs"]), tuned["reference"]) == (["concat"], None)
+    assert (list(tuned["runs"]), tuned["reference"]) == (["MIA-Net", "concat"], "MIA-Net")
