@@ -22,9 +22,11 @@ def constant_baseline(store: Store, split: str = "test") -> dict[str, Any]:
         store: DATA; where it is divided by folds, all of them count, whichever it stands at.
         split: whose rows are measured.
     """
-    folds = store.folds if isinstance(store, FoldedStore) else ()
+    stores = [store]
+    if isinstance(store, FoldedStore):
+        stores = [FoldedStore(store.path, fold) for fold in store.folds]
     outputs, truth = [], []
-    for one in [FoldedStore(store.path, fold) for fold in folds] or [store]:
+    for one in stores:
         train, rows = (one.split(name, ()).labels for name in ("train", split))
         answer = _answer(store.label, train)
         outputs.append(np.broadcast_to(answer, (len(rows), *answer.shape)))

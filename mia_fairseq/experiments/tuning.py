@@ -129,7 +129,7 @@ def write_tuned(experiment: Experiment, found: Trials, file: Path) -> Path:
     """
     shared = experiment.rows[0].shared
     rows = [r for r in experiment.rows if r.name in found and (r.after is None or r.after in found)]
-    content = {
+    content: dict[str, Any] = {
         "inherits": "nothing",
         "claim": experiment.claim,
         "needs": experiment.needs,

@@ -89,7 +89,7 @@ def pooled_metrics(lines: Sequence[Mapping[str, str]], label: LabelSpec = SCORES
 
 def _part_means(folds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Means over all rows of what each fold's fusion names, where those of all folds do."""
-    parts, sizes = [told.get("parts", {}) for told in folds], [told.get("n") for told in folds]
+    parts, sizes = [told.get("parts", {}) for told in folds], [told["n"] for told in folds]
     return {
         name: np.round(np.average([p[name] for p in parts], axis=0, weights=sizes), 6).tolist()
         for name in parts[0]
