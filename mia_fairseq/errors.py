@@ -44,6 +44,11 @@ def shortened(text: object) -> str:
     return line if len(line) <= MOST_QUOTED else line[: MOST_QUOTED - 1] + CUT
 
 
+def reason_of(error: Exception) -> str:
+    """Why one of many clips could not be read: the sentence, or what a library's error says."""
+    return str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
+
+
 def refused_pickle(path: Path | str, error: Exception) -> InputError:
     """The sentence for a checkpoint that torch's weights-only reading refused."""
     named = re.search(r"GLOBAL (\S+)", str(error))

@@ -15,6 +15,12 @@ def tone(seconds: float, rate: int, channels: int = 1, hertz: float = 440.0) -> 
     return np.tile(0.5 * np.sin(2 * np.pi * hertz * time), (channels, 1)).astype(np.float32)
 
 
+def tone_strength(samples: np.ndarray, rate: int, hertz: float) -> float:
+    """Amplitude of one frequency, by correlation with it."""
+    time = np.arange(len(samples)) / rate
+    return 2 * abs(np.mean(samples * np.exp(-2j * np.pi * hertz * time)))
+
+
 def grey_levels(count: int, width: int = 64, height: int = 48) -> list[np.ndarray]:
     """Pictures whose brightness tells their index (7 levels a step) and whose upper left quarter
     is red, to tell which way is up."""
@@ -41,13 +47,14 @@ def write_clip(
     times: Sequence[float] | None = None,
     rate: int = 16_000,
     sound_begins: float = 0.0,
+    sound_hole: tuple[float, float] = (0.0, 0.0),
     video_codec: str = "libx264",
     audio_codec: str = "aac",
     pixel_aspect: int = 1,
     options: dict[str, str] | None = None,
     container_options: dict[str, str] | None = None,
 ) -> Path:
-    """Write a clip; `times` in seconds make its frame rate vary."""
+    """Write a clip; `times` in seconds make its frame rate vary; `sound_hole`: from, seconds."""
     with av.open(str(path), "w", container_options=container_options or {}) as container:
         video = audio = None
         if pictures is not None:
@@ -71,7 +78,8 @@ def write_clip(
             for begin in range(0, sound.shape[1], block):
                 part = np.ascontiguousarray(sound[:, begin : begin + block])
                 frame = av.AudioFrame.from_ndarray(part, format="fltp", layout=audio.layout.name)
-                frame.sample_rate, frame.pts = rate, begin + round(sound_begins * rate)
+                hole = sound_hole[1] * (begin >= sound_hole[0] * rate)
+                frame.sample_rate, frame.pts = rate, begin + round((sound_begins + hole) * rate)
                 container.mux(audio.encode(frame))
             container.mux(audio.encode())
     return path

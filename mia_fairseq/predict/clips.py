@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mia_fairseq.errors import InputError
+from mia_fairseq.errors import InputError, reason_of
 from preprocess.media.clip import RATE, Clip
 from preprocess.media.media_files import MEDIA_SUFFIXES, find_media
 from preprocess.media.spoken_language import IN_THE_BOX, Speech
@@ -133,8 +133,8 @@ def listen(clips: Sequence[Clip], speech: Speech = IN_THE_BOX) -> list[Clip]:
         try:
             if clip.path is not None or clip.samples is not None:
                 words, language = transcribe(read_clip(clip), speech=speech)
-        except (InputError, OSError) as error:
-            logger.warning("%s: no words: %s", clip.id, error)
-            unheard = str(error)
+        except Exception as error:  # whatever a decoder makes of a bad file; others are answered
+            unheard = reason_of(error)
+            logger.warning("%s: no words: %s", clip.id, unheard)
         heard.append(replace(clip, text=words, language=language, unheard=unheard))
     return heard

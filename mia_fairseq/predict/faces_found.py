@@ -5,7 +5,7 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from mia_fairseq.errors import InputError
+from mia_fairseq.errors import reason_of
 from mia_fairseq.predict.writing.answers import Prediction
 
 if TYPE_CHECKING:
@@ -43,8 +43,9 @@ def _share(clip: "Clip") -> float | None:
     rule = KeyframeRule.parse(KEYFRAMES)
     try:
         return face_share(clip.path, rule, face_detector(), start=clip.start, end=clip.end)
-    except InputError as error:
-        logger.info("%s: no faces: %s", clip.id, error)  # its words, or a model, tell what ails it
+    except Exception as error:  # whatever a decoder makes of a bad file
+        # Its words, or a model, tell what ails it.
+        logger.info("%s: no faces: %s", clip.id, reason_of(error))
         return None
 
 

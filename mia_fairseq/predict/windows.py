@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mia_fairseq.errors import InputError
 from mia_fairseq.pretrained.libraries import require_speech
 from preprocess.media.clip import RATE, Clip
 from preprocess.media.streams import read_audio
@@ -54,7 +53,7 @@ def cut_at_pauses(clips: Sequence[Clip]) -> list[Clip]:
     for clip in clips:
         try:
             audio = _sound(clip)
-        except (InputError, OSError) as error:
+        except Exception as error:  # whatever a decoder makes of a bad file; others are cut
             logger.debug("%s: %s", clip.id, error)  # whoever reads it for an answer will tell
             audio = _NOTHING
         stretches = speech_stretches(audio) if len(audio) else []

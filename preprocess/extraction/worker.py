@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mia_fairseq.data.format.kinds import KINDS
-from mia_fairseq.errors import InputError
+from mia_fairseq.errors import InputError, reason_of
 from mia_fairseq.files import telling_full_disk
 from preprocess.extraction.feature_folder import array_path
 from preprocess.extractors.base import Clip, Extractor, Failure, build_extractor
@@ -197,8 +197,8 @@ def _extract(
         extractor.take_notes()
         if len(clips) == 1:
             logger.debug("%s failed", clips[0].id, exc_info=True)
-            reason = f"{extractor.name} failed: {type(error).__name__}: {error}"
-            return [Failure(str(error) if isinstance(error, InputError) else reason)], []
+            failed = "" if isinstance(error, InputError) else f"{extractor.name} failed: "
+            return [Failure(failed + reason_of(error))], []
     alone = [_extract(extractor, [clip]) for clip in clips]
     return [outputs[0] for outputs, _ in alone], [note for _, notes in alone for note in notes]
 

@@ -21,7 +21,6 @@ logger = logging.getLogger(__name__)
 Track = TypeVar("Track", AudioStream, VideoStream)
 
 SEEK_MARGIN = 2.0  # seconds before a range: a codec needs some frames to settle after a seek
-LOST_SHARE, LOST_SECONDS = 0.05, 0.5  # a track may end this much early; more is truncation
 
 
 @contextmanager
@@ -88,62 +87,15 @@ def promised_end(container: InputContainer, stream: AudioStream | VideoStream) -
     return float(ticks * stream.time_base) - file_origin(container)
 
 
-def check_whole(
-    path: Path, kind: str, reached: float, promised: float | None, end: float | None
-) -> None:
-    """Checks that a track holds what its header promises, but for half a second or a twentieth.
-
-    Args:
-        path: of the file.
-        kind: sound or video.
-        reached: seconds up to which it could be read.
-        promised: seconds of its end by the header; None: it says nothing.
-        end: seconds up to which it was read; None: to its end.
-
-    Raises:
-        InputError: it ends well before.
-    """
-    if promised is None:
-        return
-    due = promised if end is None else min(end, promised)
-    if due - reached > max(LOST_SECONDS, LOST_SHARE * due):
-        raise InputError(
-            f"{path}: its {kind} ends after {reached:.1f} s where the header promises "
-            f"{promised:.1f} s; the file is truncated or damaged, so fetch it again or take it out"
-        )
-
-
-def check_range(path: Path, start: float | None, end: float | None) -> None:
-    """Checks a range of seconds.
-
-    Args:
-        path: of the file, for errors.
-        start: None: the beginning.
-        end: None: the end.
-
-    Raises:
-        InputError: not 0 <= start < end.
-    """
-    if start is not None and not 0 <= start < float("inf"):
-        raise InputError(f"{path}: the start {start} is not a time in seconds from 0 on; mend it")
-    if end is not None and not (start or 0.0) < end:
-        raise InputError(
-            f"{path}: the range {range_text(start, end)} is empty, expected end after start; "
-            "mend the times in the list of clips"
-        )
-
-
-def range_text(start: float | None, end: float | None) -> str:
-    """A range in words, for messages."""
-    return f"{start or 0.0:g} s to {'the end' if end is None else f'{end:g} s'}"
-
-
-def seek(container: InputContainer, stream: AudioStream | VideoStream, start: float | None) -> bool:
+def seek(
+    container: InputContainer, stream: AudioStream | VideoStream, path: Path, start: float | None
+) -> bool:
     """Goes to the last place to decode from that lies SEEK_MARGIN before `start` seconds.
 
     Args:
         container: the opened file.
         stream: of it.
+        path: for errors.
         start: None: the beginning.
 
     Returns:
@@ -153,8 +105,23 @@ def seek(container: InputContainer, stream: AudioStream | VideoStream, start: fl
     if target <= 0 or stream.time_base is None:
         return False
     ticks = int((target + file_origin(container)) / stream.time_base)
-    container.seek(ticks, stream=stream, backward=True)
+    try:
+        container.seek(ticks, stream=stream, backward=True)
+    except av.FFmpegError:  # such as a time before the track's first packet, in Matroska
+        _rewind(container, path)
+        return False
     return True
+
+
+def _rewind(container: InputContainer, path: Path) -> None:
+    try:
+        container.seek(container.start_time or 0)
+    except av.FFmpegError as error:
+        reason = str(error.strerror).lower()
+        raise InputError(
+            f"{path}: no time can be found in it ({reason}); the file is damaged, so fetch it "
+            "again or take it out"
+        ) from error
 
 
 def packets(
@@ -171,6 +138,8 @@ def packets(
         yield from container.demux(stream)
     except av.FFmpegError as error:
         logger.warning("%s: reading stops early (%s)", path, error.strerror)
+    except IndexError:  # PyAV's, at the end of a file with tracks that its header does not tell of
+        return
 
 
 def decode(
@@ -189,14 +158,14 @@ def decode(
         start: seconds; None: the beginning.
         wanted: ticks; frames at others are left out where no other frame is built on them.
     """
-    if seek(container, stream, start):
+    if seek(container, stream, path, start):
         frames = _decode_on(container, stream, path, wanted)
         first = next(frames, None)
         if first is not None and frame_time(first, container) <= (start or 0.0):
             yield first
             yield from frames
             return
-        container.seek(container.start_time or 0)  # no usable place to start: read from the top
+        _rewind(container, path)  # no usable place to start: read from the top
     yield from _decode_on(container, stream, path, wanted)
 
 

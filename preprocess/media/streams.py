@@ -8,6 +8,8 @@ Written policy, tested in tests/preprocess/media/:
 - A damaged packet inside a track is skipped, as FFmpeg's own tools do, and logged with its count.
 - Times are seconds from the beginning of the file, so a transport stream that starts at 1.4 s
   starts at 0 here. A range is half open: `start` <= t < `end`.
+- Sound keeps that time: sample i of a whole file is heard at i / rate. Silence stands where the
+  track begins late or has a hole of more than 0.1 s.
 - Pictures come out upright, as `preprocess.media.orientation` has it, with square pixels; cover art
   is no video track.
 - Decoding uses one thread: extraction is spread over processes instead.
@@ -18,22 +20,20 @@ from pathlib import Path
 
 import av
 import numpy as np
-from av.audio.resampler import AudioResampler
 from numpy.typing import NDArray
 
 from mia_fairseq.errors import InputError
 from preprocess.media.clip import RATE
 from preprocess.media.decoding import (
-    check_range,
-    check_whole,
     decode,
     first_track,
     frame_time,
     open_media,
     promised_end,
-    range_text,
     ready_track,
 )
+from preprocess.media.laid_sound import LaidSound
+from preprocess.media.media_checks import check_range, check_whole, range_text
 from preprocess.media.plain_sound import read_plain
 from preprocess.media.video_frames import frame_times
 
@@ -92,8 +92,8 @@ def probe(path: Path, start: float | None = None, end: float | None = None) -> M
         fps=fps,
         width=video.width if video else None,
         height=video.height if video else None,
-        audio_rate=audio.rate if audio else None,
-        audio_channels=audio.channels if audio else None,
+        audio_rate=getattr(audio, "rate", None),  # none of a track without a decoder
+        audio_channels=getattr(audio, "channels", None),
     )
 
 
@@ -103,11 +103,13 @@ def read_audio(
     """Decodes the first sound track to mono; plain audio files by soundfile.
 
     16-bit samples are divided by 32768, channels mixed with FFmpeg's weights, scaled to sum to 1.
+    Silence fills what comes before the track begins, and its holes.
 
     Args:
         path: of the file.
         rate: Hz of what is returned.
-        start: seconds; None: the beginning. Silence fills what comes before the track begins.
+        start: seconds; None: the beginning of the file, which is not the track's where that begins
+            late.
         end: seconds; None: the end.
 
     Returns:
@@ -123,48 +125,18 @@ def read_audio(
     with open_media(path) as container:
         stream = ready_track(first_track(container.streams.audio), "sound", path)
         promised = promised_end(container, stream)
-        first: float | None = None
-        reached = 0.0
-        chunks: list[NDArray[np.int16]] = []
-        resampler, shape = None, None
+        begin = start or 0.0
+        sound = LaidSound(path, rate, begin, float(container.duration or 0) / av.time_base)
         for frame in decode(container, stream, path, start):
-            time = frame_time(frame, container)
-            if end is not None and first is not None and time >= end:
+            time = sound.time_of(frame_time(frame, container))
+            if end is not None and sound.first is not None and time >= end:
+                sound.be_silent(time, until=end)
                 break
-            first = time if first is None else first
-            reached = max(reached, time + frame.samples / frame.sample_rate)
-            if shape != (frame.format.name, frame.layout.name, frame.sample_rate):
-                chunks += _flush(resampler)
-                # 16 bits, not float: between float formats FFmpeg mixes stereo 3 dB too loud.
-                resampler = AudioResampler(format="s16", layout="mono", rate=rate)
-                shape = (frame.format.name, frame.layout.name, frame.sample_rate)
-            chunks += _resampled(resampler, frame)
-        chunks += _flush(resampler)
-    if first is None or reached <= (start or 0.0):
+            sound.add(frame, time)
+    if sound.first is None or sound.end <= begin:
         raise InputError(
             f"{path}: no sound could be decoded in the range {range_text(start, end)}; the file "
             "is damaged or ends before it, so fetch it again or take the clip out"
         )
-    check_whole(path, "sound", reached, promised, end)
-    samples = np.concatenate(chunks) if chunks else np.zeros(0, dtype=np.int16)
-    if start is not None:
-        late = max(0, round((first - start) * rate))  # the track begins after the range: silence
-        samples = np.pad(samples[max(0, round((start - first) * rate)) :], (late, 0))
-        first = start
-    if end is not None:
-        samples = samples[: max(0, round((end - first) * rate))]
-    return samples.astype(np.float32) / 32768.0
-
-
-def _resampled(
-    resampler: AudioResampler | None, frame: av.AudioFrame | None
-) -> list[NDArray[np.int16]]:
-    if resampler is None:
-        return []
-    if frame is not None:
-        frame.pts = None  # samples are laid end to end; a jitter of the clock is no gap
-    return [part.to_ndarray()[0] for part in resampler.resample(frame)]
-
-
-def _flush(resampler: AudioResampler | None) -> list[NDArray[np.int16]]:
-    return _resampled(resampler, None)
+    check_whole(path, "sound", sound.end, promised, end)
+    return sound.between(begin, end).astype(np.float32) / 32768.0

@@ -15,18 +15,16 @@ from numpy.typing import NDArray
 
 from mia_fairseq.errors import InputError
 from preprocess.media.decoding import (
-    check_range,
-    check_whole,
     decode,
     file_origin,
     first_track,
     open_media,
     packets,
     promised_end,
-    range_text,
     ready_track,
     seek,
 )
+from preprocess.media.media_checks import check_range, check_whole, range_text
 from preprocess.media.orientation import display_matrix, upright
 
 ROUNDING = 1e-6  # seconds: a time written in decimals means the tick beside it
@@ -159,7 +157,7 @@ def frame_ticks(
         high = None if end is None else end + origin - ROUNDING
         ticks: list[int] = []
         reached = 0.0
-        seek(container, stream, start)
+        seek(container, stream, path, start)
         for packet in packets(container, stream, path):
             if high is not None and packet.dts is not None and packet.dts * base >= high:
                 reached = high + ROUNDING - origin

@@ -10,6 +10,7 @@ import numpy as np
 import openpyxl
 import pytest
 import soundfile
+from small_clips import grey_levels, tone, write_clip
 
 from mia_fairseq.data.format.labels import LabelSpec
 from mia_fairseq.data.format.modality_spec import ModalitySpec
@@ -26,6 +27,8 @@ from mia_fairseq.predict.writing.answer_picture import draw
 from mia_fairseq.predict.writing.answers import Prediction, render, table_of
 from mia_fairseq.predict.writing.clip_answers import ClipAnswers
 from preprocess.media.clip import Clip
+from preprocess.media.clip_sound import read_clip
+from preprocess.media.speech_words import Transcript
 
 
 @pytest.fixture
@@ -119,6 +122,29 @@ def test_windows_are_the_stretches_between_pauses(
     ]
 
 
+def test_a_stretch_of_late_sound_is_where_it_is_heard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(windows, "speech_stretches", loud_stretches)
+    sound = np.zeros((1, 48_000), np.float32)
+    sound[:, 8000:16_000], sound[:, 32_000:40_000] = tone(0.5, 16_000), tone(0.5, 16_000)
+    path = write_clip(
+        tmp_path / "a.mp4", grey_levels(80), sound, sound_begins=2.0, sound_hole=(1.5, 2.0)
+    )
+    cut = windows.cut_at_pauses([Clip("a", path)])
+    times = [time for clip in cut for time in (clip.start, clip.end)]
+    assert times == pytest.approx([2.5, 3.0, 6.0, 6.5], abs=0.1)
+    for clip in cut:
+        assert np.abs(read_clip(clip)).mean() == pytest.approx(1 / np.pi, abs=0.05)
+
+
+def loud_stretches(sound: np.ndarray) -> list[tuple[float, float]]:
+    """Where sound is loud, in seconds: two stretches with a second between."""
+    loud = np.flatnonzero(np.abs(sound) > 0.1) / 16_000
+    (gap,) = np.flatnonzero(np.diff(loud) > 0.5)
+    return [(loud[0], loud[gap]), (loud[gap + 1], loud[-1])]
+
+
 def test_nobody_speaking_is_no_stretch() -> None:
     assert windows.speech_stretches(np.zeros(32_000, np.float32)) == []
 
@@ -208,6 +234,27 @@ def test_a_clip_that_cannot_be_heard_keeps_the_reason(
     monkeypatch.setattr(inputs, "_check_same", lambda *_: None)
     (missing,) = inputs.read([heard])[1]
     assert missing == {"text": heard.unheard}
+
+
+def test_a_clip_at_which_a_library_fails_ends_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(clip: Clip, **_: object) -> np.ndarray:
+        if clip.id == "bad":
+            raise IndexError("list index out of range")
+        return np.zeros(16_000, np.float32)
+
+    monkeypatch.setattr("preprocess.media.clip_sound.read_clip", read)
+    monkeypatch.setattr(
+        "preprocess.media.speech_words.transcribe", lambda *_, **__: Transcript("words", "en")
+    )
+    clips = [Clip(name, tmp_path / name) for name in ("good", "bad", "last")]
+    heard = listen(clips)
+    assert [clip.text for clip in heard] == ["words", "", "words"]
+    assert heard[1].unheard == "IndexError: list index out of range"
+    monkeypatch.setattr(windows, "read_audio", lambda path, **_: read(Clip(path.name)))
+    monkeypatch.setattr(windows, "speech_stretches", lambda sound: [(0.25, 0.5)])
+    assert [clip.start for clip in windows.cut_at_pauses(clips)] == [0.25, None, 0.25]
 
 
 def test_other_files_and_names(tmp_path: Path) -> None:

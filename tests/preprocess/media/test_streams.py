@@ -5,16 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from small_clips import tone_strength
 
 from mia_fairseq.errors import InputError
 from preprocess.media.streams import probe, read_audio
 from preprocess.media.video_frames import frame_times, iter_frames, read_frames
-
-
-def tone_strength(samples: np.ndarray, rate: int, hertz: float) -> float:
-    """Amplitude of one frequency, by correlation with it."""
-    time = np.arange(len(samples)) / rate
-    return 2 * abs(np.mean(samples * np.exp(-2j * np.pi * hertz * time)))
 
 
 def assert_one_sentence(error: pytest.ExceptionInfo[InputError], *words: str) -> None:
