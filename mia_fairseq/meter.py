@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mia_fairseq.data.format.labels import SIMS_RANGE, LabelSpec
+from mia_fairseq.data.format.labels import LabelSpec
 from mia_fairseq.data.format.store import Split
 from mia_fairseq.errors import InputError
 from mia_fairseq.files import write_whole
-from mia_fairseq.metrics import classification_metrics, regression_metrics, sims_metrics
+from mia_fairseq.metrics import classification_metrics, score_metrics
 from mia_fairseq.multilabel_metrics import (
     UNCHOSEN,
     choose_thresholds,
@@ -104,7 +104,7 @@ class WholeSplitMeter:
         )
 
     def metrics(self) -> dict[str, Any]:
-        """The metrics of the kind of label, such as `regression_metrics`.
+        """The metrics of the kind of label, such as `score_metrics`.
 
         Under ``further`` are those of each further label, over the rows that have it.
 
@@ -213,10 +213,7 @@ def metrics_of(
         thresholds: of each of several labels; 0.5 for those it leaves out.
     """
     if label.kind == "regression":
-        found: dict[str, Any] = regression_metrics(outputs, truth)
-        if (label.minimum, label.maximum) == SIMS_RANGE:
-            found |= sims_metrics(outputs, truth)
-        return found
+        return score_metrics(label, outputs, truth)
     if label.kind == "multilabel":
         targets = label.targets(truth)
         return multilabel_metrics(each_share(outputs), targets, label.names, thresholds)

@@ -9,7 +9,29 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mia_fairseq.data.format.labels import SENTIMENT_RANGE, SIMS_RANGE, LabelSpec
+
 Vector = NDArray[np.float64]
+
+
+ANY_SCALE = ("n", "mae", "corr")  # the figures that mean something whatever the range of scores
+
+
+def score_metrics(label: LabelSpec, prediction: ArrayLike, truth: ArrayLike) -> dict[str, float]:
+    """The metrics that mean something for scores of a range, over a whole split.
+
+    Accuracies and F1 cut at 0 and round to the scores of sentiment, so they are there for
+    `SENTIMENT_RANGE`, and for `SIMS_RANGE` with CH-SIMS's own; else `ANY_SCALE` is all.
+
+    Args:
+        label: of scores.
+        prediction: (n,) scores.
+        truth: (n,) scores.
+    """
+    found, limits = regression_metrics(prediction, truth), (label.minimum, label.maximum)
+    if limits == SIMS_RANGE:
+        return {**found, **sims_metrics(prediction, truth)}
+    return found if limits == SENTIMENT_RANGE else {name: found[name] for name in ANY_SCALE}
 
 
 def regression_metrics(prediction: ArrayLike, truth: ArrayLike) -> dict[str, float]:

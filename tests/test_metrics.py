@@ -14,7 +14,8 @@ from sklearn.metrics import (
     mean_absolute_error,
 )
 
-from mia_fairseq.metrics import classification_metrics, regression_metrics
+from mia_fairseq.data.format.labels import LabelSpec
+from mia_fairseq.metrics import classification_metrics, regression_metrics, score_metrics
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -52,6 +53,21 @@ def test_scores_by_hand() -> None:
     assert got["acc7"] == 0.5
     assert got["acc2_has0"] == 0.75 and got["acc2_non0"] == pytest.approx(2 / 3)
     assert got["n"] == 4 and got["n_non0"] == 3
+
+
+@pytest.mark.parametrize(("low", "high"), [(1, 7), (0, 100), (-2, 2), (0, 3)])
+def test_on_another_scale_only_mae_and_correlation_mean_anything(low: float, high: float) -> None:
+    prediction, truth = [low + 0.5, high - 0.25], [low, high]
+    got = score_metrics(LabelSpec("regression", low, high), prediction, truth)
+    assert got == {"n": 2, "mae": 0.375, "corr": pytest.approx(1.0)}
+
+
+def test_sentiment_and_ch_sims_keep_all_their_figures() -> None:
+    prediction, truth = [-0.5, 0.25, 0.75], [-1.0, 0.0, 1.0]
+    known = regression_metrics(prediction, truth)
+    assert score_metrics(LabelSpec("regression"), prediction, truth) == known
+    sims = score_metrics(LabelSpec("regression", -1, 1), prediction, truth)
+    assert sims.items() >= known.items() and {"sims_acc2", "sims_f1"} <= sims.keys()
 
 
 def test_what_is_undefined_is_nan() -> None:

@@ -45,8 +45,9 @@ def summarize(
 
 def columns_of(metrics: Mapping[str, Any]) -> tuple[str, ...]:
     """What tables show of results with these metrics, before what they have of each class."""
-    if "mae" in metrics:
-        return SIMS_COLUMNS if "sims_acc2" in metrics else REGRESSION_COLUMNS
+    if "mae" in metrics:  # of another scale than sentiment's it has fewer columns
+        columns = SIMS_COLUMNS if "sims_acc2" in metrics else REGRESSION_COLUMNS
+        return tuple(column for column in columns if column in metrics)
     return MULTILABEL_COLUMNS if "exact_match" in metrics else CLASS_COLUMNS
 
 

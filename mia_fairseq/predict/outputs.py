@@ -55,6 +55,7 @@ def prediction_of(
     """
     value, shares = _in_words(schema.label, answers.label[place], thresholds)
     prediction = Prediction(name, value, shares)
+    prediction.scale = schema.label.minimum, schema.label.maximum
     for other, told in answers.further.items():
         spec = schema.further[other]
         cuts = {n: thresholds.get(f"{other}/{n}", UNCHOSEN) for n in spec.names}

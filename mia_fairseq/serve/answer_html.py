@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from mia_fairseq.data.format.labels import SENTIMENT_RANGE, SIMS_RANGE
 from mia_fairseq.predict.writing.answers import ClipAnswer, Prediction
 
-LIMIT = 3.0  # scores of sentiment lie in [-3, 3]
+SENTIMENT = (SENTIMENT_RANGE, SIMS_RANGE)  # whose ends and middle have names
+NAMES = (" negative", " neutral", " positive")
 
 
 def html_of_error(sentence: str) -> str:
@@ -23,9 +25,15 @@ def html_of_answer(answer: ClipAnswer) -> str:
     return "".join(parts)
 
 
-def share_of_scale(value: float) -> float:
-    """Where a score stands between the ends of the scale, 0 to 1."""
-    return (min(max(value, -LIMIT), LIMIT) + LIMIT) / (2 * LIMIT)
+def share_of_scale(value: float, scale: tuple[float, float]) -> float:
+    """Where a score stands between the ends of its scale, 0 to 1."""
+    low, high = scale
+    return (min(max(value, low), high) - low) / (high - low)
+
+
+def score_text(value: float, scale: tuple[float, float]) -> str:
+    """A score, with its sign where the scale has both."""
+    return f"{value:+.2f}" if scale[0] < 0 else f"{value:.2f}"
 
 
 def _one(name: str, told: Prediction) -> str:
@@ -35,18 +43,21 @@ def _one(name: str, told: Prediction) -> str:
     if isinstance(told.value, str):
         body = f'<div class="mia-value">{escape(told.value)}</div>' + _shares(told.probabilities)
     else:
-        body = f'<div class="mia-value">{told.value:+.2f}</div>' + _scale(told.value)
+        score = score_text(told.value, told.scale)
+        body = f'<div class="mia-value">{score}</div>' + _scale(told.value, told.scale)
     notes = [f"{modality} is missing: {why}" for modality, why in told.missing.items()]
     body += "".join(f'<p class="mia-note">{escape(note)}</p>' for note in notes)
     return f'<section class="mia-part">{head}{body}{_contributions(told.contributions)}</section>'
 
 
-def _scale(value: float) -> str:
+def _scale(value: float, scale: tuple[float, float]) -> str:
+    low, high = scale
+    names = NAMES if scale in SENTIMENT else ("", "", "")
+    ends = zip((low, (low + high) / 2, high), names, strict=True)
     return (
-        f'<div class="mia-scale" role="img" aria-label="{value:.2f} from -3 to 3">'
-        f'<i style="left:{100 * share_of_scale(value):.1f}%"></i></div>'
-        '<div class="mia-ends"><span>-3 negative</span><span>0 neutral</span>'
-        "<span>3 positive</span></div>"
+        f'<div class="mia-scale" role="img" aria-label="{value:.2f} from {low:g} to {high:g}">'
+        f'<i style="left:{100 * share_of_scale(value, scale):.1f}%"></i></div>'
+        f'<div class="mia-ends">{"".join(f"<span>{at:g}{name}</span>" for at, name in ends)}</div>'
     )
 
 

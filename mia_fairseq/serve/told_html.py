@@ -10,7 +10,7 @@ from urllib.parse import quote
 import cv2
 
 from mia_fairseq.predict.writing.answers import ClipAnswer, Prediction
-from mia_fairseq.serve.answer_html import html_of_answer, share_of_scale
+from mia_fairseq.serve.answer_html import html_of_answer, score_text, share_of_scale
 from mia_fairseq.serve.clip_visits import Told
 from preprocess.faces.boxed_keyframes import BoxedKeyframe
 
@@ -106,13 +106,17 @@ def _in_short(answer: ClipAnswer) -> str:
 def _value(told: Prediction) -> str:
     if told.value is None:
         return NO_ANSWER
-    return told.value if isinstance(told.value, str) else f"{told.value:+.2f}"
+    return told.value if isinstance(told.value, str) else score_text(told.value, told.scale)
 
 
 def _colour(answer: ClipAnswer) -> str:
     """From red to blue by the first score; grey where there is none."""
-    scores = [one.value for one in answer.by_model.values() if isinstance(one.value, float)]
-    share = share_of_scale(scores[0]) if scores else 0.5
+    shares = [
+        share_of_scale(one.value, one.scale)
+        for one in answer.by_model.values()
+        if isinstance(one.value, float)
+    ]
+    share = shares[0] if shares else 0.5
     end = POSITIVE if share > 0.5 else NEGATIVE
     weight = abs(2 * share - 1)
     mixed = [round(n + weight * (e - n)) for n, e in zip(NEUTRAL, end, strict=True)]

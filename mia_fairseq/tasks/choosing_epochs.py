@@ -4,30 +4,31 @@ from collections.abc import Iterable
 from typing import Any
 
 from mia_fairseq.criterions.joint_loss import JointLossCriterion
+from mia_fairseq.data.format.labels import LabelSpec
 from mia_fairseq.errors import InputError, quoted
+from mia_fairseq.metrics import score_metrics
 
 COUNTS = ("n", "n_non0")
 SMALLER_IS_BETTER = ("mae",)
 
 
-def scalar_metrics(kind: str) -> Iterable[str]:
-    """The metrics of a kind of label that fit into a line of the log."""
-    if kind == "classes":
+def scalar_metrics(label: LabelSpec) -> Iterable[str]:
+    """The metrics of labels that fit into a line of the log."""
+    if label.kind == "classes":
         return ("accuracy", "weighted_f1", "macro_f1", "uar", "n")
-    if kind == "multilabel":
+    if label.kind == "multilabel":
         return ("accuracy", "weighted_accuracy", "weighted_f1", "macro_f1", "n")
-    return (
-        *("mae", "corr", "acc7", "acc5", "acc2_has0", "f1_has0", "acc2_non0", "f1_non0"),
-        *("n", "n_non0"),
-    )
+    there = score_metrics(label, [0.0], [0.0])
+    logged = ("mae", "corr", "acc7", "acc5", "acc2_has0", "f1_has0", "acc2_non0", "f1_non0")
+    return [name for name in (*logged, *COUNTS) if name in there]
 
 
-def is_larger_better(metric: str, kind: str, criterion: Any, *, asked: bool) -> bool:
+def is_larger_better(metric: str, label: LabelSpec, criterion: Any, *, asked: bool) -> bool:
     """Whether the best epoch is the one with the largest figure.
 
     Args:
         metric: of ``--best-checkpoint-metric``.
-        kind: of label.
+        label: of the data.
         criterion: what it logs are losses.
         asked: whether ``--maximize-best-checkpoint-metric`` is given; it decides for figures that
             a criterion of the user's own logs.
@@ -36,7 +37,7 @@ def is_larger_better(metric: str, kind: str, criterion: Any, *, asked: bool) -> 
         InputError: validation has no such figure, or smaller is better and the largest is asked
             for.
     """
-    measured = [name for name in scalar_metrics(kind) if name not in COUNTS]
+    measured = [name for name in scalar_metrics(label) if name not in COUNTS]
     larger = [name for name in measured if name not in SMALLER_IS_BETTER]
     losses = ["loss", "krl", getattr(criterion, "loss_name", "loss")]
     smaller = [name for name in measured if name not in larger] + losses

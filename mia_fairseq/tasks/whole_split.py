@@ -121,7 +121,7 @@ class WholeSplitTask(FairseqTask):
         Raises:
             InputError: validation has no such figure, or smaller is better.
         """
-        larger = is_larger_better(metric, self.schema.label.kind, criterion, asked=asked)
+        larger = is_larger_better(metric, self.schema.label, criterion, asked=asked)
         self._chosen_by = metric, larger
         return larger
 
@@ -161,5 +161,5 @@ class WholeSplitTask(FairseqTask):
                 computed.update(meter.metrics())
             return float(computed[name])
 
-        for place, name in enumerate(scalar_metrics(self.schema.label.kind)):
+        for place, name in enumerate(scalar_metrics(self.schema.label)):
             metrics.log_derived(name, lambda _, name=name: figure(name), priority=20 + place)

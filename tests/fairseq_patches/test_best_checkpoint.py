@@ -14,6 +14,7 @@ from omegaconf import OmegaConf
 
 from mia_fairseq.criterions.joint_loss import JointLossCriterion
 from mia_fairseq.criterions.mae_krl import MaeKrlCriterion
+from mia_fairseq.data.format.labels import LabelSpec
 from mia_fairseq.errors import InputError
 from mia_fairseq.plugin import register
 from mia_fairseq.tasks.choosing_epochs import is_larger_better
@@ -21,6 +22,11 @@ from mia_fairseq.tasks.choosing_epochs import is_larger_better
 register()
 
 CRITERION = MaeKrlCriterion.__new__(MaeKrlCriterion)
+LABELS = {
+    "regression": LabelSpec("regression"),
+    "classes": LabelSpec("classes", names=("joy", "anger")),
+    "multilabel": LabelSpec("multilabel", names=("joy", "anger")),
+}
 
 
 @pytest.mark.parametrize(
@@ -33,16 +39,23 @@ CRITERION = MaeKrlCriterion.__new__(MaeKrlCriterion)
     ],
 )
 def test_each_metric_has_its_direction(metric: str, kind: str, larger: bool) -> None:
-    assert is_larger_better(metric, kind, CRITERION, asked=False) is larger
+    assert is_larger_better(metric, LABELS[kind], CRITERION, asked=False) is larger
     if not larger:
         with pytest.raises(InputError, match="smaller is better"):
-            is_larger_better(metric, kind, CRITERION, asked=True)
+            is_larger_better(metric, LABELS[kind], CRITERION, asked=True)
 
 
 @pytest.mark.parametrize("metric", ["cor", "n", "accuracy", "wps", ""])
 def test_an_unknown_metric_is_refused(metric: str) -> None:
     with pytest.raises(InputError, match=r"--best-checkpoint-metric is .* expected one of loss"):
-        is_larger_better(metric, "regression", CRITERION, asked=False)
+        is_larger_better(metric, LABELS["regression"], CRITERION, asked=False)
+
+
+def test_a_figure_of_sentiment_is_refused_on_another_scale() -> None:
+    label = LabelSpec("regression", 1, 7)
+    with pytest.raises(InputError, match="is 'acc7', expected one of loss, corr, mae"):
+        is_larger_better("acc7", label, CRITERION, asked=False)
+    assert is_larger_better("corr", label, CRITERION, asked=False) is True
 
 
 def test_of_a_users_own_figure_the_user_knows_the_direction() -> None:
@@ -52,8 +65,8 @@ def test_of_a_users_own_figure_the_user_knows_the_direction() -> None:
             JointLossCriterion.reduce_metrics(logging_outputs)
 
     own = Own.__new__(Own)
-    assert is_larger_better("ccc", "regression", own, asked=True) is True
-    assert is_larger_better("ccc", "regression", own, asked=False) is False
+    assert is_larger_better("ccc", LABELS["regression"], own, asked=True) is True
+    assert is_larger_better("ccc", LABELS["regression"], own, asked=False) is False
 
 
 def best_epoch(folder: Path, figures: list[float], *, maximize: bool) -> str:

@@ -39,6 +39,18 @@ def test_answers_are_escaped_and_in_order() -> None:
     assert "nothing in it" in html_of_answer(Prediction("c", reason="nothing in it"))
 
 
+def test_a_scale_has_its_own_ends() -> None:
+    page = html_of_answer(Prediction("c", 4.0, scale=(1.0, 7.0)))
+    assert "left:50.0%" in page and "4.00 from 1 to 7" in page and "+4.00" not in page
+    assert "<span>1</span><span>4</span><span>7</span>" in page and "negative" not in page
+    page = html_of_answer(Prediction("c", 0.5, scale=(-1.0, 1.0)))
+    assert "left:75.0%" in page and "<span>-1 negative</span>" in page and "+0.50" in page
+    course = [Prediction("c", 7.0, start=0.0, end=5.0, scale=(1.0, 7.0))]
+    page = html_of_told([Told(Path("/x/1/a.mp4"), Prediction("c", 4.0, scale=(1.0, 7.0)), course)])
+    assert "rgb(33 102 172)" in page and "<span>7.00</span>" in page  # the highest there is
+    assert "scale" not in Prediction("c", 4.0, scale=(1.0, 7.0)).to_json()
+
+
 def test_the_course_has_a_player_and_times_to_click() -> None:
     course = [
         Prediction("c", 3.0, text="<good>", start=0.0, end=5.0),

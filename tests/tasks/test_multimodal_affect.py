@@ -9,6 +9,9 @@ import torch
 from harness import EMOTIONS, make_store, train, validate
 from sklearn.metrics import mean_absolute_error
 
+from mia_fairseq.data.format.labels import LabelSpec
+from mia_fairseq.experiments.summary_tables import summarize
+
 DIMS = {"text": 12, "audio": 7, "video": 5}
 
 
@@ -50,6 +53,20 @@ def test_training_prints_whole_split_metrics_of_validation(corpus: Path, tmp_pat
         assert float(logged[f"valid_{name}"]) == pytest.approx(results[name], abs=1e-4), name
     joint = 0.7 * float(logged["valid_mae_loss"]) + 0.3 * float(logged["valid_krl"])
     assert float(logged["valid_loss"]) == pytest.approx(joint, abs=1e-4)
+
+
+def test_scores_of_another_scale_have_no_figures_of_sentiment(tmp_path: Path) -> None:
+    data = make_store(tmp_path / "DATA", {"text": 3}, label=LabelSpec("regression", 1, 7))
+    log = train(data, tmp_path, "--arch", "unimodal", "--max-epoch", "1").stdout
+    out = tmp_path / "test.json"
+    told = validate(data, tmp_path / "checkpoint_best.pt", "--results-json", out).stdout
+    assert " | corr " in log and " | corr " in told
+    assert not any(f" | {name}" in log + told for name in ("acc", "f1", "n_non0"))
+    results = json.loads(out.read_text())
+    assert {"n", "mae", "corr"} <= set(results)
+    assert not any(name.startswith(("acc", "f1", "n_non0")) for name in results)
+    table = summarize({"text": [results]})
+    assert table.splitlines()[0] == "| model | seeds | n | mae | corr |"
 
 
 def test_the_papers_settings_are_the_defaults(corpus: Path, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from mia_fairseq.data.format.labels import SENTIMENT_RANGE
 from mia_fairseq.data.formula_cells import escaped
 
 FORMATS = ("table", "json", "csv")
@@ -38,6 +39,7 @@ class Prediction:
         faces: the share of its keyframes in which a face is found; None where nobody looked, or it
             has no pictures.
         contributions: what `mia_fairseq.predict.contributions` tells, where it was asked for.
+        scale: the ends of the scores that the model learnt; shown on the page, not written.
     """
 
     id: str
@@ -52,6 +54,7 @@ class Prediction:
     end: float | None = None
     faces: float | None = None
     contributions: dict[str, Any] = field(default_factory=dict)
+    scale: tuple[float, float] = SENTIMENT_RANGE
 
     @property
     def status(self) -> str:
@@ -89,7 +92,8 @@ class Prediction:
         content = {"id": self.id, "prediction": self.value, "status": self.status}
         more = {key: item for key, item in vars(self).items() if item not in (None, {})}
         kept = {"reason": self.reason} if self.reason else {}
-        return {**content, **{k: more[k] for k in more if k not in ("value", "reason")}, **kept}
+        others = {k: more[k] for k in more if k not in ("value", "reason", "scale")}
+        return {**content, **others, **kept}
 
 
 class ClipAnswer(Protocol):
