@@ -34,6 +34,7 @@ from preprocess.tables.manifest import Manifest
 
 logger = logging.getLogger(__name__)
 
+FILLED_IN = "fill it in with python -m preprocess.transcribe"
 _Result = TypeVar("_Result")
 
 
@@ -119,8 +120,9 @@ def extract_modality(
         raise InputError(f"{job.extractor} extracts {kind.modality}, not {job.modality}")
     for column in kind.columns:
         if column not in manifest.columns:
+            mend = f"; {FILLED_IN}" if column == "text" else ""
             raise InputError(
-                f"{manifest.path} has no column {column!r}, which {job.extractor} needs"
+                f"{manifest.path} has no column {column!r}, which {job.extractor} needs{mend}"
             )
     clips = [row.clip() for row in shard.part(manifest.rows)]
     with only_writer(job.features / f"{job.modality}.{job.shard}"):

@@ -107,11 +107,11 @@ class Store:
     def split(self, name: str, modalities: Iterable[str] | None = None) -> "Split":
         """Opens one split with the named modalities, by default all of them."""
         if name not in self.splits:
-            hint = (
-                "; carve one out of training with --valid-fraction when importing"
-                if name == "valid"
-                else ""
-            )
+            hint = ""
+            if any(Split(self, one, ()).has_folds for one in self.splits):
+                hint = "; its rows have folds, so give --fold K"
+            elif name == "valid":
+                hint = "; carve one out of training with --valid-fraction when importing"
             raise InputError(
                 f"{self.path}: has no split {name!r}, it has {', '.join(self.splits)}{hint}"
             )
@@ -152,6 +152,11 @@ class Split:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    @property
+    def has_folds(self) -> bool:
+        """Whether its rows tell of a cross-validation."""
+        return self.rows[0].fold is not None
 
     @property
     def labels(self) -> NDArray[np.float64]:

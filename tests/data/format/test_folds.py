@@ -108,6 +108,14 @@ def test_wrong_folds_are_told(tmp_path: Path, fold: int, fold_of, sentence: str 
         FoldedStore(tmp_path / "DATA", fold)
 
 
+@pytest.mark.parametrize("name", ["train", "valid", "test"])
+def test_splits_that_folds_would_make_are_told_to_be_asked_for(tmp_path: Path, name: str) -> None:
+    write(tmp_path / "DATA", lambda number: "all", lambda number: number // 3 % 3)
+    sentence = f"has no split '{name}', it has all; its rows have folds, so give --fold K"
+    with pytest.raises(InputError, match=sentence):
+        Store(tmp_path / "DATA").split(name)
+
+
 def test_a_column_that_the_table_was_not_given_is_told(tmp_path: Path) -> None:
     settings = {"corpus": "c", "label": SCORES, "modalities": {"audio": ModalitySpec(3)}}
     with (
