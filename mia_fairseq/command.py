@@ -19,8 +19,19 @@ def quiet_libraries() -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
+class Help(argparse.RawDescriptionHelpFormatter):
+    """Keeps the description's lines, and tells each option's default, unless that is nothing."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        told = action.help or ""
+        nothing = action.default is None or action.default is False or action.default == []
+        if nothing or action.default == argparse.SUPPRESS or "default" in told:
+            return told
+        return f"{told} (default: %(default)s)"
+
+
 def command_parser(module: str, description: str | None) -> argparse.ArgumentParser:
-    """The parser of ``python -m module``; its ``--help`` keeps the description's lines.
+    """The parser of ``python -m module``, with its `Help`.
 
     Args:
         module: the command's.
@@ -29,7 +40,7 @@ def command_parser(module: str, description: str | None) -> argparse.ArgumentPar
     return argparse.ArgumentParser(
         prog=f"python -m {module}",
         description=description,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=Help,
     )
 
 

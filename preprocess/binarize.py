@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from mia_fairseq.command import run
+from mia_fairseq.command import command_parser, run
 from mia_fairseq.data.format.array_files import read_npy
 from mia_fairseq.data.format.kinds import DTYPES
 from mia_fairseq.data.format.modality_spec import ModalitySpec
@@ -47,7 +47,7 @@ logger = logging.getLogger(__name__)
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m preprocess.binarize", description=__doc__)
+    parser = command_parser("preprocess.binarize", __doc__)
     parser.add_argument("manifest", type=Path)
     parser.add_argument("--features", required=True, type=Path, metavar="FOLDER")
     parser.add_argument(
@@ -60,7 +60,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         action="store_true",
         help="take an utterance without a feature file as lacking the modality, reason or not",
     )
-    parser.add_argument("--dtype", choices=DTYPES, default="float32")
+    parser.add_argument("--dtype", choices=DTYPES, default="float32", help="of the features")
     add_label_options(parser)
     add_carving_options(parser)
     return parser.parse_args(argv)

@@ -99,7 +99,7 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="[NAME=]POOL",
         help="one vector a clip: mean over time, or the first; none (default): the sequence",
     )
-    parser.add_argument("--dtype", choices=DTYPES, default="float32")
+    parser.add_argument("--dtype", choices=DTYPES, default="float32", help="of the features")
     parser.add_argument("--jobs", type=int, default=1, help="worker processes (default 1)")
     parser.add_argument("--batch-size", type=int, default=32, help="clips a batch (default 32)")
     parser.add_argument("--shard", metavar="I/N", help="this part only; default: RANK/WORLD_SIZE")

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from mia_fairseq.command import run
+from mia_fairseq.command import command_parser, run
 from mia_fairseq.data.format.array_files import read_npy, read_npz
 from mia_fairseq.data.format.kinds import DTYPES
 from mia_fairseq.data.format.modality_spec import ModalitySpec
@@ -42,7 +42,7 @@ logger = logging.getLogger(__name__)
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m preprocess.import_arrays", description=__doc__)
+    parser = command_parser("preprocess.import_arrays", __doc__)
     parser.add_argument("file", type=Path, metavar="FILE.npz")
     parser.add_argument("--modalities", nargs="+", required=True, metavar="NAME")
     parser.add_argument("--label", required=True, metavar="NAME", help="array of labels")
@@ -87,7 +87,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--out", required=True, type=Path, metavar="DATA")
     parser.add_argument("--corpus", help="name of the corpus (default: the file's)")
     parser.add_argument("--extractor", default="unknown", help="who made the features, for reports")
-    parser.add_argument("--dtype", choices=DTYPES, default="float32")
+    parser.add_argument("--dtype", choices=DTYPES, default="float32", help="of the features")
     add_label_options(parser)
     add_carving_options(parser)
     return parser.parse_args(argv)

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from mia_fairseq.command import run
+from mia_fairseq.command import command_parser, run
 from mia_fairseq.data.format.kinds import DTYPES
 from mia_fairseq.data.format.labels import SENTIMENT_RANGE, SIMS_RANGE
 from mia_fairseq.data.format.modality_spec import ModalitySpec
@@ -40,12 +40,18 @@ logger = logging.getLogger(__name__)
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m preprocess.import_mmsa", description=__doc__)
+    parser = command_parser("preprocess.import_mmsa", __doc__)
     parser.add_argument("file", type=Path, metavar="FILE.pkl")
-    parser.add_argument("--modalities", nargs="+", choices=list(FIELDS), default=list(FIELDS))
+    parser.add_argument(
+        *("--modalities",),
+        nargs="+",
+        choices=list(FIELDS),
+        default=list(FIELDS),
+        help="which of them (default: all)",
+    )
     parser.add_argument("--out", required=True, type=Path, metavar="DATA")
     parser.add_argument("--corpus", help="name of the corpus (default: the file's)")
-    parser.add_argument("--dtype", choices=DTYPES, default="float32")
+    parser.add_argument("--dtype", choices=DTYPES, default="float32", help="of the features")
     parser.add_argument(
         "--text-tokens",
         metavar="TOKENIZER",

@@ -51,7 +51,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--fold", type=int, help="divides the folders whose rows have folds")
     parser.add_argument("--corpus", help="name of the whole (default: the corpora's, by +)")
-    parser.add_argument("--dtype", choices=DTYPES, default="float32")
+    parser.add_argument("--dtype", choices=DTYPES, default="float32", help="of the features")
     return parser.parse_args(argv)
 
 

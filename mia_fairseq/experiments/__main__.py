@@ -22,7 +22,7 @@ from typing import Any
 from mia_fairseq.command import run as run_command
 from mia_fairseq.data.format.store import Store
 from mia_fairseq.errors import InputError
-from mia_fairseq.experiments.command_line import command_parser, given_inputs, setting
+from mia_fairseq.experiments.command_line import experiments_parser, given_inputs, setting
 from mia_fairseq.experiments.data_steps import data_folders, make
 from mia_fairseq.experiments.index_file import write_index, write_results
 from mia_fairseq.experiments.listing import merged_file, print_commands
@@ -37,7 +37,7 @@ from mia_fairseq.files import write_whole
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Runs one experiment."""
-    args = command_parser(__doc__).parse_args(argv)
+    args = experiments_parser(__doc__).parse_args(argv)
     more = dict(setting(text) for text in args.set)
     if args.max_epoch is not None:
         more["max-epoch"] = str(args.max_epoch)

@@ -4,19 +4,16 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from mia_fairseq.command import command_parser
 from mia_fairseq.experiments.plan import MOST_RUNS
 from mia_fairseq.experiments.specification import experiment as experiments
 from mia_fairseq.name_values import name_value, name_values
 
 
-def command_parser(description: str | None) -> argparse.ArgumentParser:
+def experiments_parser(description: str | None) -> argparse.ArgumentParser:
     """The parser of the command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m mia_fairseq.experiments",
-        description=description,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog=f"experiments: {', '.join(experiments.names())}",
-    )
+    parser = command_parser("mia_fairseq.experiments", description)
+    parser.epilog = f"experiments: {', '.join(experiments.names())}"
     parser.add_argument("experiment", metavar="EXPERIMENT")
     parser.add_argument("--data", type=Path, nargs="+", default=[], help="one DATA folder or more")
     parser.add_argument(
@@ -28,7 +25,7 @@ def command_parser(description: str | None) -> argparse.ArgumentParser:
     )
     parser.add_argument("--seeds", type=int, help="seeds 1 to this one (default: the file's, or 5)")
     parser.add_argument("--jobs", type=int, default=1, help="runs at the same time")
-    parser.add_argument("--out", type=Path, default=Path("runs"))
+    parser.add_argument("--out", type=Path, default=Path("runs"), help="folder of all experiments")
     parser.add_argument(
         "--folds",
         action="store_true",
@@ -44,7 +41,9 @@ def command_parser(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument(
         *("--set",), action="append", default=[], metavar="FLAG=VALUE", help="for every run"
     )
-    parser.add_argument("--launcher", choices=("local", "slurm"), default="local")
+    parser.add_argument(
+        "--launcher", choices=("local", "slurm"), default="local", help="where the runs run"
+    )
     parser.add_argument(
         *("--slurm",),
         action="append",

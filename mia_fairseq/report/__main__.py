@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Writes the report."""
     parser = command_parser("mia_fairseq.report", __doc__)
     parser.add_argument("runs", type=Path, nargs="*", metavar="RUNS")
-    parser.add_argument("--out", type=Path, default=Path("runs/report.html"))
+    parser.add_argument("--out", type=Path, default=Path("runs/report.html"), help="the page")
     parser.add_argument("--resamples", type=int, default=2000, help="of the bootstrap")
     parser.add_argument(
         *("--utterances",), nargs="*", default=[], metavar="ID", help="whose attention is shown"

@@ -131,7 +131,8 @@ def run(
         argv: None: the process's own.
         emotions: whether the corpus has any.
     """
-    parser = command_parser(program, f"{name}: {__doc__}")
+    facts = (__doc__ or "").partition(": ")[2]
+    parser = command_parser(program, f"{name}: {facts}")
     parser.add_argument("raw", type=Path, help="the folder of the unpacked release")
     parser.add_argument("--out", type=Path, required=True, help="the manifest to write")
     parser.add_argument("--labels", type=Path, help="table or .csd of labels (default: found)")

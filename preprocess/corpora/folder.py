@@ -147,9 +147,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         "--table", type=Path, required=True, help="CSV, TSV or .xlsx with id, label, ..."
     )
     parser.add_argument("--out", type=Path, required=True, help="the manifest to write")
-    parser.add_argument("--valid-fraction", type=float, default=0.1)
-    parser.add_argument("--test-fraction", type=float, default=0.2)
-    parser.add_argument("--seed", type=int, default=1)
+    for split, share in (("valid", 0.1), ("test", 0.2)):
+        told = f"share of the groups drawn for {split}, where there is no column split"
+        parser.add_argument(f"--{split}-fraction", type=float, default=share, help=told)
+    parser.add_argument("--seed", type=int, default=1, help="of the draw")
     arguments = parser.parse_args(argv)
     fractions = (arguments.valid_fraction, arguments.test_fraction)
     if min(fractions) < 0 or sum(fractions) >= 1:

@@ -8,11 +8,10 @@ Expects the release as its authors unpack it: ``{train,dev,test}_sent_emo.csv``,
 of the episodes, so the manifest has none. Two clips are known to be bad in the release itself.
 """
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from mia_fairseq.command import run
+from mia_fairseq.command import command_parser, run
 from mia_fairseq.errors import InputError
 from preprocess.corpora.common import Corpus, Media, finish, media_fault
 from preprocess.media.media_files import visible
@@ -84,10 +83,10 @@ def _find(raw: Path, name: str) -> Path | None:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Write MELD's manifest."""
-    parser = argparse.ArgumentParser(prog="python -m preprocess.corpora.meld", description=__doc__)
+    parser = command_parser("preprocess.corpora.meld", __doc__)
     parser.add_argument("raw", type=Path, help="the folder of the unpacked release")
     parser.add_argument("--out", type=Path, required=True, help="the manifest to write")
-    parser.add_argument("--label", choices=tuple(LABELS), default="emotion")
+    parser.add_argument("--label", choices=tuple(LABELS), default="emotion", help="what labels are")
     parser.add_argument("--partial", action="store_true", help="go on where rows are missing")
     arguments = parser.parse_args(argv)
     corpus = read_meld(arguments.raw, arguments.label)

@@ -1,15 +1,20 @@
 """What is released works far from the checkout: commands, their files, and training."""
 
+import argparse
 import email
 import os
 import shutil
 import subprocess
 import sys
 import tarfile
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from harness import ROOT, make_store
+
+from mia_fairseq.errors import InputError
 
 COMMANDS = (
     *("preprocess.extract", "preprocess.binarize", "preprocess.import_arrays"),
@@ -107,6 +112,29 @@ def run_there(installed: Path, empty: Path, *command: str | Path) -> str:
 def test_every_command_answers_help_and_loads_little(installed: Path, tmp_path: Path) -> None:
     printed = run_there(installed, tmp_path, sys.executable, "-c", HELP, *COMMANDS)
     assert all(Path(file).is_relative_to(installed) for file in printed.split())
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_keeps_the_descriptions_lines_and_tells_each_default(
+    command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parsers: list[argparse.ArgumentParser] = []
+
+    def caught(parser: argparse.ArgumentParser, *_: object, **__: object) -> None:
+        parsers.append(parser)
+        raise InputError
+
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", caught)
+    place = f"{command}.__main__" if find_spec(command).submodule_search_locations else command
+    with pytest.raises(InputError):
+        import_module(place).main([])
+    (parser,) = parsers
+    assert parser.prog == f"python -m {command}" and parser.description in parser.format_help()
+    assert ": What " not in parser.description
+    formatter = parser._get_formatter()
+    for action in parser._actions:
+        if action.option_strings and action.default not in (None, False, [], argparse.SUPPRESS):
+            assert action.help and "default" in formatter._expand_help(action), action.dest
 
 
 def test_every_command_is_in_the_list() -> None:
