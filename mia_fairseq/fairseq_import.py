@@ -2,7 +2,10 @@
 
 import logging
 import sys
+from argparse import Namespace
 from importlib import import_module
+
+from mia_fairseq.errors import InputError
 
 _wanted = {"fairseq": True}
 
@@ -42,3 +45,18 @@ def load_fairseq() -> None:
     import_module("fairseq")
     root.setLevel(level)
     root.handlers[:] = handlers
+
+
+def import_user_dir(folder: str) -> None:
+    """Imports a folder of somebody's own components as fairseq's commands do.
+
+    Raises:
+        InputError: there is no such folder.
+    """
+    load_fairseq()
+    try:
+        import_module("fairseq.utils").import_user_module(Namespace(user_dir=folder))
+    except FileNotFoundError as error:
+        raise InputError(
+            f"--user-dir {folder}: there is no such folder; give its path from here"
+        ) from error

@@ -15,6 +15,7 @@ from mia_fairseq.command import command_parser
 from mia_fairseq.command import run as run_command
 from mia_fairseq.errors import InputError
 from mia_fairseq.export.folder_names import GRAPH, INT8
+from mia_fairseq.fairseq_import import import_user_dir
 
 ABOUT = {"optimization": ("lr", "max_epoch"), "common": ("seed",), "criterion": ("_name",)}
 
@@ -104,9 +105,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     args = parser.parse_args(argv)
     if args.user_dir is not None:
-        from fairseq.utils import import_user_module
-
-        import_user_module(args)
+        import_user_dir(args.user_dir)
     int8 = args.quantize == INT8
     onnx = args.onnx or int8
     export(args.checkpoint, args.out, precision=args.precision, onnx=onnx, int8=int8)

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from mia_fairseq.command import run as run_command
 from mia_fairseq.errors import InputError
 from mia_fairseq.export.folder_names import INT8
-from mia_fairseq.fairseq_import import do_without_fairseq
+from mia_fairseq.fairseq_import import do_without_fairseq, import_user_dir
 from mia_fairseq.plugin import has_plugins
 from mia_fairseq.predict.predict_options import (
     Asked,
@@ -61,9 +61,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _answers(args: argparse.Namespace, asked: Asked) -> Sequence[ClipAnswer]:
     stored = [path for path in asked.inputs if (path / "meta.json").is_file()]
     if args.user_dir is not None:
-        from fairseq.utils import import_user_module
-
-        import_user_module(args)
+        import_user_dir(args.user_dir)
     elif not stored and not has_plugins():
         do_without_fairseq()
     # What takes seconds to import comes after --help and a wrong flag have been answered.
@@ -83,7 +81,9 @@ def _answers(args: argparse.Namespace, asked: Asked) -> Sequence[ClipAnswer]:
     for path in stored:
         answers += models[""].predict_split(path, args.split)
     media = [path for path in asked.inputs if path not in stored]
-    if media or args.table is not None:
+    if stored and not media and args.table is None and args.text is not None:
+        raise InputError(f"{stored[0]} is a DATA folder, whose features are made; leave --text out")
+    if not stored or media or args.table is not None:
         clips = clips_of(media, args.text, args.table, windows=args.windows)
         answers += answer_all(models, clips, contributions=args.contributions, faces=args.faces)
     return answers

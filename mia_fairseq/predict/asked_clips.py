@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from mia_fairseq.errors import InputError
-from mia_fairseq.predict.clips import find_clips
+from mia_fairseq.predict.clips import find_clips, words_alone
 from preprocess.media.clip import Clip
 from preprocess.tables.mended_rows import SpreadsheetRow
 from preprocess.tables.same_names import composed, file_called, one_name
@@ -25,7 +25,7 @@ def clips_of(
 
     Args:
         paths: of clips, and of folders of clips.
-        text: the words of the one clip.
+        text: the words of the one clip; where no clip is named, these alone are answered for.
         table: see `clips_of_table`.
         windows: whether to cut each at its pauses.
 
@@ -37,6 +37,8 @@ def clips_of(
         if text is not None:
             raise InputError(f"--text and --table {table} both give words; leave one out")
         clips = clips_of_table(table, clips)
+    elif not paths and text is not None:
+        clips = [words_alone(text)]
     if windows:
         from mia_fairseq.predict.windows import cut_at_pauses
 

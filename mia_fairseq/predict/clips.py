@@ -59,6 +59,11 @@ def find_clips(paths: Sequence[Path], text: str | None) -> list[Clip]:
     return found
 
 
+def words_alone(text: str) -> Clip:
+    """Words that belong to no clip, as one without a picture or a sound."""
+    return Clip("text", None, text)
+
+
 def check_one_text(clips: Sequence[Clip], text: str | None) -> None:
     """Raises `InputError` where one text is given for several clips."""
     if text is not None and len(clips) > 1:

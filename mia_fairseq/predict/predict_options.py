@@ -10,11 +10,7 @@ from mia_fairseq.errors import InputError
 from mia_fairseq.export.folder_names import INT8, is_exported
 from mia_fairseq.name_values import name_value
 from mia_fairseq.predict.writing.answers import FORMATS
-from mia_fairseq.ready.catalog import (
-    asked_models,
-    default_models,
-    ready_models,
-)
+from mia_fairseq.ready.catalog import asked_models, default_models, named_models, ready_models
 from preprocess.media.spoken_language import add_speech_options
 
 CHECKPOINT = ".pt"
@@ -51,7 +47,9 @@ def predict_parser(description: str | None) -> argparse.ArgumentParser:
         metavar="NAME",
         help=f"a ready model, or several by commas (default: {','.join(default_models())})",
     )
-    parser.add_argument("--text", help="the words of the one clip, instead of recognised ones")
+    parser.add_argument(
+        "--text", help="the words of the one clip, instead of recognised ones; or these words alone"
+    )
     parser.add_argument(
         *("--table",),
         type=Path,
@@ -64,7 +62,8 @@ def predict_parser(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument(
         *("--contributions",),
         action="store_true",
-        help="also what each modality gave, and which words weighed most",
+        help="also what each modality changed (columns change_MODALITY), and which words most "
+        "(change_words)",
     )
     parser.add_argument(
         "--faces", action="store_true", help="also the share of the pictures that show a face"
@@ -99,7 +98,7 @@ def _add_own_models(parser: argparse.ArgumentParser) -> None:
 
 def _add_shapes(parser: argparse.ArgumentParser) -> None:
     shape = parser.add_mutually_exclusive_group()
-    shape.add_argument("--format", choices=FORMATS, default="table")
+    shape.add_argument("--format", choices=FORMATS, default="table", help="of what is printed")
     shape.add_argument("--json", dest="format", action="store_const", const="json")
     shape.add_argument(
         *("--out",),
@@ -129,15 +128,17 @@ def read_asked(arguments: argparse.Namespace) -> Asked:
             ready models are named.
     """
     inputs: list[Path] = list(arguments.inputs)
-    named = [name for given in arguments.model for name in given.split(",") if name]
+    named = named_models(arguments.model)
     own = [path for path in inputs[:1] if path.suffix == CHECKPOINT or is_exported(path)]
     if own and named:
         raise InputError(
             f"{own[0]} is a model, and --model names {', '.join(named)}; name one or the other"
         )
     inputs = inputs[len(own) :]
-    if not inputs and arguments.table is None:
-        raise InputError("no clip is named; give clips, folders of clips, or a --table of them")
+    if not inputs and arguments.table is None and arguments.text is None:
+        raise InputError(
+            "no clip is named; give clips, folders of clips, a --table of them, or --text alone"
+        )
     if own:
         return Asked({"": own[0]}, inputs)
     return Asked(asked_models(named), inputs)

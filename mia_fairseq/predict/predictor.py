@@ -14,7 +14,13 @@ from mia_fairseq.data.format.folds import open_store
 from mia_fairseq.data.format.store import Store
 from mia_fairseq.data.opened_split import open_split
 from mia_fairseq.predict.clip_inputs import ClipInputs, Options
-from mia_fairseq.predict.clips import check_one_text, clip_of_sound, find_clips, listen
+from mia_fairseq.predict.clips import (
+    check_one_text,
+    clip_of_sound,
+    find_clips,
+    listen,
+    words_alone,
+)
 from mia_fairseq.predict.dialogue_clips import ALONE, CONTEXT, dialogues_of
 from mia_fairseq.predict.networks.opened_model import open_model
 from mia_fairseq.predict.outputs import Answers, answer_or_reason, answers_of, prediction_of
@@ -72,7 +78,8 @@ class Predictor:
         Args:
             clips: files, folders of clips, or sound: (N,) or (N, channels), floats in [-1, 1] or
                 int16; its answer is called sound-1, by its place.
-            text: the words of a single clip, instead of recognised ones.
+            text: the words of a single clip, instead of recognised ones; of no clip, the words
+                that are answered for, under the name text.
             rate: samples a second of sound in memory.
 
         Returns:
@@ -88,6 +95,8 @@ class Predictor:
                 found.append(clip_of_sound(one, rate, f"sound-{place}", text))
             else:
                 found += find_clips([Path(one)], text)
+        if text is not None and not given:
+            found = [words_alone(text)]
         check_one_text(found, text)
         if self.reads_words:
             found = listen(found, self.speech)

@@ -48,6 +48,11 @@ def default_models() -> list[str]:
     return [name for name in chosen if name in known] or known
 
 
+def named_models(given: Sequence[str]) -> list[str]:
+    """The names that ``--model`` gives: once or again, several by commas."""
+    return [name for one in given for name in one.split(",") if name]
+
+
 def asked_models(names: Sequence[str]) -> dict[str, Path]:
     """The folders of ready models, by what answers call them.
 

@@ -20,7 +20,7 @@ from mia_fairseq.command import run as run_command
 from mia_fairseq.errors import InputError
 from mia_fairseq.fairseq_import import do_without_fairseq
 from mia_fairseq.plugin import has_plugins
-from mia_fairseq.ready.catalog import asked_models, tell_terms
+from mia_fairseq.ready.catalog import asked_models, default_models, named_models, tell_terms
 from preprocess.media.spoken_language import IN_THE_BOX, add_speech_options, speech_of
 
 
@@ -31,7 +31,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         *("checkpoint",), type=Path, nargs="?", help="of fairseq-train, or a folder of the export"
     )
     parser.add_argument(
-        *("--model",), action="append", default=[], metavar="NAME", help="a ready model"
+        *("--model",),
+        action="append",
+        default=[],
+        metavar="NAME",
+        help=f"a ready model, or several by commas (default: {','.join(default_models())})",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address (default: %(default)s)")
     parser.add_argument("--port", type=int, default=7860, help="(default: %(default)s)")
@@ -78,7 +82,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _models(checkpoint: Path | None, named: Sequence[str]) -> dict[str, Path]:
     if checkpoint is not None:
         return {"": checkpoint}
-    folders = asked_models(named)
+    folders = asked_models(named_models(named))
     tell_terms(list(folders.values()))
     return folders
 

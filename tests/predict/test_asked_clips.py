@@ -182,6 +182,22 @@ def test_answers_of_several_models_stand_side_by_side() -> None:
     }
 
 
+def test_contributions_stand_in_columns() -> None:
+    first, second = several()
+    gave = {"modalities": {"text": 1.25, "audio": -0.5}, "words": [{"word": "so", "change": 0.5}]}
+    first.by_model["sentiment"].contributions = gave
+    header, row, without = table_of([first, second])
+    names = ["sentiment", "change_sentiment_text", "change_sentiment_audio"]
+    assert header[1:6] == [*names, "change_sentiment_words", "emotion"]
+    assert row[1:6] == [1.5, 1.25, -0.5, "so +0.500", "joy"] and without[2:5] == [None, None, ""]
+    alone = Prediction("a", 1.5, contributions={"modalities": {"text": 0.5}, "words": []})
+    assert table_of([alone])[0][:3] == ["id", "prediction", "change_text"]
+
+
+def test_words_alone_are_answered_for() -> None:
+    assert clips_of([], "so good", None) == [Clip("text", None, "so good")]
+
+
 def test_a_sheet_has_numbers_words_and_no_formulas(tmp_path: Path) -> None:
     files = write_answers(tmp_path / "answers.xlsx", several())
     assert [file.name for file in files] == ["answers.xlsx", "answers.png"]

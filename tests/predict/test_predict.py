@@ -17,6 +17,7 @@ from mia_fairseq.data.format.store import Utterance
 from mia_fairseq.data.format.store_writer import StoreWriter
 from mia_fairseq.data.formula_cells import unescaped
 from mia_fairseq.errors import InputError
+from mia_fairseq.export import __main__ as export
 from mia_fairseq.predict.__main__ import main
 from mia_fairseq.predict.clip_inputs import ClipInputs
 from mia_fairseq.predict.clips import find_clips
@@ -280,6 +281,16 @@ def test_a_split_of_other_features_is_refused(checkpoint: Path, tmp_path: Path) 
     data = make_store(tmp_path / "DATA", {"text": 9, "audio": 7, "video": 5})
     with pytest.raises(InputError, match="text has dim 9"):
         main([str(checkpoint), str(data)])
+
+
+def test_what_a_data_folder_or_a_user_dir_cannot_be_is_told(
+    corpus: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match="is a DATA folder, whose features are made; leave --text"):
+        main([str(checkpoint), str(corpus), "--text", "so good"])
+    for command, more in ((main, [str(corpus)]), (export.main, ["--out", f"{tmp_path}/out"])):
+        with pytest.raises(InputError, match="--user-dir nowhere: there is no such folder"):
+            command([str(checkpoint), *more, "--user-dir", "nowhere"])
 
 
 def test_contributions_are_what_leaving_out_changes(trained: Path, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from mia_fairseq.metrics import classification_metrics, regression_metrics
 from mia_fairseq.plugin import register
 from mia_fairseq.predict.__main__ import main
 from mia_fairseq.ready import catalog
+from mia_fairseq.serve import __main__ as serve
 from preprocess.media.clip import Clip
 
 READY = [catalog.FOLDER / name for name in catalog.ready_models()]
@@ -118,9 +119,20 @@ def test_the_larger_model_tells_glad_words_from_sad_ones(
     assert glad > 1.5 > 1 > even > -1 > -1.5 > sad
 
 
+def test_words_without_a_clip_are_answered_for(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["--text", "I loved it", "--model", "sentiment-small", "--json"])
+    (told,) = json.loads(capsys.readouterr().out)
+    assert told["id"] == "text" and told["text"] == "I loved it" and told["prediction"] > 0
+    model = load_model("sentiment-small")
+    (answer,) = model.predict([], text="I loved it")
+    assert answer.value == pytest.approx(told["prediction"]) and model.predict([]) == []
+
+
 def test_models_that_are_not_there_are_refused(hum: Path) -> None:
     with pytest.raises(InputError, match=r"no ready model is called 'taste'; there are .*voice"):
         main([str(hum), "--model", "taste"])
+    with pytest.raises(InputError, match="no ready model is called 'taste'"):
+        serve.main(["--model", "voice,taste"])
     with pytest.raises(InputError, match="no ready model is called 'taste'"):
         load_model("taste")
     with pytest.raises(InputError, match="no clip is named"):

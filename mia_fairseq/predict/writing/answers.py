@@ -183,13 +183,23 @@ def _columns(model: str, by_model: Sequence[Prediction]) -> tuple[list[Cell], li
     """The columns of one model, '' for the only one, and their cells."""
     shares = list(dict.fromkeys(name for one in by_model for name in one.probabilities))
     others = list(dict.fromkeys(name for one in by_model for name in one.further))
+    gave = [one.contributions for one in by_model]
+    changed = list(dict.fromkeys(name for one in gave for name in one.get("modalities", ())))
+    worded = any(one.get("words") for one in gave)
     of = f"{model}_" if model else ""
     names: list[Cell] = [model or "prediction", *(f"p_{of}{name}" for name in shares)]
     names += [f"{of}{name}" for name in others]
+    names += [f"change_{of}{name}" for name in changed]
+    names += [f"change_{of}words"] * worded
     cells: list[list[Cell]] = []
     for one in by_model:
         numbers: Mapping[str, float | str] = one.further
-        cells.append([one.value, *map(one.probabilities.get, shares), *map(numbers.get, others)])
+        changes: Mapping[str, float] = one.contributions.get("modalities", {})
+        words = one.contributions.get("words", ())
+        told = ", ".join(f"{found['word']} {found['change']:+.3f}" for found in words)
+        row: list[Cell] = [one.value, *map(one.probabilities.get, shares)]
+        row += [*map(numbers.get, others), *map(changes.get, changed), *([told] * worded)]
+        cells.append(row)
     return names, cells
 
 
