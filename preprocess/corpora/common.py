@@ -15,6 +15,7 @@ from preprocess.tables.manifest import Row, why_unreadable, write_manifest
 from preprocess.tables.same_names import composed
 from preprocess.tables.table_reader import with_point
 
+UNUSED = "no row names it"  # why a media file is left out
 LEFT_OUT = "left out: "  # how the fault of a row begins that is not in the manifest
 SPLITS = ("train", "valid", "test")
 
@@ -70,7 +71,7 @@ class Media:
 
     def left_out(self) -> list[tuple[str, str]]:
         """(path within the folder, why it is not used) of every file that nothing took."""
-        unused = [(path, "no row names it") for path in self.files.clips]
+        unused = [(path, UNUSED) for path in self.files.clips]
         return [
             (path.relative_to(self.folder).as_posix(), why)
             for path, why in sorted(unused + self.files.left_out)

@@ -17,7 +17,15 @@ from mia_fairseq.command import command_parser, run
 from mia_fairseq.data.format.labels import FURTHER
 from mia_fairseq.data.format.store import FURTHER_COLUMNS
 from mia_fairseq.errors import InputError
-from preprocess.corpora.common import SPLITS, Corpus, Media, finish, media_fault, times_in_file
+from preprocess.corpora.common import (
+    SPLITS,
+    UNUSED,
+    Corpus,
+    Media,
+    finish,
+    media_fault,
+    times_in_file,
+)
 from preprocess.tables.labelling import ALL, split_name
 from preprocess.tables.manifest import Row
 from preprocess.tables.same_names import file_called, one_name
@@ -94,6 +102,24 @@ def read_folder(clips: Path, table: Path, fractions: Sequence[float], seed: int)
     return corpus
 
 
+def check_clips(corpus: Corpus, clips: Path, table: Path) -> None:
+    """Raises `InputError` where no row has its clip, unless the table is of words alone."""
+    if any(row.path is not None and row.path.is_file() for row in corpus.rows):
+        return
+    unused = [file for file, why in corpus.left_out if why == UNUSED]
+    named = [row for row in corpus.rows if row.path is not None]
+    worded = any(row.text for row in corpus.rows)
+    if not corpus.rows or (worded and not named and not unused):
+        return
+    row = (named or corpus.rows)[0]
+    sought = row.path or f"a media file called {row.id}"
+    raise InputError(
+        f"{table}: none of its {len(corpus.rows)} rows has its clip in {clips}: that of {row.id} "
+        f"would be {sought}, and it holds {unused[0] if unused else 'no media file'}; mend the "
+        "ids or paths, or name the folder that they start from"
+    )
+
+
 def _named(cells: Mapping[str, str]) -> dict[str, str]:
     """A row's cells, its names as they look: rows of one group may write it in several ways."""
     names = {name: one_name(cells[name]) for name in NAMES if name in cells}
@@ -158,6 +184,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             f"the fractions are {fractions}; expected 0 or more each, below 1 together"
         )
     corpus = read_folder(arguments.clips, arguments.table, fractions, arguments.seed)
+    check_clips(corpus, arguments.clips, arguments.table)
     finish(corpus, arguments.out, None, partial=True)
 
 

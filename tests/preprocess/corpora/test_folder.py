@@ -141,6 +141,34 @@ def test_a_wrong_folder_table_is_told(tmp_path: Path) -> None:
         Media(tmp_path / "nowhere")
 
 
+@pytest.mark.parametrize(
+    ("table", "sought"),
+    [
+        ("id,label,text,path\na,1,hi,clips/a.mp4\n", "clips/clips/a.mp4, and it holds b/a.mp4"),
+        ("id,label,text\nb,1,hi\nc,2,you\n", "a media file called b, and it holds b/a.mp4"),
+        ("id,label\nb,1\n", "a media file called b, and it holds b/a.mp4"),
+    ],
+)
+def test_a_folder_with_none_of_the_clips_is_refused(
+    tmp_path: Path, table: str, sought: str
+) -> None:
+    clips, out = tmp_path / "clips", tmp_path / "m.tsv"
+    touch(clips / "b/a.mp4")
+    touch(tmp_path / "t.csv", table)
+    with pytest.raises(InputError, match=r"t\.csv: none of its \d rows has its clip") as told:
+        folder.main([str(clips), "--table", str(tmp_path / "t.csv"), "--out", str(out)])
+    assert sought in str(told.value) and not out.exists()
+
+
+def test_a_table_of_words_alone_needs_no_clips_and_one_of_nothing_does(tmp_path: Path) -> None:
+    (tmp_path / "clips").mkdir()
+    command = [str(tmp_path / "clips"), "--out", str(tmp_path / "m.tsv"), "--table"]
+    folder.main([*command, str(touch(tmp_path / "t.csv", "id,label,text\na,1,hi\nb,2,\n"))])
+    assert [row.text for row in read_manifest(tmp_path / "m.tsv").rows] == ["hi", ""]
+    with pytest.raises(InputError, match="none of its 1 rows has its clip"):
+        folder.main([*command, str(touch(tmp_path / "u.csv", "id,label,text\na,1,\n"))])
+
+
 def test_files_that_no_row_uses_are_listed_with_why(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
