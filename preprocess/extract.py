@@ -150,9 +150,11 @@ def _merged(features: Path, manifest: Manifest, modalities: Sequence[str]) -> It
         if manifest.faults
         else ""
     )
-    for modality, count in lacking.items():
-        failed = f", {count} without (see {modality}/failures.tsv)" if count else ""
-        yield f"  {modality}: {rows - count} with features{failed}"
+    for modality, counts in lacking.items():
+        told = zip(counts, ("failures", "notes"), strict=True)
+        files = " and ".join(f"{modality}/{name}.tsv" for count, name in told if count)
+        without = f", {sum(counts)} without (see {files})" if files else ""
+        yield f"  {modality}: {rows - sum(counts)} with features{without}"
 
 
 def _tell(lines: Iterable[str]) -> None:

@@ -16,7 +16,7 @@ import json
 import math
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -40,6 +40,13 @@ def array_path(features: Path, modality: str, clip_id: str) -> Path:
         clip_id: of the manifest.
     """
     return features / modality / f"{clip_id}.npy"
+
+
+class Lacking(NamedTuple):
+    """How many clips of a modality have no features, each for a reason that is on record."""
+
+    failed: int  # without an array, told in failures.tsv
+    empty: int  # with an array of no items, such as of no words, told in notes.tsv
 
 
 def check_array(path: Path, description: Mapping[str, object]) -> str | None:
@@ -192,7 +199,7 @@ def forget_notes(features: Path, modality: str, shard: str, clips: Collection[st
                 write_whole(path, "".join(kept))
 
 
-def merge(features: Path, manifest: Manifest, modalities: Sequence[str] = ()) -> dict[str, int]:
+def merge(features: Path, manifest: Manifest, modalities: Sequence[str] = ()) -> dict[str, Lacking]:
     """Close a features folder: check that every clip is there or accounted for, join the records.
 
     Args:
@@ -200,8 +207,8 @@ def merge(features: Path, manifest: Manifest, modalities: Sequence[str] = ()) ->
         manifest: the corpus.
         modalities: those to close; none: all that the folder has.
 
-    Returns how many clips of each modality have no array, for a reason that is on record. Raises
-    InputError while clips are missing, or an array is not whole. Merging twice is harmless.
+    Returns how many clips lack each modality. Raises InputError while clips are missing, or an
+    array is not whole. Merging twice is harmless.
     """
     there = [path.parent.name for path in visible(features, "*/extractor.json")]
     if not there:
@@ -212,16 +219,19 @@ def merge(features: Path, manifest: Manifest, modalities: Sequence[str] = ()) ->
     return lacking
 
 
-def _merge_modality(features: Path, manifest: Manifest, modality: str) -> int:
+def _merge_modality(features: Path, manifest: Manifest, modality: str) -> Lacking:
     description = read_description(features, modality)
     if description is None:
         raise InputError(f"{features / modality} has no extractor.json; extract {modality} first")
     reasons = read_records(features, modality, "failures")
     failures: list[Record] = []
     missing: list[Record] = []
+    empty = 0
     for row in manifest.rows:
         try:
-            fault = check_array(array_path(features, modality, row.id), description)
+            path = array_path(features, modality, row.id)
+            fault = check_array(path, description)
+            empty += fault is None and is_empty(path)
         except FileNotFoundError:
             fault = "it is not there"
             if row.id in reasons:
@@ -243,7 +253,7 @@ def _merge_modality(features: Path, manifest: Manifest, modality: str) -> int:
             path.unlink(missing_ok=True)
     for path in (features / modality).glob(".*.partial"):  # left behind by killed processes
         path.unlink(missing_ok=True)
-    return len(failures)
+    return Lacking(len(failures), empty)
 
 
 def _write_records(path: Path, column: str, records: Sequence[Record]) -> None:

@@ -159,6 +159,8 @@ def test_every_clip_has_its_array_or_its_reason(
         r"noted 9 times: cut from N to N words \(\w+, \w+, \w+, ...; notes.tsv\)", told
     )
     assert "time by stage" in told
+    lacking = "34 with features, 6 without (see text/failures.tsv and text/notes.tsv)"
+    assert told.endswith(f"  text: {lacking}\n")  # c0, c8, ... have no words
 
 
 @pytest.mark.parametrize("pool", ["mean", "first"])
