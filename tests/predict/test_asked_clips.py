@@ -184,12 +184,19 @@ def test_answers_of_several_models_stand_side_by_side() -> None:
 
 def test_contributions_stand_in_columns() -> None:
     first, second = several()
-    gave = {"modalities": {"text": 1.25, "audio": -0.5}, "words": [{"word": "so", "change": 0.5}]}
+    gave = {
+        "modalities": {"text": 1.25, "audio": -0.5},
+        "words": [{"word": w, "change": 0.5} for w in ("so,", "a")],
+    }
     first.by_model["sentiment"].contributions = gave
     header, row, without = table_of([first, second])
     names = ["sentiment", "change_sentiment_text", "change_sentiment_audio"]
     assert header[1:6] == [*names, "change_sentiment_words", "emotion"]
-    assert row[1:6] == [1.5, 1.25, -0.5, "so +0.500", "joy"] and without[2:5] == [None, None, ""]
+    assert row[1:6] == [1.5, 1.25, -0.5, "so, +0.500; a +0.500", "joy"] and without[2:5] == [
+        None,
+        None,
+        "",
+    ]
     alone = Prediction("a", 1.5, contributions={"modalities": {"text": 0.5}, "words": []})
     assert table_of([alone])[0][:3] == ["id", "prediction", "change_text"]
 

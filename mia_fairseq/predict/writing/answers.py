@@ -196,7 +196,7 @@ def _columns(model: str, by_model: Sequence[Prediction]) -> tuple[list[Cell], li
         numbers: Mapping[str, float | str] = one.further
         changes: Mapping[str, float] = one.contributions.get("modalities", {})
         words = one.contributions.get("words", ())
-        told = ", ".join(f"{found['word']} {found['change']:+.3f}" for found in words)
+        told = "; ".join(f"{found['word']} {found['change']:+.3f}" for found in words)
         row: list[Cell] = [one.value, *map(one.probabilities.get, shares)]
         row += [*map(numbers.get, others), *map(changes.get, changed), *([told] * worded)]
         cells.append(row)
