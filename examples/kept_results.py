@@ -17,8 +17,9 @@ from mia_fairseq.experiments.summary_tables import (
     SIMS_COLUMNS,
 )
 from mia_fairseq.files import write_whole
-from mia_fairseq.report.comparison import Cell, ShownRow, show
+from mia_fairseq.report.comparison import show
 from mia_fairseq.report.run_results import sections_of
+from mia_fairseq.report.shown_tables import Cell, ShownRow
 
 RESAMPLES = 2000
 COSTS = "costs"  # rows of an experiment's one DATA folder, beside what they cost

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mia_fairseq.report.comparison import ShownRow, ShownTable
+from mia_fairseq.report.shown_tables import ShownRow, ShownTable
 
 
 @dataclass(frozen=True)
@@ -42,15 +42,24 @@ def answer(table: ShownTable) -> Answer | None:
         text = f"{lead}." if len(table.points) > 1 else f"{table.metric} {figure}."
         return Answer(text, best.name, f"{table.metric} {figure}", "", "")
     amount = difference_text(best)
-    verdict = "settled" if best.settled else "not settled"
+    verdict = _verdict(best)
     chance = "beyond chance" if best.settled else "which may be chance"
-    text = (
-        f"{lead}: {amount} against {best.compared_to}, {chance} "
-        f"(p {best.difference.p:.3f}, {best.corrected:.3f} for all rows that were compared)."
-    )
+    if best.too_few:
+        chance = "which tells nothing yet"
+        p = f"only {best.too_few}"
+    else:
+        p = f"p {best.difference.p:.3f}, {best.corrected:.3f} for all rows that were compared"
+    text = f"{lead}: {amount} against {best.compared_to}, {chance} ({p})."
     shown = f"{amount} against {best.compared_to}"
     named = f"{table.metric} {figure}"
     return Answer(text, best.name, named, shown, verdict, "better" if best.settled else "")
+
+
+def _verdict(row: ShownRow) -> str:
+    """Of its difference."""
+    if row.too_few:
+        return f"only {row.too_few}: too few to tell"
+    return "settled" if row.settled else "not settled"
 
 
 def difference_text(row: ShownRow) -> str:
@@ -70,13 +79,13 @@ def _reference_leads(
         others, key=lambda row: sign * row.difference.difference if row.difference else 0.0
     )
     beaten = [row for row in others if row.settled]
-    verdict = "settled" if len(beaten) == len(others) else "not settled"
+    verdict = "settled" if len(beaten) == len(others) else _verdict(second)
     if beaten and len(beaten) < len(others):
         verdict = f"settled against {len(beaten)} of {len(others)}"
     amount = difference_text(second)
-    text = (
-        f"{lead}. The next is {second.name}, {amount} against it; {len(beaten)} of {len(others)} "
-        "rows differ from it beyond chance."
-    )
+    differing = f"{len(beaten)} of {len(others)} rows differ from it beyond chance"
+    if second.too_few:
+        differing = f"that tells nothing yet (only {second.too_few})"
+    text = f"{lead}. The next is {second.name}, {amount} against it; {differing}."
     shown, named = f"next is {second.name}, {amount}", f"{table.metric} {figure}"
     return Answer(text, others[0].compared_to, named, shown, verdict, "better" if beaten else "")

@@ -1,7 +1,6 @@
-"""Tables as the report shows them: mean ± deviation, intervals, differences, the paper's rows."""
+"""Computes the tables that the report shows: means, intervals, differences, the paper's rows."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -9,7 +8,6 @@ from mia_fairseq.data.format.store import Store
 from mia_fairseq.errors import InputError
 from mia_fairseq.experiments.specification.inheritance import base
 from mia_fairseq.experiments.specification.published import PaperTable
-from mia_fairseq.report.drawing.pictures import Point
 from mia_fairseq.report.resampling.intervals import (
     Comparison,
     compare,
@@ -20,84 +18,7 @@ from mia_fairseq.report.resampling.intervals import (
 )
 from mia_fairseq.report.resampling.resampled_metrics import Vector
 from mia_fairseq.report.run_results import Section, Table, TableRow, value
-
-LIMIT = 0.05  # of the corrected p, below which a difference is called settled
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One figure: over seeds its mean and deviation, over utterances its interval.
-
-    A published figure is written as it was printed, others with three decimals.
-    """
-
-    mean: float | None
-    deviation: float | None = None
-    interval: tuple[float, float] | None = None
-    published: bool = False
-
-    def text(self) -> str:
-        """``0.929 ± 0.005 [0.88, 0.98]``, as far as it is known."""
-        if self.mean is None:
-            return "–"
-        if self.published:
-            return f"{self.mean:g}"
-        parts = [f"{self.mean:.3f}"]
-        if self.deviation is not None:
-            parts.append(f"± {self.deviation:.3f}")
-        if self.interval is not None:
-            parts.append("[{:.3f}, {:.3f}]".format(*self.interval))
-        return " ".join(parts)
-
-
-@dataclass
-class ShownRow:
-    """One line of a table; ``published`` where the figures are somebody else's."""
-
-    name: str
-    seeds: str
-    cells: list[Cell]
-    difference: Comparison | None = None
-    compared_to: str = ""
-    notes: list[str] = field(default_factory=list)
-    published: bool = False
-    corrected: float | None = None  # p by Holm, among the rows of the table
-
-    @property
-    def settled(self) -> bool:
-        """Whether the difference is beyond chance, of all rows that were compared."""
-        return self.corrected is not None and self.corrected < LIMIT
-
-
-@dataclass
-class ShownTable:
-    """A table, ready to be written."""
-
-    title: str
-    columns: tuple[str, ...]
-    metric: str
-    reference: str | None
-    rows: list[ShownRow]
-    points: dict[str, Point]  # the main metric of our rows, with its interval
-    notes: list[str] = field(default_factory=list)
-
-    @property
-    def less_is_better(self) -> bool:
-        """Of the table's metric."""
-        return self.metric == "mae"
-
-    @property
-    def best(self) -> ShownRow | None:
-        """Our row that leads by the table's metric."""
-        rows = {row.name: row for row in self.rows if row.name in self.points}
-        if not rows:
-            return None
-        sign = 1 if self.less_is_better else -1
-        return rows[min(self.points, key=lambda name: sign * self.points[name][0])]
-
-    def figure(self, row: ShownRow) -> Cell:
-        """A row's cell of the table's metric."""
-        return row.cells[self.columns.index(self.metric)]
+from mia_fairseq.report.shown_tables import LIMIT, Cell, ShownRow, ShownTable, too_few
 
 
 def show(section: Section, table: Table, resamples: int) -> ShownTable:
@@ -145,6 +66,11 @@ def show(section: Section, table: Table, resamples: int) -> ShownTable:
     tested = [row for row in shown.rows if row.difference is not None]
     if tested and any(len(row.seeds) == 1 for row in table.rows):
         shown.notes.append("A row of one seed tells nothing of what another seed would give.")
+    for few in sorted({row.too_few for row in tested if row.too_few}):
+        shown.notes.append(
+            f"Only {few}: too few for intervals and p to hold, so nothing is called settled. Read "
+            "this table as a description."
+        )
     if resamples < (enough := enough_resamples(len(tested), LIMIT)):
         shown.notes.append(
             f"{resamples} resamples settle none of {len(tested)} differences: p is at least "
@@ -210,7 +136,10 @@ def _ours(
         if difference is None:
             notes.append(f"not compared with {reference.name!r}, {why_not}")
     count = f"{len(row.seeds)} × n = {' / '.join(map(str, rows))}" if rows else "0"
-    return ShownRow(row.name, count, cells, difference, compared_to, notes)
+    shown = ShownRow(row.name, count, cells, difference, compared_to, notes)
+    if predictions:
+        shown.too_few = too_few(predictions[0].ids, predictions[0].groups)
+    return shown
 
 
 def _compared(

@@ -6,9 +6,9 @@ from html import escape
 from pathlib import Path
 
 from mia_fairseq.report.answers_in_words import Answer, answer
-from mia_fairseq.report.comparison import Cell, ShownRow, ShownTable
 from mia_fairseq.report.illustrations import Illustration
 from mia_fairseq.report.run_results import Section
+from mia_fairseq.report.shown_tables import Cell, ShownRow, ShownTable
 
 STYLE, SCRIPT = (Path(__file__).with_name(f"page.{kind}") for kind in ("css", "js"))
 READING = (
@@ -21,8 +21,9 @@ READING = (
     "it p by Holm, corrected for all rows of the table that were compared. A difference is "
     "called settled where that is below 0.05. Of few seeds p is too small where a seed moves all "
     "utterances alike; of one seed a difference is between two trained models, not yet between two "
-    "methods. A row is not compared where the metric is undefined. The epoch is chosen on "
-    "validation. Published figures are as printed."
+    "methods. Of fewer than 20 rows (or groups) nothing is called settled. A row is not compared "
+    "where the metric is undefined. The epoch is chosen on validation. Published "
+    "figures are as printed."
 )
 
 

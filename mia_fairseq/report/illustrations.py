@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mia_fairseq.report.comparison import ShownTable
 from mia_fairseq.report.drawing import pictures
 from mia_fairseq.report.drawing.pictures import Point
 from mia_fairseq.report.resampling.resampled_metrics import Predictions
 from mia_fairseq.report.run_results import Section, Seed, Table, TableRow
+from mia_fairseq.report.shown_tables import ShownTable
 
 SEVEN_SCORES = ("-3", "-2", "-1", "0", "1", "2", "3")
 MOST_CURVES = 6  # rows whose training is drawn: more lines cannot be told apart

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from mia_fairseq.data.formula_cells import escaped
 from mia_fairseq.report.answers_in_words import answer, difference_text
-from mia_fairseq.report.comparison import Cell, ShownRow, ShownTable
 from mia_fairseq.report.html_page import READING, ReportPart
+from mia_fairseq.report.shown_tables import Cell, ShownRow, ShownTable
 
 CSV_COLUMNS = (
     *("experiment", "table", "row", "published", "seeds", "metric", "mean", "deviation"),

@@ -3,8 +3,8 @@
 import pytest
 
 from mia_fairseq.report.answers_in_words import answer
-from mia_fairseq.report.comparison import Cell, ShownRow, ShownTable
 from mia_fairseq.report.resampling.intervals import Comparison
+from mia_fairseq.report.shown_tables import Cell, ShownRow, ShownTable, too_few
 
 
 def table(difference: float, corrected: float) -> ShownTable:
@@ -40,6 +40,23 @@ def test_the_reference_leads() -> None:
     assert said is not None
     assert (said.leader, said.figure) == ("MIA-Net", "accuracy 0.800")
     assert said.difference == "next is MISA, -0.050 [-0.060, -0.030]" and said.verdict == "settled"
+
+
+def test_of_few_rows_nothing_is_settled() -> None:
+    ahead, behind = table(0.016, 0.01), table(-0.05, 0.01)
+    for few in (ahead, behind):
+        few.rows[1].too_few = "8 test rows"
+        said = answer(few)
+        assert said is not None and not few.rows[1].settled
+        assert (said.verdict, said.kind) == ("only 8 test rows: too few to tell", "")
+        assert "beyond chance" not in said.text and "tells nothing yet (only 8 test" in said.text
+
+
+def test_of_a_bootstrap_twenty_rows_or_groups_are_the_fewest() -> None:
+    assert too_few(range(19), ()) == "19 test rows" and too_few(range(20), ()) == ""
+    groups = [f"actor{i % 5}" for i in range(100)]
+    assert too_few(range(100), groups) == "5 groups of rows"
+    assert too_few(range(100), [f"actor{i % 24}" for i in range(100)]) == ""
 
 
 def test_no_run_is_finished() -> None:
