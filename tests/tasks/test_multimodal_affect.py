@@ -10,6 +10,8 @@ from harness import EMOTIONS, make_store, train, validate
 from sklearn.metrics import mean_absolute_error
 
 from mia_fairseq.data.format.labels import LabelSpec
+from mia_fairseq.data.format.store import Store
+from mia_fairseq.experiments.constant_baseline import constant_baseline
 from mia_fairseq.experiments.summary_tables import summarize
 
 DIMS = {"text": 12, "audio": 7, "video": 5}
@@ -65,7 +67,9 @@ def test_scores_of_another_scale_have_no_figures_of_sentiment(tmp_path: Path) ->
     results = json.loads(out.read_text())
     assert {"n", "mae", "corr"} <= set(results)
     assert not any(name.startswith(("acc", "f1", "n_non0")) for name in results)
-    table = summarize({"text": [results]})
+    constant = constant_baseline(Store(data))
+    assert set(constant) == {"n", "mae", "corr"}
+    table = summarize({"constant": [constant], "text": [results]})
     assert table.splitlines()[0] == "| model | seeds | n | mae | corr |"
 
 

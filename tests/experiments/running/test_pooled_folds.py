@@ -21,7 +21,7 @@ from mia_fairseq.errors import InputError
 from mia_fairseq.experiments import __main__ as run_module
 from mia_fairseq.experiments import runner
 from mia_fairseq.experiments.plan import plan
-from mia_fairseq.experiments.running.pooled_folds import pool
+from mia_fairseq.experiments.running.pooled_folds import pool, pooled_metrics
 from mia_fairseq.experiments.running.training_run import Evaluation, Run
 from mia_fairseq.experiments.specification.experiment import load
 from mia_fairseq.meter import BatchRows, WholeSplitMeter
@@ -186,3 +186,10 @@ def test_what_a_kill_while_pooling_leaves_is_not_taken_for_the_new_figures(
     with pytest.raises(KeyboardInterrupt):
         runner.execute(changed)
     assert not changed.finished
+
+
+def test_pooled_scores_of_another_scale_have_no_figures_of_sentiment() -> None:
+    lines = [{"id": y, "label": y, "prediction": "4.5"} for y in ("2", "7")]
+    told = pooled_metrics(lines, LabelSpec("regression", 1, 7))
+    assert told == {"n": 2, "mae": 2.5, "corr": None}
+    assert "acc7" in pooled_metrics(lines)  # of a table whose range nobody knows
