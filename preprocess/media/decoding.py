@@ -81,7 +81,8 @@ def file_origin(container: InputContainer) -> float:
 
 def promised_end(container: InputContainer, stream: AudioStream | VideoStream) -> float | None:
     """Seconds at which the header says the track ends; None where headers only estimate it."""
-    if "mp4" not in container.format.name or stream.duration is None or stream.time_base is None:
+    exact = "mp4" in container.format.name or container.format.name == "flac"
+    if not exact or stream.duration is None or stream.time_base is None:
         return None
     ticks = (stream.start_time or 0) + stream.duration
     return float(ticks * stream.time_base) - file_origin(container)

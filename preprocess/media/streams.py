@@ -3,8 +3,8 @@
 Written policy, tested in tests/preprocess/media/:
 
 - A file that cannot be read, a track that is asked for and absent, a range beyond the end, and an
-  MP4 or MOV whose track ends well before the length its header promises raise `InputError` with
-  one sentence. A caller that works on a corpus turns it into one counted failure.
+  MP4, MOV, WAV, AIFF or FLAC whose track ends well before the length its header promises raise
+  `InputError` with one sentence. A caller that works on a corpus turns it into one counted failure.
 - A damaged packet inside a track is skipped, as FFmpeg's own tools do, and logged with its count.
 - Times are seconds from the beginning of the file, so a transport stream that starts at 1.4 s
   starts at 0 here. A range is half open: `start` <= t < `end`.

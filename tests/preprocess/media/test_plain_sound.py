@@ -43,6 +43,46 @@ def test_samples_that_are_no_numbers_are_told(tmp_path: Path) -> None:
         read_audio(tmp_path / "a.wav")
 
 
+@pytest.mark.parametrize("suffix", [".wav", ".flac", ".aiff"])
+def test_a_file_that_is_cut_is_refused_and_its_beginning_is_read(
+    tmp_path: Path, suffix: str
+) -> None:
+    path = tmp_path / f"a{suffix}"
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, 10 * RATE)
+    soundfile.write(path, noise, RATE, "PCM_16")
+    whole = read_audio(path)
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    for times in ((None, None), (1.0, 9.0)):
+        with pytest.raises(InputError, match=r"ends after [45]\.\d s .* promises 10\.0 s"):
+            read_audio(path, start=times[0], end=times[1])
+    assert np.array_equal(read_audio(path, start=1.0, end=3.0), whole[RATE : 3 * RATE])
+
+
+@pytest.mark.parametrize("size", [0, 0xFFFFFFFF, 0x7FFFFFFF])
+def test_a_stream_of_unknown_length_is_read_whole(tmp_path: Path, size: int) -> None:
+    path = tmp_path / "a.wav"
+    soundfile.write(path, tone(RATE), RATE, "PCM_16")
+    whole, data = read_audio(path), bytearray(path.read_bytes())
+    place = data.index(b"data") + 4
+    data[4:8] = data[place : place + 4] = size.to_bytes(4, "little")
+    path.write_bytes(bytes(data))
+    assert np.array_equal(read_audio(path), whole)
+
+
+def test_an_ogg_file_without_its_last_page_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "a.ogg"
+    soundfile.write(path, np.random.default_rng(0).uniform(-0.5, 0.5, 10 * RATE), RATE)
+    read_audio(path)
+    assert not caplog.text
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    assert 1 < len(read_audio(path)) / RATE < 9
+    assert "a.ogg: its last page is not marked as the last" in caplog.text
+
+
 def test_what_soundfile_cannot_read_is_left_to_ffmpeg(tmp_path: Path) -> None:
     (tmp_path / "a.wav").write_bytes(b"no sound")
     assert read_plain(tmp_path / "a.wav", RATE, None, None) is None
