@@ -4,7 +4,8 @@
     python -m preprocess.transcribe manifest.tsv --out with_words.tsv \\
       --speech-model FOLDER --language de
 
-Where nobody speaks, a clip's text stays empty. The model in the box hears English.
+Where nobody speaks, a clip's text stays empty. The model in the box hears English. The same command
+goes on where a killed one stopped.
 """
 
 import dataclasses
@@ -15,14 +16,16 @@ from pathlib import Path
 from tqdm import tqdm
 
 from mia_fairseq.command import command_parser, run
-from mia_fairseq.errors import InputError
+from mia_fairseq.errors import InputError, reason_of
+from mia_fairseq.files import check_is_no_folder, only_writer
+from preprocess.media.kept_words import KeptWords
 from preprocess.media.spoken_language import (
     IN_THE_BOX,
     Speech,
     add_speech_options,
     speech_of,
 )
-from preprocess.tables.manifest import read_manifest, write_manifest
+from preprocess.tables.manifest import Row, read_manifest, write_manifest
 
 
 def fill_in_words(
@@ -43,28 +46,48 @@ def fill_in_words(
         InputError: the manifest cannot be read, or the speech model, or it does not hear the
             language.
     """
-    from preprocess.media.clip import RATE
-    from preprocess.media.speech_words import speech_model, transcribe
-    from preprocess.media.streams import read_audio
+    from preprocess.media.speech_words import speech_model
 
     manifest = read_manifest(manifest_path)
     if speech != IN_THE_BOX:
         speech_model(speech)  # what is wrong with it is wrong with no clip
     rows, filled, failures = [], 0, []
-    for row in tqdm(manifest.rows, desc="words", unit="clip"):
-        if not (row.text or "").strip():
-            try:
-                if row.path is None:
-                    raise InputError("no media file is named for it")
-                audio = read_audio(row.path, rate=RATE, start=row.start, end=row.end)
-                row = dataclasses.replace(row, text=transcribe(audio, speech=speech).text)
-                filled += 1
-            except InputError as error:
-                failures.append((row.id, str(error)))
-        rows.append(row)
-    write_manifest(out, rows)
+    check_is_no_folder(out)
+    with only_writer(out), KeptWords(out, speech) as kept:
+        for row in tqdm(manifest.rows, desc="words", unit="clip"):
+            if not (row.text or "").strip():
+                try:
+                    row = dataclasses.replace(row, text=_words(row, speech, kept))
+                    filled += 1
+                except Exception as error:  # whatever a decoder makes of a bad file
+                    failures.append((row.id, reason_of(error)))
+            rows.append(row)
+        write_manifest(out, rows)
     failures += [(fault.id, f"left out: {fault.reason}") for fault in manifest.faults]
     return filled, failures
+
+
+def _words(row: Row, speech: Speech, kept: KeptWords) -> str:
+    """What is said in a row's clip, heard now or by a run before.
+
+    Raises:
+        InputError: it has no file, or none that can be heard.
+    """
+    from preprocess.media.clip import RATE
+    from preprocess.media.speech_words import transcribe
+    from preprocess.media.streams import read_audio
+
+    if row.path is None:
+        raise InputError("no media file is named for it")
+    if not row.path.is_file():
+        raise InputError(f"{row.path}: there is no such file; check the path in the manifest")
+    piece = (row.path, row.start, row.end)
+    words = kept.find(piece)
+    if words is None:
+        audio = read_audio(row.path, rate=RATE, start=row.start, end=row.end)
+        words = transcribe(audio, speech=speech).text
+        kept.keep(piece, words)
+    return words
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -174,6 +174,41 @@ def test_a_folder_leaves_out_what_the_next_command_could_not_read_and_says_so(
     assert all(row.path == rows[row.id].path for row in heard.rows)
 
 
+def test_words_are_kept_when_hearing_is_killed_and_a_failing_file_ends_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    heard: list[str] = []
+
+    def read(path: Path, **_: object) -> np.ndarray:
+        if path.name == "b.wav":
+            raise PermissionError(1, "Operation not permitted")
+        if path.name == "d.wav" and not killed:
+            raise KeyboardInterrupt
+        heard.append(path.name)
+        return np.zeros(1)
+
+    monkeypatch.setattr("preprocess.media.streams.read_audio", read)
+    words = Transcript("heard words", "en")
+    monkeypatch.setattr("preprocess.media.speech_words.transcribe", lambda *_, **__: words)
+    rows = [Row(name, "test", "1", touch(tmp_path / f"{name}.wav"), "") for name in "abcd"]
+    write_manifest(tmp_path / "m.tsv", rows)
+    command, killed = [str(tmp_path / "m.tsv"), "--out", str(tmp_path / "n.tsv")], False
+    with pytest.raises(KeyboardInterrupt):
+        transcribe.main(command)
+    assert heard == ["a.wav", "c.wav"]
+    with (tmp_path / ".n.tsv.words").open("a") as file:
+        file.write('["half')
+    (tmp_path / "c.wav").write_text("another sound")
+    killed = True
+    transcribe.main(command)
+    assert heard[2:] == ["c.wav", "d.wav"]
+    texts = [row.text or "" for row in read_manifest(tmp_path / "n.tsv").rows]
+    assert texts == ["heard words", "", "heard words", "heard words"]
+    told = capsys.readouterr().out
+    assert "b: PermissionError: [Errno 1] Operation not permitted" in told
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
 def test_mosei_labels_that_begin_before_their_video_or_are_out_of_range(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
