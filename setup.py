@@ -7,7 +7,7 @@ from setuptools import find_packages, setup
 HERE = Path(__file__).parent
 
 # fairseq itself stopped at 0.12.2, which dies on import from Python 3.11 on; two
-# republications carry the mend. README, "Python versions", tells what was seen to work.
+# republications carry the mend. README, "Packages" and "Limits", tell what was seen to work.
 FAIRSEQ = [
     've-fairseq==0.12.3; python_version in "3.11 3.12" and platform_system == "Linux"',
     'fairseq-fixed==0.12.3.1; python_version not in "3.11 3.12" or platform_system != "Linux"',
