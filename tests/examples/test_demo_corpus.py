@@ -1,15 +1,18 @@
 """The generated corpus: the same each time, with labels that the words, face and voice carry."""
 
 import csv
+import re
 from collections import Counter, defaultdict
 from pathlib import Path
 
 import numpy as np
 import pytest
+from harness import ROOT
 
 from examples.demo_corpus.__main__ import COLUMNS, LEVELS, main, make_corpus, plan_corpus
 from examples.demo_corpus.talking_head import TalkingHead, loudness, speak
 from mia_fairseq.errors import InputError
+from preprocess.corpora.folder import read_folder
 from preprocess.extractors.base import Clip, build_extractor
 from preprocess.faces.face_detection import crop_face, largest_face
 from preprocess.media.streams import probe, read_audio
@@ -65,6 +68,14 @@ def test_a_corpus_is_clips_and_a_table(corpus):
         assert np.abs(read_audio(corpus / row["path"])).max() > 0.05
     assert "generated" in (corpus / "README.txt").read_text()
     assert not list(corpus.rglob("*.partial"))
+
+
+def test_the_tutorial_names_the_corpus_as_it_lies(corpus):
+    tutorial = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
+    assert "`DEMO --table\nDEMO/labels.csv`" in tutorial
+    assert read_folder(corpus, corpus / "labels.csv", (0.1, 0.2), 1).faults == []
+    (held_out,) = re.findall(r"`DEMO/clips/(\w+)\.mp4`", tutorial)
+    assert ("test", held_out) in [(plan.split, plan.id) for plan in plan_corpus(24, seed=1)]
 
 
 def test_the_same_seed_gives_the_same_bytes(corpus, tmp_path):
