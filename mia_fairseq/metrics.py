@@ -129,10 +129,18 @@ def classification_metrics(
 
 def pearson(prediction: Vector, truth: Vector) -> float:
     """Pearson's correlation; NaN where either is constant."""
-    z, y = prediction - prediction.mean(), truth - truth.mean()
-    norm = float(np.linalg.norm(z) * np.linalg.norm(y))
-    constant = np.ptp(prediction) == 0 or np.ptp(truth) == 0
-    return float("nan") if constant else float(np.dot(z, y)) / norm
+    if np.ptp(prediction) == 0 or np.ptp(truth) == 0:
+        return float("nan")
+    parts = []
+    for values in (prediction, truth):
+        apart = values - values.mean()
+        largest = float(np.abs(apart).max())
+        if not largest:  # nearer to each other than numbers can tell
+            return float("nan")
+        # By a power of two, which is exact: squares of small and of large numbers are none.
+        parts.append(np.ldexp(apart, -np.frexp(largest)[1]))
+    z, y = parts
+    return float(np.dot(z, y)) / float(np.linalg.norm(z) * np.linalg.norm(y))
 
 
 def rounded_accuracy(prediction: Vector, truth: Vector, *, limit: int) -> float:

@@ -70,7 +70,14 @@ def test_sentiment_and_ch_sims_keep_all_their_figures() -> None:
     assert sims.items() >= known.items() and {"sims_acc2", "sims_f1"} <= sims.keys()
 
 
+@pytest.mark.parametrize("size", [1e-200, 1.0, 1e200])
+def test_small_and_large_scores_have_a_correlation(size: float) -> None:
+    prediction = np.array([1.0, 2, 4]) * size
+    assert regression_metrics(prediction, [1, 2, 4])["corr"] == pytest.approx(1)
+
+
 def test_what_is_undefined_is_nan() -> None:
+    regression_metrics([0.0, 5e-324], [1.0, 2.0])  # the smallest difference there is
     got = regression_metrics([1.0, 1.0], [0.0, 0.0])
     assert math.isnan(got["corr"]) and math.isnan(got["acc2_non0"]) and got["n_non0"] == 0
 
