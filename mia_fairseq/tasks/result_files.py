@@ -41,10 +41,12 @@ class ResultFiles:
             derived = {name: str(how) for name, how in schema.derived.items()}
             around, reading = schema.described_surroundings, schema.reading.to_json()
             parts = meter.part_means()
+            corpus = meter.split.store.corpus
             meter.write_results(
                 self.results,
                 {
-                    "corpus": schema.corpus,
+                    "corpus": corpus,
+                    **({} if corpus == schema.corpus else {"trained_on": schema.corpus}),
                     "modalities": list(schema.used),
                     **({"derived": derived} if derived else {}),
                     **({"surroundings": around} if around else {}),

@@ -55,7 +55,8 @@ def test_a_fold_trains_and_tests_as_the_same_split_on_disk(tmp_path: Path) -> No
         out = checkpoint.with_suffix(".tsv")
         validate(data, checkpoint, "--predictions", out, "--results-json", tmp_path / "r.json")
         tables[checkpoint] = out.read_text()
-        assert json.loads((tmp_path / "r.json").read_text())["n"] == 10
+        results = json.loads((tmp_path / "r.json").read_text())
+        assert results["n"] == 10 and results["corpus"] == data.name and "trained_on" not in results
     assert tables[checkpoints[0]] == tables[checkpoints[1]]
     same = validate(folds, checkpoints[0], "--fold", "3")
     assert same.returncode == 0
@@ -161,7 +162,9 @@ def test_another_corpus_is_tested_as_its_own_tables_say(
     other = write(tmp_path, "other", split=SPLITS, **change)
     files = ("--predictions", tmp_path / "p.tsv", "--results-json", tmp_path / "r.json")
     validate(other, of_fold[1], *files)
-    assert json.loads((tmp_path / "r.json").read_text())["n"] == 8
+    results = json.loads((tmp_path / "r.json").read_text())
+    assert results["n"] == 8
+    assert results["corpus"] == "other" and results["trained_on"] == "folds"
     expected = [f"r{row}" for row in np.flatnonzero(SPLITS == "test")]
     assert ids_in(tmp_path / "p.tsv") == expected
     assert [one.id for one in Predictor(of_fold[1]).predict_split(other, "test")] == expected
