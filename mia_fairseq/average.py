@@ -16,10 +16,15 @@ from typing import Any
 from mia_fairseq.command import command_parser
 from mia_fairseq.command import run as run_command
 from mia_fairseq.errors import InputError
+from mia_fairseq.multilabel_metrics import mean_thresholds
+
+THRESHOLDS = "thresholds"  # in a checkpoint's task_state
 
 
 def average(states: Sequence[dict[str, Any]], names: Sequence[str]) -> dict[str, Any]:
     """The last state with the mean of all weights in it; whole numbers are the last one's.
+
+    Thresholds of several labels are means too; no validation has chosen them.
 
     Args:
         states: of checkpoints, at least two.
@@ -31,10 +36,11 @@ def average(states: Sequence[dict[str, Any]], names: Sequence[str]) -> dict[str,
     import torch
 
     last = states[-1]
-    for state, name in zip(states, names, strict=True):
-        task_state = state.get("task_state")
+    told = [dict(state.get("task_state") or {}) for state in states]
+    thresholds = mean_thresholds([one.pop(THRESHOLDS, {}) for one in told])  # of each epoch's own
+    for state, task_state, name in zip(states, told, names, strict=True):
         shapes = {key: tensor.shape for key, tensor in state["model"].items()}
-        if task_state != last.get("task_state") or shapes != {
+        if task_state != told[-1] or shapes != {
             key: tensor.shape for key, tensor in last["model"].items()
         }:
             raise InputError(
@@ -46,7 +52,9 @@ def average(states: Sequence[dict[str, Any]], names: Sequence[str]) -> dict[str,
             total = sum(state["model"][key].double() for state in states)
             tensor = (torch.as_tensor(total) / len(states)).to(tensor.dtype)
         model[key] = tensor
-    return {**last, "model": model, "last_optimizer_state": None}
+    if thresholds:
+        told[-1][THRESHOLDS] = thresholds
+    return {**last, "model": model, "task_state": told[-1], "last_optimizer_state": None}
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -58,11 +66,19 @@ def main(argv: Sequence[str] | None = None) -> None:
     if len(args.checkpoints) < 2:
         raise InputError(f"one checkpoint is given ({args.checkpoints[0]}), expected two or more")
     from mia_fairseq.checkpoints.checkpoint_file import read_state, write_checkpoint
+    from mia_fairseq.checkpoints.network_size import building
+    from mia_fairseq.checkpoints.task_state import check_task_state
 
     states = [read_state(path) for path in args.checkpoints]
+    for path, state in zip(args.checkpoints, states, strict=True):
+        with building(str(path)):  # names the file
+            check_task_state(state.get("task_state") or {})
     mean = average(states, [str(path) for path in args.checkpoints])
     write_checkpoint(args.out, mean)
-    sys.stdout.write(f"{args.out}: the mean of {len(states)} checkpoints\n")
+    cuts = mean["task_state"].get(THRESHOLDS, {})
+    means = ", ".join(f"{name} {cut:.3g}" for name, cut in cuts.items())
+    told = f"; its thresholds are the means of theirs ({means})" if means else ""
+    sys.stdout.write(f"{args.out}: the mean of {len(states)} checkpoints{told}\n")
 
 
 if __name__ == "__main__":

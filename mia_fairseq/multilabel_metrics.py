@@ -4,6 +4,7 @@ n rows, k labels. Every figure is a fraction.
 """
 
 from collections.abc import Mapping, Sequence
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -109,6 +110,16 @@ def _best(shares: NDArray[np.float64], true: NDArray[np.bool_]) -> float:
     score = np.round(with_it * positives + without * (len(true) - positives), 9)
     best = candidates[score == score.max()]
     return float(best[np.argmin(np.abs(best - UNCHOSEN))])
+
+
+def mean_thresholds(given: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """The mean of some models' thresholds of each label, whatever the models' order.
+
+    Args:
+        given: the thresholds of each model, by label; 0.5 for those it leaves out.
+    """
+    names = sorted({name for thresholds in given for name in thresholds})
+    return {name: fmean(one.get(name, UNCHOSEN) for one in given) for name in names}
 
 
 def each_share(logits: NDArray[np.floating[Any]]) -> NDArray[np.float64]:

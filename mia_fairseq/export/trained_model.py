@@ -19,6 +19,7 @@ from mia_fairseq.checkpoints.rows_seen import Seen
 from mia_fairseq.checkpoints.settings_check import check_settings
 from mia_fairseq.errors import InputError, quoted
 from mia_fairseq.fairseq_bases import architectures, has_fairseq, settings_class
+from mia_fairseq.multilabel_metrics import mean_thresholds
 from mia_fairseq.plugin import register
 
 TASK = "multimodal_affect"
@@ -83,7 +84,8 @@ def read_checkpoint(path: Path | str) -> TrainedModel:
     schemas = [one.blueprint.schema for one in found]
     model = ensemble_of([one.model for one in found], schemas, paths_of(str(path)))
     seen = tuple(dict.fromkeys(division for one in found for division in one.seen))
-    return found[0]._replace(model=model.eval(), seen=seen)
+    thresholds = mean_thresholds([one.thresholds for one in found])
+    return TrainedModel(model.eval(), found[0].blueprint, thresholds, seen)
 
 
 def _read_one(path: str) -> TrainedModel:

@@ -1,9 +1,10 @@
 """Several checkpoints as one model: ``--path a.pt:b.pt`` of fairseq-validate, and in prediction.
 
-Probabilities, or scores, are averaged. fairseq-validate reads its ``--path`` as one file, so the
-function that loads it is told of the colon.
+Probabilities, or scores, are averaged, and so are the thresholds of several labels. Of fairseq, the
+function that loads ``--path``, which it reads as one file, is told of the colon.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from mia_fairseq.data.schema import Schema
 from mia_fairseq.errors import InputError
 from mia_fairseq.fairseq_bases import BaseFairseqModel
 from mia_fairseq.models.affect_model import AffectOutput
+from mia_fairseq.multilabel_metrics import mean_thresholds
 
 SEPARATOR = ":"
 Loader = Callable[..., tuple[list[Any], Any, Any]]  # of fairseq: models, settings, task
@@ -26,11 +28,14 @@ class Ensemble(BaseFairseqModel):
     Args:
         models: one or more.
         kind: of label.
+        further: kinds of the further labels, by name.
     """
 
-    def __init__(self, models: Sequence[nn.Module], kind: str) -> None:
+    def __init__(
+        self, models: Sequence[nn.Module], kind: str, further: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__()
-        self.models, self.kind = nn.ModuleList(models), kind
+        self.models, self.kind, self.further = nn.ModuleList(models), kind, dict(further or {})
 
     @property
     def encoders(self) -> Mapping[str, nn.Module]:
@@ -43,14 +48,19 @@ class Ensemble(BaseFairseqModel):
 
     def forward(self, **inputs: Any) -> AffectOutput:
         """The mean score, or of the mean probability the logarithm or, of several labels, logit."""
-        outputs = [model(**inputs).prediction.float() for model in self.models]
-        return AffectOutput(mean_answer(torch.stack(outputs), self.kind))
+        outputs = [model(**inputs) for model in self.models]
+        answer = mean_answer(torch.stack([one.prediction.float() for one in outputs]), self.kind)
+        further = {
+            name: mean_answer(torch.stack([one.further[name].float() for one in outputs]), kind)
+            for name, kind in self.further.items()
+        }
+        return AffectOutput(answer, further=further)
 
 
 def mean_answer(outputs: Tensor, kind: str) -> Tensor:
     """(models, B, ...) scores or logits → (B, ...) in the same terms."""
     if kind == "classes":
-        return outputs.softmax(dim=2).mean(dim=0).log()
+        return outputs.log_softmax(dim=2).logsumexp(dim=0) - math.log(len(outputs))
     if kind == "multilabel":
         return outputs.sigmoid().mean(dim=0).logit(eps=1e-6)
     return outputs.mean(dim=0)
@@ -75,7 +85,8 @@ def ensemble_of(
                 f"{path} was trained on other modalities, labels or readings than {paths[0]}; "
                 "an ensemble is of models that differ in their seeds or settings only"
             )
-    return Ensemble(models, schemas[0].label.kind)
+    further = {name: spec.kind for name, spec in schemas[0].further.items()}
+    return Ensemble(models, schemas[0].label.kind, further)
 
 
 def of_several(load: Loader) -> Loader:
@@ -90,6 +101,7 @@ def of_several(load: Loader) -> Loader:
         models = [model for several, _, _ in found for model in several]
         for path, (_, _, each) in zip(paths, found, strict=True):
             task.check_tested(each.blueprint.seen, path)
+        task.thresholds = mean_thresholds([each.thresholds for _, _, each in found])
         return [ensemble_of(models, [each.schema for _, _, each in found], paths)], cfg, task
 
     return loaded

@@ -66,6 +66,8 @@ def test_mean_answers_by_hand() -> None:
     assert mean_answer(scores, "regression").tolist() == [2.0, 1.0]
     logits = torch.randn(3, 4, 2)
     assert torch.allclose(mean_answer(logits, "classes").exp(), logits.softmax(2).mean(0))
+    far = mean_answer(torch.tensor([[[120.0, 0]], [[130.0, -5]]]), "classes")  # ln (e^-120 / 2)
+    assert far[0].tolist() == pytest.approx([0, -120.6931], abs=1e-4)
     assert torch.allclose(
         mean_answer(logits, "multilabel").sigmoid(), logits.sigmoid().mean(0), atol=1e-5
     )

@@ -51,6 +51,22 @@ def results_of(data: Path, folder: Path, *flags: str) -> dict:
     return json.loads(out.read_text())
 
 
+def test_an_ensemble_tells_further_labels_too(data: Path, tmp_path: Path) -> None:
+    flags = ("--aux-modalities", "audio", "--max-epoch", "1", "--further-labels", "text,moods")
+    train(data, tmp_path, *flags)
+    one = str(tmp_path / "checkpoint_last.pt")
+    found = []
+    for path in (one, f"{one}:{one}"):
+        validate(data, path, "--results-json", tmp_path / "results.json")
+        found.append(json.loads((tmp_path / "results.json").read_text())["further"])
+    assert found[0].keys() == found[1].keys() == {"text", "moods"}
+    assert found[1]["text"] == pytest.approx(found[0]["text"], abs=1e-5)
+    assert found[1]["moods"]["accuracy"] == found[0]["moods"]["accuracy"]
+    for path in (one, f"{one}:{one}"):
+        row = next(load_model(path).predict_split(data, "test"))
+        assert row.further.keys() == {"text", "moods"}
+
+
 def test_several_heads_are_learnt_at_once(data: Path, tmp_path: Path) -> None:
     found = results_of(data, tmp_path, "--further-labels", "text,audio,moods")
     further = found["further"]

@@ -8,6 +8,7 @@ import pytest
 import torch
 from harness import train, validate
 
+from mia_fairseq import average
 from mia_fairseq.errors import InputError
 from mia_fairseq.predict.predictor import load_model
 from mia_fairseq.report.__main__ import main as report
@@ -85,6 +86,27 @@ def test_prediction_uses_the_thresholds_of_the_checkpoint(data: Path, trained: P
     for row in list(predictor.predict_split(data, "test"))[:10]:
         named = [n for n, p in row.probabilities.items() if p >= predictor.thresholds[n]]
         assert row.value == ("+".join(named) or "-")
+
+
+def test_thresholds_of_several_models_are_means(data: Path, trained: Path, tmp_path: Path) -> None:
+    state = torch.load(trained, weights_only=True)
+    own = state["task_state"]["thresholds"]
+    state["task_state"]["thresholds"] = {"sad": 0.8}
+    other = tmp_path / "other.pt"
+    torch.save(state, other)
+    expected = {"happy": (own["happy"] + 0.5) / 2, "sad": (own["sad"] + 0.8) / 2}
+    found = []
+    for joined in (f"{trained}:{other}", f"{other}:{trained}"):
+        assert load_model(joined).thresholds == pytest.approx(expected)
+        validate(data, joined, "--results-json", tmp_path / "results.json")
+        found.append(json.loads((tmp_path / "results.json").read_text()))
+    assert found[0] == found[1] and found[0]["thresholds"] == pytest.approx(expected)
+    average.main([str(trained), str(other), "--out", str(tmp_path / "mean.pt")])
+    assert load_model(tmp_path / "mean.pt").thresholds == pytest.approx(expected)
+    state["task_state"]["fold"] = 2
+    torch.save(state, other)
+    with pytest.raises(InputError, match="holds another model"):
+        average.main([str(trained), str(other), "--out", str(tmp_path / "mean.pt")])
 
 
 def test_another_criterion_names_the_right_one(data: Path, tmp_path: Path) -> None:
