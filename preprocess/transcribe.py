@@ -12,12 +12,13 @@ import dataclasses
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 from tqdm import tqdm
 
 from mia_fairseq.command import command_parser, run
 from mia_fairseq.errors import InputError, reason_of
-from mia_fairseq.files import check_is_no_folder, only_writer
+from mia_fairseq.files import check_is_no_folder, only_writer, telling_full_disk
 from preprocess.media.kept_words import KeptWords
 from preprocess.media.spoken_language import (
     IN_THE_BOX,
@@ -53,7 +54,7 @@ def fill_in_words(
         speech_model(speech)  # what is wrong with it is wrong with no clip
     rows, filled, failures = [], 0, []
     check_is_no_folder(out)
-    with only_writer(out), KeptWords(out, speech) as kept:
+    with telling_full_disk(out.parent), only_writer(out), KeptWords(out, speech) as kept:
         for row in tqdm(manifest.rows, desc="words", unit="clip"):
             if not (row.text or "").strip():
                 try:
@@ -61,6 +62,8 @@ def fill_in_words(
                     filled += 1
                 except Exception as error:  # whatever a decoder makes of a bad file
                     failures.append((row.id, reason_of(error)))
+                else:  # outside of it: that a disk is full is no fault of a clip
+                    kept.keep((cast(Path, row.path), row.start, row.end), row.text or "")
             rows.append(row)
         write_manifest(out, rows)
     failures += [(fault.id, f"left out: {fault.reason}") for fault in manifest.faults]
@@ -86,7 +89,6 @@ def _words(row: Row, speech: Speech, kept: KeptWords) -> str:
     if words is None:
         audio = read_audio(row.path, rate=RATE, start=row.start, end=row.end)
         words = transcribe(audio, speech=speech).text
-        kept.keep(piece, words)
     return words
 
 

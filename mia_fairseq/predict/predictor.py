@@ -13,6 +13,7 @@ from mia_fairseq.data.array_batch import batch_of
 from mia_fairseq.data.format.folds import open_store
 from mia_fairseq.data.format.store import Store
 from mia_fairseq.data.opened_split import open_split
+from mia_fairseq.errors import InputError
 from mia_fairseq.predict.clip_inputs import ClipInputs, Options
 from mia_fairseq.predict.clips import (
     check_one_text,
@@ -138,7 +139,12 @@ class Predictor:
         from mia_fairseq.data.dataset import arrays_of
         from mia_fairseq.data.dialogue_dataset import dataset_of
 
-        store = open_store(data, fold_for(self.seen, Store(data).corpus))
+        store = _divided(data, fold_for(self.seen, Store(data).corpus))
+        if split not in store.splits:
+            raise InputError(
+                f"{data}: has no split {split!r}, it has {', '.join(store.splits)}; name one by "
+                "--split"
+            )
         self.schema.check_fits(store)
         rows = dataset_of(open_split(store, split, self.schema), self.schema)
         batches = rows.batch_by_size(rows.ordered_indices(), max_sentences=BATCH)
@@ -200,6 +206,18 @@ class Predictor:
             batch.append(part)
         if batch:
             yield batch
+
+
+def _divided(data: Path, fold: int | None) -> Store:
+    """A DATA folder, divided by a fold of the model's where its corpus is the model's."""
+    store = Store(data)
+    if fold is not None and not any(store.split(name, ()).has_folds for name in store.splits):
+        raise InputError(
+            f"{data}: its corpus is called {store.corpus!r}, as the one that the model was trained "
+            f"on with --fold {fold}, and its rows have no folds; if they are other rows, make it "
+            "again with another --corpus"
+        )
+    return open_store(data, fold)
 
 
 def load_model(model: Path | str, **settings: Any) -> Predictor:

@@ -82,7 +82,7 @@ class Media:
         paths = self._found.get(composed(key)) or [
             path
             for path in self._found.get(composed(Path(key).stem), [])
-            if path.suffix.casefold() == Path(key).suffix.casefold()
+            if path.suffix.casefold() == Path(key).suffix.casefold() and "/" not in key
         ]
         return [path for path in paths if path.suffix.lower() in VIDEO_SUFFIXES] or paths
 

@@ -180,7 +180,7 @@ def _lacking(job: Job, description: dict[str, object], clips: Sequence[Clip]) ->
             lacking.append(clip)
             continue
         if fault is None and wordy and (clip.text or "").strip() and is_empty(path):
-            fault = "it is empty, and the clip has words now"
+            fault = "it is empty, though the clip has words"
             worded.append(clip.id)
         if fault is not None:
             logger.warning("%s is extracted again: %s", path, fault)

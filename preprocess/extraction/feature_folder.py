@@ -192,7 +192,8 @@ def forget_notes(features: Path, modality: str, shard: str, clips: Collection[st
     """
     folder = features / modality
     with only_writer(folder / "notes.tsv", wait=True):  # shards begin at once
-        for path in (folder / "notes.tsv", folder / f"notes.{shard}.tsv"):
+        shards = "*" if shard == "0-of-1" else shard  # a run alone mends what shards have left
+        for path in (folder / "notes.tsv", *folder.glob(f"notes.{shards}.tsv")):
             lines = path.read_text(encoding="utf-8").splitlines(True) if path.is_file() else []
             kept = [line for line in lines if line.partition("\t")[0] not in clips]
             if kept != lines:

@@ -21,6 +21,7 @@ logger = logging.getLogger(__name__)
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".aif", ".aiff")
 BYTE_ORDERS = {b"RIFF": "<", b"RIFX": ">", b"FORM": ">"}
+MOST_FRAMES = 1 << 40  # libsndfile says more of a FLAC whose header knows no length
 STREAMED = 0x7FFF0000  # bytes; so much, or 0, writes a header that could not know its length
 OGG_PAGE, OGG_LAST = 65_307, 4  # bytes at most; the flag of a last page
 
@@ -50,6 +51,8 @@ def read_plain(
     try:
         with soundfile.SoundFile(path) as file:
             own, last = file.samplerate, file.frames
+            if last > MOST_FRAMES:
+                return None  # FFmpeg's reader finds out how long it is
             promised = last / own / share_there(path)
             check_whole(path, "sound", last / own, promised, end)
             first = round((start or 0.0) * own)

@@ -164,9 +164,7 @@ def _are_rows(lines: Sequence[str], separator: str, width: int) -> bool:
     A separator before a space may be a sentence's, and then one is too few.
     """
     return all(
-        line.count(separator)
-        == len(re.findall(rf"{re.escape(separator)}(?!\s)", line))
-        == width - 1
+        line.count(separator) == len(re.findall(rf"{re.escape(separator)}(?! )", line)) == width - 1
         for line in lines
     )
 

@@ -1,6 +1,7 @@
 """What one command writes, the next reads whole: rows, texts and labels, through every pair."""
 
 import csv
+import errno
 import io
 import logging
 import pickle
@@ -207,6 +208,20 @@ def test_words_are_kept_when_hearing_is_killed_and_a_failing_file_ends_nothing(
     told = capsys.readouterr().out
     assert "b: PermissionError: [Errno 1] Operation not permitted" in told
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+def test_a_full_disk_is_no_fault_of_a_clip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("preprocess.media.streams.read_audio", lambda *_, **__: np.zeros(1))
+    heard = Transcript("heard words", "en")
+    monkeypatch.setattr("preprocess.media.speech_words.transcribe", lambda *_, **__: heard)
+    monkeypatch.setattr("preprocess.media.kept_words.KeptWords.keep", full)
+    write_manifest(tmp_path / "m.tsv", [Row("a", "test", "1", touch(tmp_path / "a.wav"), "")])
+    with pytest.raises(InputError, match="no space left"):
+        transcribe.main([str(tmp_path / "m.tsv"), "--out", str(tmp_path / "n.tsv")])
+    assert not (tmp_path / "n.tsv").exists()
 
 
 def test_mosei_labels_that_begin_before_their_video_or_are_out_of_range(

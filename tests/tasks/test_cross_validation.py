@@ -183,3 +183,10 @@ def test_prediction_divides_rows_as_validation_does(tmp_path: Path) -> None:
         found = [one.id for one in Predictor(model).predict_split(data, "test")]
         assert found == ids_in(tmp_path / "p.tsv")
         assert {int(name[1:]) // 5 % 4 for name in found} == {1}
+    model = Predictor(checkpoint)
+    with pytest.raises(InputError, match="no split 'all', it has train, valid, test; name one by"):
+        next(model.predict_split(data, "all"))
+    (tmp_path / "new").mkdir()
+    new = write(tmp_path / "new", "both", fold=None, split=SPLITS)
+    with pytest.raises(InputError, match=r"called 'both'.*no folds.*another --corpus"):
+        next(model.predict_split(new, "test"))

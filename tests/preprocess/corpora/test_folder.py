@@ -118,6 +118,8 @@ def test_a_clip_is_found_by_its_name_with_suffix_and_in_either_unicode(tmp_path:
     ]
     assert names == ["c1.wav", "d/Mu\u0308ller.wav", "d/Zoe\u0308.wav", None]
     assert corpus.faults == [("c1.flac", "its media file is missing")]
+    media = Media(tmp_path / "clips")
+    assert media.get("c1.wav") is not None and media.get("vA/c1.wav") is None
 
 
 def test_a_wrong_folder_table_is_told(tmp_path: Path) -> None:

@@ -70,6 +70,16 @@ def test_a_stream_of_unknown_length_is_read_whole(tmp_path: Path, size: int) -> 
     assert np.array_equal(read_audio(path), whole)
 
 
+def test_a_flac_stream_of_unknown_length_is_read_whole(tmp_path: Path) -> None:
+    path = tmp_path / "a.flac"
+    soundfile.write(path, tone(RATE, 3), RATE)
+    data = bytearray(path.read_bytes())
+    told = int.from_bytes(data[18:26], "big")  # the last 36 bits are how many samples there are
+    data[18:26] = (told >> 36 << 36).to_bytes(8, "big")
+    path.write_bytes(bytes(data))
+    assert (len(read_audio(path)), len(read_audio(path, start=1, end=2))) == (3 * RATE, RATE)
+
+
 def test_an_ogg_file_without_its_last_page_is_told(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -168,6 +168,7 @@ def test_a_cell_of_two_lines_with_a_comma_in_each_is_no_odd_quotation(tmp_path: 
         ('id,label,text\na,1,5" tall\nb,2,ho\n', ", line 2: a quotation mark"),
         ('id,label,text\na,1,"hi"ho\n', ", line 2: a quotation mark"),
         ('id,text,label\na,"hi,1\nb,word",2\nc,ho,3\n', ", line 2: a quotation mark"),
+        ('id\ttext\tgroup\tlabel\na\t"hi\t\t1\nb\tho"\t\t2\n', ", line 2: a quotation mark"),
         ("id,label,text\na,1,x\nb,2\n", ", line 3: it has 2 cells, the header 3"),
         ("id,label,text\na,1,x,y\n", ", line 2: it has 4 cells, the header 3"),
         ("id,label,ID\na,1,b\n", ", line 1: column 'id' stands there 2 times"),
