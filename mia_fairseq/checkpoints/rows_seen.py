@@ -50,7 +50,7 @@ def fold_for(seen: Iterable[Division], corpus: str) -> int | None:
     Raises:
         InputError: the corpus was divided in several ways, so that no row is unseen.
     """
-    folds = list(dict.fromkeys(one.fold for one in seen if one.corpus == corpus))
+    folds = list(dict.fromkeys(one.fold for one in seen if _holds(one, corpus)))
     if len(folds) > 1:
         raise InputError(
             f"trained on {corpus} {' and '.join(map(_with, folds))}, so there may be no row that "
@@ -72,12 +72,22 @@ def check_unseen(
         mend: what to do.
     """
     for one in seen:
-        if one.corpus == corpus and one.fold != fold:
+        if _holds(one, corpus) and one.fold != fold:
             raise InputError(
                 f"{who} was trained {_with(one.fold)}, this run has "
                 f"{'none' if fold is None else f'--fold {fold}'}: it may have been trained on the "
                 f"rows that are tested; {mend}"
             )
+
+
+def _holds(one: Division, corpus: str) -> bool:
+    """Whether a corpus was divided so, by itself or in one that preprocess.unite made of it.
+
+    A whole without --fold may have been divided otherwise when it was made, which nobody knows.
+    """
+    if one.corpus == corpus:
+        return True
+    return one.fold is not None and corpus in one.corpus.split("+")
 
 
 def _with(fold: int | None) -> str:

@@ -97,8 +97,8 @@ def _run(
     print(
         f"{len(runs)} runs, of which {sum(run.finished for run in runs)} are finished", flush=True
     )
-    for later in (False, True):  # what starts from others' checkpoints comes after them
-        stage = [run for entry in rows if entry.later is later for run in entry.runs]
+    for number in sorted({entry.stage for entry in rows}):
+        stage = [run for entry in rows if entry.stage == number for run in entry.runs]
         if args.launcher == "slurm":
             from mia_fairseq.experiments.slurm import execute_on_slurm
 

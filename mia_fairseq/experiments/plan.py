@@ -33,7 +33,6 @@ class PlannedRow:
         store: the data that it is trained on.
         runs: one a seed.
         tables: where each evaluation stands, in the order of those of the runs.
-        later: whether it starts from what other rows have trained.
         source: the row after which it comes, from whose checkpoints it starts.
     """
 
@@ -41,8 +40,12 @@ class PlannedRow:
     store: Store
     runs: tuple[Run, ...]
     tables: tuple["Place", ...]
-    later: bool = False
     source: "PlannedRow | None" = None
+
+    @property
+    def stage(self) -> int:
+        """How many rows must be trained before it, one after another."""
+        return 0 if self.source is None else self.source.stage + 1
 
 
 @dataclass(frozen=True)
@@ -118,7 +121,7 @@ def plan(
                     evaluations, places = _evaluations(experiment, row, store, stores)
                     runs = runs_of(row, store, flags, seeds, root, evaluations)
                     shown = tuple(place(row) for place in places)
-                    entries.append(PlannedRow(started, store, runs, shown, later, source))
+                    entries.append(PlannedRow(started, store, runs, shown, source))
     return entries + _heads_anew(experiment, entries, stores, seeds, more)
 
 
@@ -128,7 +131,7 @@ def _source(row: RunRow, store: Store, entries: Sequence[PlannedRow]) -> Planned
         return None
     sources = [entry for entry in entries if entry.row.name == row.after]
     sources = [entry for entry in sources if entry.store is store] or sources
-    if len(sources) != 1 or sources[0].later:
+    if len(sources) != 1 or sources[0].stage:
         raise InputError(
             f"run {row.name!r} is after {row.after!r}, which is there {len(sources)} times; "
             "expected one row that starts from nothing else; name its folder with data"
@@ -262,5 +265,5 @@ def _heads_anew(
             flags = train_flags(row, other.label.kind, more)
             runs = runs_of(row, other, flags, seeds, run.root, (VALID, TEST))
             place = _transferred(row, entry.store, other, ", head trained anew")
-            heads.append(PlannedRow(row, other, runs, (place, place), later=True))
+            heads.append(PlannedRow(row, other, runs, (place, place), source=entry))
     return heads

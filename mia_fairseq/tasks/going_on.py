@@ -45,6 +45,8 @@ def going_on(
     )
     for (what, before), (_, here) in both:
         if before != here:
+            if what == "for the label" and not same_training:
+                mend = "start from it by --init-from with --reset-head"
             raise InputError(f"{path} was trained {what} {before}, this run has {here}; {mend}")
     return now.begun_from(then.seen)
 

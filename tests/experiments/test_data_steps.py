@@ -88,7 +88,7 @@ def test_a_row_starts_from_anothers_checkpoint_of_the_same_seed(
     stores = [make_store(tmp_path / name, {"text": 3, "audio": 2}) for name in ("A", "B")]
     first, second = plan(load(str(recipe)), stores, seeds=2, out=tmp_path, more={})
     assert (first.row.name, second.row.name) == ("first", "second")
-    assert [e.split for e in first.runs[0].evaluations] == ["valid"] and second.later
+    assert [e.split for e in first.runs[0].evaluations] == ["valid"] and second.stage == 1
     for run, source in zip(second.runs, first.runs, strict=True):
         flags = dict(zip(run.flags[::2], run.flags[1::2], strict=True))
         assert flags["--init-from"] == str(source.folder / "checkpoint_best.pt")

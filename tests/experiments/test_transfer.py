@@ -26,7 +26,7 @@ def test_table_5_goes_every_way(tmp_path: Path) -> None:
         ("MIA-Net, trained on C, head trained anew", "A"),
         ("MIA-Net, trained on C, head trained anew", "B"),
     ]
-    assert [entry.later for entry in planned] == [False] * 3 + [True] * 4
+    assert [entry.stage for entry in planned] == [0] * 3 + [1] * 4
     head, trained = planned[3], planned[0]
     assert head.tables[1].paper == "trained on test, head trained anew"
     for run, source in zip(head.runs, trained.runs, strict=True):
