@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import re
+import signal
 import sys
 from pathlib import Path
 from types import TracebackType
@@ -116,6 +117,7 @@ def show_input_errors_as_sentences() -> None:
             return
         if isinstance(error, KeyboardInterrupt):
             sys.stderr.write("interrupted\n")
+            _end_by_interrupt()
         elif told is not None:
             with contextlib.suppress(OSError):
                 sys.stdout.flush()
@@ -125,3 +127,16 @@ def show_input_errors_as_sentences() -> None:
 
     hook._shows_input_errors = True  # type: ignore[attr-defined]
     sys.excepthook = hook
+
+
+def _end_by_interrupt() -> None:
+    """Ends the process as Ctrl-C ends one that does not catch it, and does so at once.
+
+    The interpreter's own way out waits for no thread that loads batches; caught in C++ code by it,
+    such a thread aborts the process with a line of its own.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGINT)

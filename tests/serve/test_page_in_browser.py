@@ -35,7 +35,9 @@ def address(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 def ask(page: Any, shows: str = ".mia-value, #answer .mia-error") -> None:
     page.get_by_role("button", name="Answer", exact=True).click()
-    page.wait_for_selector(f"#answer {shows}")
+    shown = page.wait_for_selector(f"#answer {shows}, #answer .mia-error")
+    failed = "mia-error" not in shows and page.locator("#answer .mia-error").count()
+    assert not failed, shown.inner_text()
 
 
 def score(page: Any) -> float:
