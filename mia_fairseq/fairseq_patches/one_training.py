@@ -31,7 +31,7 @@ _held: set[int] = set()  # descriptors of this process's locked folders
 
 def apply() -> None:
     """Replaces ``checkpoint_utils.verify_checkpoint_directory`` and ``call_main``."""
-    os.register_at_fork(after_in_child=release)  # a worker may outlive the training
+    os.register_at_fork(after_in_child=_close)  # a worker may outlive the training
     verify, call = checkpoint_utils.verify_checkpoint_directory, distributed_utils.call_main
     checkpoint_utils.verify_checkpoint_directory = _hold_then(verify)
     distributed_utils.call_main = _then_release(call)
@@ -59,7 +59,14 @@ def hold(folder: str) -> None:
 
 
 def release() -> None:
-    """Lets go of what this process holds."""
+    """Lets go of what this process holds, even where a child just forked has not closed it yet."""
+    for descriptor in _held:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+    _close()
+
+
+def _close() -> None:
+    """Closes what was held; in a child that alone, since to unlock would let go for its parent."""
     while _held:
         os.close(_held.pop())
 
