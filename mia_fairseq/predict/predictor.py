@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from mia_fairseq.checkpoints.rows_seen import fold_for
+from mia_fairseq.checkpoints.rows_seen import Seen, fold_for
 from mia_fairseq.data.array_batch import batch_of
 from mia_fairseq.data.format.folds import open_store
 from mia_fairseq.data.format.store import Store
@@ -139,7 +139,7 @@ class Predictor:
         from mia_fairseq.data.dataset import arrays_of
         from mia_fairseq.data.dialogue_dataset import dataset_of
 
-        store = _divided(data, fold_for(self.seen, Store(data).corpus))
+        store = _divided(data, self.seen)
         if split not in store.splits:
             raise InputError(
                 f"{data}: has no split {split!r}, it has {', '.join(store.splits)}; name one by "
@@ -208,9 +208,10 @@ class Predictor:
             yield batch
 
 
-def _divided(data: Path, fold: int | None) -> Store:
+def _divided(data: Path, seen: Seen) -> Store:
     """A DATA folder, divided by a fold of the model's where its corpus is the model's."""
     store = Store(data)
+    fold = fold_for(seen, store.corpus)
     if fold is not None and not any(store.split(name, ()).has_folds for name in store.splits):
         raise InputError(
             f"{data}: its corpus is called {store.corpus!r}, as the one that the model was trained "

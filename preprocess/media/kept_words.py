@@ -53,9 +53,12 @@ class KeptWords:
         return self._known.get(self._key(piece))
 
     def keep(self, piece: Piece, words: str) -> None:
-        """Puts words on the disk."""
-        self._file.write(json.dumps([self._key(piece), words]) + "\n")
-        self._file.flush()
+        """Puts words on the disk, where they are not yet."""
+        key = self._key(piece)
+        if self._known.get(key) != words:
+            self._known[key] = words
+            self._file.write(json.dumps([key, words]) + "\n")
+            self._file.flush()
 
     def _read(self, line: str) -> None:
         try:
