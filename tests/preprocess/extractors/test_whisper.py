@@ -12,10 +12,12 @@ from mia_fairseq.data.format.modality_spec import ModalitySpec
 from mia_fairseq.data.schema import Schema
 from mia_fairseq.errors import InputError
 from mia_fairseq.predict.clip_inputs import ClipInputs
+from mia_fairseq.pretrained.model_list import MODELS
 from preprocess import transcribe
 from preprocess.extractors.base import Clip, Failure, build_extractor
 from preprocess.media import speech, speech_words, streams
 from preprocess.media.clip import RATE
+from preprocess.media.spoken_language import Speech
 from preprocess.tables.manifest import Row, read_manifest, write_manifest
 
 SENTENCES = [
@@ -166,6 +168,25 @@ def test_a_layer_is_an_option_of_the_extractor(tmp_path: Path) -> None:
     assert middle.describe()["layer"] == 2 and "layer" not in last.describe()
     with pytest.raises(InputError, match="layer is '5', expected last or 0 to 4"):
         build_extractor("whisper", {"layer": "5"})
+
+
+def test_base_is_wider_and_hears_what_is_spoken(
+    tmp_path: Path,
+    speak: Callable[[str], np.ndarray],
+    stored_model: Callable[[str], Path],
+) -> None:
+    folder = stored_model("whisper_base")
+    np.save(tmp_path / "a.npy", speak(SENTENCES[1]))
+    clip = [Clip("a", tmp_path / "a.npy")]
+    last, same = (build_extractor("whisper_base", {"layer": layer}) for layer in ("last", "6"))
+    arrays = [extractor.extract(clip)[0] for extractor in (last, same)]
+    assert arrays[0].shape[1] == last.dim == 512
+    assert np.allclose(arrays[0], arrays[1], atol=2e-3)
+    assert last.describe()["model"] == MODELS["whisper_base"].what
+    named = Speech(speech.speech_folder("base"), "en")
+    assert named.folder == folder
+    heard = speech_words.transcribe(np.load(tmp_path / "a.npy"), speech=named)
+    assert heard.language == "en" and _word_errors(SENTENCES[1], heard.text) <= 0.2
 
 
 def test_missing_words_are_filled_in(
