@@ -42,7 +42,7 @@ class Whisper(Extractor):
             device: cpu, cuda, or one of several such as cuda:1.
             pad_to: seconds, see `preprocess.media.speech.encode`; 30 is Whisper's own.
             layer: last, or the number of the block whose states are wanted, 0 what the first one
-                reads.
+                reads; of several, such as 2,3,4, the states stand side by side in one vector.
             folder: of a Whisper in CTranslate2's format, say one of several languages; by default
                 tiny.en, which learnt from English.
         """
@@ -55,14 +55,18 @@ class Whisper(Extractor):
         self.model = speech.whisper(device, folder=None if in_the_box else self.folder)
         if self.own is not None:
             self.dim = speech.width(self.model)
-        self.layer = layer
+        self.layers: list[int] = []
         self.encoder: WhisperEncoder | None = None
         if layer != "last":
             self.encoder = _every_layer(device, self.folder)
-            if not layer.isdigit() or int(layer) > self.encoder.layers:
+            numbers = layer.split(",")
+            if not all(_is_layer(number, self.encoder.layers) for number in numbers):
                 raise InputError(
-                    f"whisper: layer is {layer!r}, expected last or 0 to {self.encoder.layers}"
+                    f"whisper: layer is {layer!r}, expected last, one of 0 to "
+                    f"{self.encoder.layers}, or several of them with commas"
                 )
+            self.layers = [int(number) for number in numbers]
+            self.dim *= len(self.layers)
 
     @classmethod
     def runs_on(cls, device: str) -> bool:
@@ -81,10 +85,11 @@ class Whisper(Extractor):
             return speech.encode(self.model, audio, self.pad_to, self._layer_states)
 
     def _layer_states(self, mel: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(T, 384) of (80, 2 T) log-mel frames."""
+        """(T, dim) of (80, 2 T) log-mel frames."""
         if self.encoder is None:
             return speech.last_states(self.model, mel)
-        return self.encoder.states(mel)[int(self.layer)]
+        states = self.encoder.states(mel)
+        return np.concatenate([states[layer] for layer in self.layers], axis=1)
 
     def describe(self) -> dict[str, object]:
         model, told = MODELS[self.stored], super().describe()
@@ -98,7 +103,7 @@ class Whisper(Extractor):
                 if self.own is None
                 else sha256_of(self.own / "model.bin")
             ),
-            **({} if self.encoder is None else {"layer": int(self.layer)}),
+            **({} if self.encoder is None else {"layer": _told(self.layers)}),
         }
 
 
@@ -109,6 +114,15 @@ class WhisperBase(Whisper):
     stored = "whisper_base"
     licence = MODELS[stored].licence
     dim = 512
+
+
+def _is_layer(text: str, most: int) -> bool:
+    return text.isascii() and text.isdigit() and int(text) <= most
+
+
+def _told(layers: list[int]) -> int | str:
+    """As a number if it is one: so schemas told it before there could be several."""
+    return layers[0] if len(layers) == 1 else ",".join(str(layer) for layer in layers)
 
 
 def _every_layer(device: str, folder: Path) -> "WhisperEncoder":

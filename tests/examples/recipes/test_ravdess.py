@@ -16,7 +16,7 @@ from mia_fairseq.experiments.specification.experiment import load
 from preprocess import import_arrays
 
 MODALITIES = ("audio", "audio_last", "au", "fer", "text")
-FILES = sorted((ROOT / "examples" / "recipes").glob("ravdess*.yaml"))
+FILES = sorted((ROOT / "examples" / "recipes").rglob("ravdess*.yaml"))
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda path: path.stem)

@@ -166,8 +166,13 @@ def test_a_layer_is_an_option_of_the_extractor(tmp_path: Path) -> None:
     assert np.allclose(arrays[0], arrays[1], atol=1e-3)
     assert np.abs(arrays[0] - arrays[2]).mean() > 0.1
     assert middle.describe()["layer"] == 2 and "layer" not in last.describe()
-    with pytest.raises(InputError, match="layer is '5', expected last or 0 to 4"):
-        build_extractor("whisper", {"layer": "5"})
+    both = build_extractor("whisper", {"layer": "2,4"})
+    assert np.array_equal(both.extract(clip)[0][:, :384], arrays[2])
+    assert np.array_equal(both.extract(clip)[0][:, 384:], arrays[1])
+    assert both.dim == 768 and both.describe()["layer"] == "2,4"
+    for wrong in ("5", "2,5", "2,", "-1", "²"):
+        with pytest.raises(InputError, match=f"layer is '{wrong}', expected last, one of 0 to 4,"):
+            build_extractor("whisper", {"layer": wrong})
 
 
 def test_base_is_wider_and_hears_what_is_spoken(
