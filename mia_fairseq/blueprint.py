@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from mia_fairseq.checkpoints.rows_seen import Division, Seen, seen_by
+from mia_fairseq.checkpoints.rows_seen import Division, Seen, divisions, seen_by
 from mia_fairseq.checkpoints.task_state import BEGUN_ON, read_schema
 from mia_fairseq.data.schema import Schema
 from mia_fairseq.encoders.construction import EncoderStates, build_encoders
@@ -57,10 +57,15 @@ class Blueprint:
         """What the model, and all that it began from, are trained on; its own first."""
         return seen_by(self.to_state())
 
+    @property
+    def divisions(self) -> Seen:
+        """How its own corpus is divided, and all that it was united of."""
+        return divisions(self.schema.corpus, self.schema.united, self.fold)
+
     def begun_from(self, seen: Seen) -> "Blueprint":
         """The blueprint of a model that takes over the weights of one that has seen these."""
-        _, *before = dict.fromkeys([*self.seen[:1], *self.begun_on, *seen])
-        return replace(self, begun_on=tuple(before))
+        before = dict.fromkeys([*self.begun_on, *seen])
+        return replace(self, begun_on=tuple(one for one in before if one not in self.divisions))
 
     def shape(self, channels: int) -> FusionShape:
         """All that a fusion of c channels needs to know to be built."""

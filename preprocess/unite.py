@@ -7,7 +7,8 @@ The modalities are those of all folders; a row lacks (length 0) what its own fol
 The column ``corpus`` says where a row comes from, and its id and group bear that name in front. A
 folder whose rows have folds is divided by them where ``--fold`` is given, as fairseq-train would;
 others keep their splits. Train on it with ``--balance corpus``; fairseq-validate tells the metrics
-of each corpus's own rows besides.
+of each corpus's own rows besides. ``meta.json`` tells what the whole is made of, whatever its name,
+so that no model is tested on a part's rows that it has learnt.
 """
 
 import argparse
@@ -18,6 +19,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from mia_fairseq.checkpoints.rows_seen import divisions
 from mia_fairseq.command import command_parser, run
 from mia_fairseq.data.format.dictionary import dictionary_path
 from mia_fairseq.data.format.folds import FoldedStore
@@ -65,6 +67,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             f"{args.out}: the folders' corpora are {', '.join(corpora)}, expected different "
             "names; import one of them again with --corpus"
         )
+    united = united_parts(stores, args.corpus)
     classes = class_map(args.map)
     label = united_label(stores, classes)
     specs = united_modalities(stores)
@@ -78,6 +81,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         dictionaries={name: united_dictionary(stores, name) for name in tokens},
         further=FURTHER_COLUMNS,
         further_labels=united_further_labels(stores),
+        united=united,
     ) as writer:
         for store in stores:
             add_rows(writer, store, label, classes)
@@ -91,6 +95,32 @@ def open_part(folder: Path, fold: int | None) -> Store:
     if fold is None or store.split(first, ()).rows[0].fold is None:
         return store
     return FoldedStore(folder, fold)
+
+
+def united_parts(stores: Sequence[Store], corpus: str | None) -> dict[str, int | None]:
+    """{part: the fold that divides its rows here, or None}; of a folder that is a whole, its parts.
+
+    Args:
+        stores: of the folders.
+        corpus: the name that was given to the whole.
+
+    Raises:
+        InputError: two folders hold one part, or the whole is called as a part is.
+    """
+    found: dict[str, int | None] = {}
+    for store in stores:
+        fold = store.fold if isinstance(store, FoldedStore) else None
+        whole, *parts = divisions(store.corpus, store.united, fold)
+        for part in parts or [whole]:
+            if part.corpus in found:
+                raise InputError(
+                    f"{store.path}: the corpus {part.corpus!r} is in two of them, so its rows "
+                    "would be there twice; leave one out"
+                )
+            found[part.corpus] = part.fold
+    if corpus in found:
+        raise InputError(f"--corpus {corpus} is the name of a part; give the whole another")
+    return found
 
 
 def class_map(given: Sequence[str]) -> dict[str, str]:

@@ -58,7 +58,7 @@ def open_checkpoint(
 def _divide_as_trained(settings: Any, task_state: Mapping[str, Any]) -> None:
     """Sets ``fold`` as the rows to be tested were divided in training; of others, to none."""
     if settings.get("data") and "schema" in task_state:
-        settings.fold = fold_for(seen_by(task_state), Store(settings.data).corpus)
+        settings.fold = fold_for(seen_by(task_state), Store(settings.data))
 
 
 def _check_one_split(overrides: Mapping[str, Any]) -> None:

@@ -39,11 +39,15 @@ def _all(check: Check, kind: Any = list) -> Check:
     return holds
 
 
+def _is_fold(value: Any) -> bool:
+    return value is None or _is_count(value)
+
+
 def _is_division(value: Any) -> bool:
     """Whether it is a corpus and the fold that was its test, or None."""
     if not isinstance(value, list | tuple) or len(value) != 2:
         return False
-    return _is_text(value[0]) and (value[1] is None or _is_count(value[1]))
+    return _is_text(value[0]) and _is_fold(value[1])
 
 
 _SCHEMA: Mapping[str, Check] = {
@@ -60,6 +64,7 @@ _LATER: Mapping[str, Check] = {  # what schemas of before have not
     "surroundings": _all(_is_text, dict),
     "reading": _is_table,
     "further": _all(_is_table, dict),
+    "united": _all(_is_fold, dict),
 }
 _ENCODER: Mapping[str, Check] = {
     "source": _is_text,
@@ -71,7 +76,7 @@ _LORA: Mapping[str, Check] = {"rank": _is_count, "alpha": _is_number, "modules":
 _TASK: Mapping[str, Check] = {
     "encoders": _all(_is_table, dict),
     "thresholds": _all(_is_number, dict),
-    "fold": lambda value: value is None or _is_count(value),
+    "fold": _is_fold,
     BEGUN_ON: _all(_is_division),
 }
 

@@ -37,6 +37,7 @@ class Schema:
         surroundings: which neighbours an encoder reads together with a row, by modality.
         reading: whether rows are read alone or in whole dialogues.
         further: further labels that are learnt beside the label, by name.
+        united: what the corpus was made of, as `Store.united` tells it.
     """
 
     corpus: str
@@ -50,6 +51,7 @@ class Schema:
     surroundings: Mapping[str, Context] = field(default_factory=dict)
     reading: Reading = field(default_factory=Reading)
     further: Mapping[str, LabelSpec] = field(default_factory=dict)
+    united: Mapping[str, int | None] = field(default_factory=dict)
 
     @classmethod
     def choose(
@@ -114,6 +116,7 @@ class Schema:
             surroundings=dict(surroundings or {}),
             reading=reading or Reading(),
             further=learnt,
+            united=store.united,
         )
         schema.check_reading()
         return schema
@@ -196,6 +199,7 @@ class Schema:
             **({"surroundings": self.described_surroundings} if self.surroundings else {}),
             **({"reading": self.reading.to_json()} if self.reading != Reading() else {}),
             **({"further": further} if further else {}),
+            **({"united": dict(self.united)} if self.united else {}),
         }
 
     @classmethod
@@ -221,6 +225,7 @@ class Schema:
                 name: LabelSpec.from_json(spec, where)
                 for name, spec in state.get("further", {}).items()
             },
+            united=dict(state.get("united", {})),
         )
 
     def check_fits(self, store: Store) -> None:

@@ -211,7 +211,7 @@ class Predictor:
 def _divided(data: Path, seen: Seen) -> Store:
     """A DATA folder, divided by a fold of the model's where its corpus is the model's."""
     store = Store(data)
-    fold = fold_for(seen, store.corpus)
+    fold = fold_for(seen, store)
     if fold is not None and not any(store.split(name, ()).has_folds for name in store.splits):
         raise InputError(
             f"{data}: its corpus is called {store.corpus!r}, as the one that the model was trained "

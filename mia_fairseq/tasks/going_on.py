@@ -39,7 +39,7 @@ def going_on(
         then = Blueprint.from_state(task_state)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
-    check_unseen(then.seen, now.schema.corpus, now.fold, path, mend)
+    check_unseen(then.seen, now.divisions, path, mend)
     both = zip(
         _meanings(then.schema, same_training), _meanings(now.schema, same_training), strict=True
     )

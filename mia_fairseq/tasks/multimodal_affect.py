@@ -9,7 +9,7 @@ from typing import Any
 from fairseq.tasks import register_task
 
 from mia_fairseq.blueprint import Blueprint
-from mia_fairseq.checkpoints.rows_seen import Seen, check_unseen
+from mia_fairseq.checkpoints.rows_seen import Seen, check_unseen, divisions
 from mia_fairseq.data.dialogue_dataset import dataset_of
 from mia_fairseq.data.format.folds import open_store
 from mia_fairseq.data.format.store import Split, Store
@@ -148,7 +148,8 @@ class MultimodalAffectTask(WholeSplitTask):
         """Raises `InputError` where the split is tested on rows that a model may have seen."""
         if self.store is not None:
             mend = "evaluate it as it was trained"
-            check_unseen(seen, self.store.corpus, self.cfg.fold, who, mend)
+            here = divisions(self.store.corpus, self.store.united, self.cfg.fold)
+            check_unseen(seen, here, who, mend)
 
     def check_start(self, state: Mapping[str, Any], path: str, *, same_training: bool) -> None:
         """Raises `InputError` where training cannot go on from a checkpoint, as `going_on` says.
@@ -176,14 +177,14 @@ class MultimodalAffectTask(WholeSplitTask):
             self._blueprint = Blueprint(schema, states, fold=self.cfg.fold)
             if trained is not None:
                 seen, who = trained.blueprint.seen, f"--init-from {trained.path}"
-                check_unseen(seen, store.corpus, self.cfg.fold, who, OTHER)
+                check_unseen(seen, self._blueprint.divisions, who, OTHER)
                 self._blueprint = self._blueprint.begun_from(seen)
         self._blueprint = self.blueprint.with_encoders(cfg)
         model: AffectModel = super().build_model(cfg, from_checkpoint)
         if from_checkpoint:
             return model
-        own, corpus = self.blueprint.seen, self._opened_store().corpus
-        check_unseen(own, corpus, self.cfg.fold, f"--encoder {getattr(cfg, 'encoder', '')}", OTHER)
+        own, here = self.blueprint.seen, self.blueprint.divisions
+        check_unseen(own, here, f"--encoder {getattr(cfg, 'encoder', '')}", OTHER)
         if trained is not None:
             trained.hand_over(model, self.schema, self._opened_store(), cfg)
         elif str(cfg.normalize) != "none":

@@ -81,9 +81,14 @@ class FoldedStore(Store):
         for part, name in enumerate(self._stored):
             for number, row in enumerate(self._open(name, ()).rows):
                 if row.fold is None:
+                    mend = (
+                        "unite its parts again, with --fold there"
+                        if self.united
+                        else "import the data again with a column (--fold) of folds"
+                    )
                     raise InputError(
                         f"{self.path}: --fold needs the fold of every row, and row {row.id!r} of "
-                        f"{name} has none; import the data again with a column (--fold) of folds"
+                        f"{name} has none; {mend}"
                     )
                 if row.group and group_folds.setdefault(row.group, row.fold) != row.fold:
                     raise InputError(

@@ -12,6 +12,9 @@ a modality (kinds.py), its rows lie in
 ``meta.json`` also has ``content_sha256``, of all rows in the order in which they were added, the
 sha256 of each file, and ``meta_sha256``, of all else that it tells.
 
+Of a corpus that preprocess.unite made, ``united`` tells the parts: for each, the fold that divided
+its rows when the whole was made, or null where its own tables did.
+
 A large split also has ``{split}.index``, where blocks of its rows begin (see row_blocks.py).
 
 A row that lacks a modality has length 0. Rows and items are read when they are asked for, so
@@ -72,8 +75,34 @@ def sha256_of_meta(meta: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
+def read_united(meta: Mapping[str, Any], path: Path) -> dict[str, int | None]:
+    """What a corpus was united of, in ``meta.json``; nothing of others and of older ones.
+
+    Raises:
+        InputError: it is told in other types.
+    """
+    united = meta.get("united", {})
+    folds = list(united.values()) if isinstance(united, dict) else [""]
+    if not all(fold is None or (type(fold) is int and fold >= 0) for fold in folds):
+        raise InputError(
+            f"{path}: united is {str(united)[:200]}, expected a fold or null for each part; "
+            "unite the parts again"
+        )
+    return dict(united)
+
+
 class Store:
     """A ``DATA/`` folder, open for reading.
+
+    Attributes:
+        path: of the folder.
+        corpus: its name.
+        united: what the corpus was made of by preprocess.unite: part -> the fold that divided its
+            rows then, or None where its own tables did.
+        label: kind of label.
+        further_labels: kinds of others, by name.
+        modalities: the specification of each.
+        splits: rows of each.
 
     Raises:
         InputError: there is no such folder, or its ``meta.json`` cannot be used.
@@ -83,6 +112,7 @@ class Store:
         self.path = Path(path)
         meta_path, meta = self.path / "meta.json", read_meta(self.path)
         self.corpus = str(meta.get("corpus", "unknown"))
+        self.united = read_united(meta, meta_path)
         self.label = LabelSpec.from_json(meta.get("label"), str(meta_path))
         self.further_labels = {
             name: LabelSpec.from_json(spec, f"{meta_path}, further_labels, {name}")

@@ -52,6 +52,7 @@ class StoreWriter:
         dictionaries: the text of each token modality's dictionary (see dictionary.py).
         further: which of `FURTHER_COLUMNS` the tables have; a row that fills another is refused.
         further_labels: kinds of further labels, by name.
+        united: what the corpus is made of (see store.py); nothing unless it is several.
     """
 
     def __init__(
@@ -65,8 +66,9 @@ class StoreWriter:
         dictionaries: Mapping[str, str] | None = None,
         further: Iterable[str] = (),
         further_labels: Mapping[str, LabelSpec] | None = None,
+        united: Mapping[str, int | None] | None = None,
     ) -> None:
-        self.path, self.corpus = Path(path), corpus
+        self.path, self.corpus, self.united = Path(path), corpus, dict(united or {})
         self.modalities, self.dictionaries = dict(modalities), dict(dictionaries or {})
         if not self.modalities:
             raise InputError(f"{self.path}: no modality was given, expected one or more")
@@ -186,6 +188,7 @@ class StoreWriter:
         meta: dict[str, Any] = {
             "format": FORMAT,
             "corpus": self.corpus,
+            **({"united": self.united} if self.united else {}),
             "label": self.settings.label.to_json(),
             **({"further_labels": others} if others else {}),
             "modalities": {name: spec.to_json() for name, spec in self.modalities.items()},
