@@ -47,9 +47,13 @@ class Fusion(nn.Module):
 
     A fusion with `asks_for_labels` has ``forward(inputs, taught)``, where `taught` is a `Taught`
     in training and None otherwise.
+
+    A fusion with `penalizes_rows` computes its penalty from a batch's rows, so it is of training
+    alone: in evaluation it would tell which rows share a batch, and so would the validation loss.
     """
 
     asks_for_labels: ClassVar[bool] = False
+    penalizes_rows: ClassVar[bool] = False
 
     def forward(self, inputs: Mapping[str, ModalityInput]) -> FusionOutput:
         raise NotImplementedError(f"{type(self).__name__} must implement forward")

@@ -196,13 +196,17 @@ class AffectModel(BaseFairseqModel):
         return AffectOutput(scores, penalty, parts, further)
 
     def fuse(self, inputs: Mapping[str, ModalityInput], taught: Taught | None) -> FusionOutput:
-        """What the fusion makes of a batch; it is taught in training, if it asks."""
+        """What the fusion makes of a batch; it is taught in training, if it asks.
+
+        A penalty that hangs on which rows share the batch is left out in evaluation.
+        """
         output: FusionOutput = (
             self.fusion(inputs, taught if self.training else None)
             if self.asks_for_labels
             else self.fusion(inputs)
         )
-        return output
+        no_penalty = self.fusion.penalizes_rows and not self.training
+        return output._replace(penalty=None) if no_penalty else output
 
     @property
     def asks_for_labels(self) -> bool:

@@ -189,6 +189,9 @@ class MultimodalAffectTask(WholeSplitTask):
             trained.hand_over(model, self.schema, self._opened_store(), cfg)
         elif str(cfg.normalize) != "none":
             model.fit_normalization(self._open_split("train"))
+        if model.fusion.penalizes_rows:
+            told = "%s's own penalty hangs on which rows share a batch: not in the validation loss"
+            logger.info(told, cfg._name)
         if model.asks_for_labels:
             model.fusion.begin_training(len(self._open_split("train")))
         return model

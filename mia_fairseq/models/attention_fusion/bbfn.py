@@ -20,7 +20,7 @@ B batch, T time, c channels, p width.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -133,6 +133,8 @@ class BBFNFusion(Fusion):
         weight: s, of L_sep.
         transformer: layers, heads and dropout of each pair.
     """
+
+    penalizes_rows: ClassVar[bool] = True
 
     def __init__(self, shape: FusionShape, width: int, weight: float, **transformer: Any) -> None:
         super().__init__()

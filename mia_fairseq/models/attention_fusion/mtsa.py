@@ -18,7 +18,7 @@ B batch, T time, c channels, d_m main dim, p width.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
@@ -57,6 +57,8 @@ class TranslationFusion(Fusion):
         weight: t.
         transformer: layers, heads and dropout of each translator.
     """
+
+    penalizes_rows: ClassVar[bool] = True
 
     def __init__(self, shape: FusionShape, width: int, weight: float, **transformer: Any) -> None:
         super().__init__()

@@ -76,6 +76,7 @@ class GraphFusion(Fusion):
     """
 
     asks_for_labels: ClassVar[bool] = True
+    penalizes_rows: ClassVar[bool] = True
 
     def __init__(self, shape: FusionShape, width: int, layers: int, weight: float) -> None:
         super().__init__()

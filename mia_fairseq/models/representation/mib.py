@@ -85,6 +85,7 @@ class BottleneckFusion(Fusion):
     """
 
     asks_for_labels: ClassVar[bool] = True
+    penalizes_rows: ClassVar[bool] = True
 
     def __init__(
         self, shape: FusionShape, width: int, *, place: str, beta: float, weight: float

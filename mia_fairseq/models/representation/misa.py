@@ -22,7 +22,7 @@ B batch, c channels, n modalities, p width.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -76,6 +76,8 @@ class MISAFusion(Fusion):
         heads, dropout: of the Transformer, which has one layer.
         weights: of similarity, difference and reconstruction.
     """
+
+    penalizes_rows: ClassVar[bool] = True
 
     def __init__(
         self,

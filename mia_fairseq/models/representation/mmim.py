@@ -15,15 +15,14 @@ labels, a memory of earlier batches and a training stage of its own before each 
 fits one loss a batch, and its likelihood alone can be driven up by shrinking x_a, so InfoNCE
 stands in for it. Rows of a missing modality take part in no bound. The criterion multiplies the
 penalty by --gamma once more; it grows with the batch's size, up to log N each, and is 0 for a batch
-of one row. So it does in evaluation, as part of the validation loss: where that loss chooses the
-epoch that is kept, --batch-size has a say in it (--best-checkpoint-metric mae has none).
+of one row. So it is of training alone, and the validation loss is the task's.
 
 B batch, N rows of a bound, c channels, p width.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -57,6 +56,8 @@ class MMIMFusion(Fusion):
         width: p.
         weights: of the bound between inputs, and of that between fusion and inputs.
     """
+
+    penalizes_rows: ClassVar[bool] = True
 
     def __init__(self, shape: FusionShape, width: int, weights: tuple[float, float]) -> None:
         super().__init__()

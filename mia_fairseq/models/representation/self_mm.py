@@ -48,6 +48,7 @@ class SelfSupervisedFusion(Fusion):
     """
 
     asks_for_labels: ClassVar[bool] = True
+    penalizes_rows: ClassVar[bool] = True
 
     def __init__(self, shape: FusionShape, width: int, weight: float) -> None:
         super().__init__()
