@@ -1,6 +1,7 @@
 """Computes the tables that the report shows: means, intervals, differences, the paper's rows."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -45,6 +46,8 @@ def show(section: Section, table: Table, resamples: int) -> ShownTable:
         [],
         {},
     )
+    if table.constant is not None:
+        shown.rows.append(_constant(table.constant, columns))
     differs: dict[str, list[str]] = {}  # what does -> the paper's rows
     for row in table.rows:
         own = next((found for found in table.rows if found.name == row.of), None)
@@ -70,6 +73,11 @@ def show(section: Section, table: Table, resamples: int) -> ShownTable:
         shown.notes.append(
             f"Only {few}: too few for intervals and p to hold, so nothing is called settled. Read "
             "this table as a description."
+        )
+    if table.constant is not None and (beaten := _no_better(shown)):
+        shown.notes.append(
+            f"By {metric} no better than constant, which always gives one answer: "
+            f"{', '.join(beaten)}."
         )
     if resamples < (enough := enough_resamples(len(tested), LIMIT)):
         shown.notes.append(
@@ -140,6 +148,20 @@ def _ours(
     if predictions:
         shown.too_few = too_few(predictions[0].ids, predictions[0].groups)
     return shown
+
+
+def _constant(metrics: Mapping[str, Any], columns: Sequence[str]) -> ShownRow:
+    """What always the same answer reaches; it is no model, so nothing is compared with it."""
+    cells = [Cell(value(metrics, column)) for column in columns]
+    return ShownRow("constant", f"n = {metrics['n']}" if "n" in metrics else "", cells)
+
+
+def _no_better(shown: ShownTable) -> list[str]:
+    """Our rows whose metric is no better than that of the constant, which stands first."""
+    bar = shown.figure(shown.rows[0]).mean
+    sign = 1 if shown.less_is_better else -1
+    found = shown.points.items()
+    return [name for name, (mean, *_) in found if bar is not None and sign * (mean - bar) >= 0]
 
 
 def _compared(

@@ -41,6 +41,31 @@ def read_results(file: Path) -> dict[str, Any]:
     return found
 
 
+def read_constant(file: Path) -> dict[str, Any] | None:
+    """The metrics of one answer for every row, in ``EXPERIMENT/DATA.json``; None before they are.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it is no JSON, or tells of it in other types.
+    """
+    if not file.exists():
+        return None
+    check_is_no_device(file)
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except RecursionError as error:
+        raise ValueError("it is nested too deep") from error
+    if not isinstance(found, dict):
+        raise ValueError(f"it is a {type(found).__name__}, expected a table of rows")
+    rows = found.get("constant", [{}])
+    if not isinstance(rows, list) or len(rows) != 1 or not isinstance(rows[0], dict):
+        raise ValueError(f"it is {str(rows)[:40]}, expected the metrics of one row")
+    words = [name for name, one in rows[0].items() if isinstance(one, str)]
+    if words:
+        raise ValueError(f"{words[0]} is {rows[0][words[0]][:40]!r}, expected a number")
+    return rows[0] or None
+
+
 def read_predictions(file: Path, *, several: bool = False) -> tuple[Predictions | None, str]:
     """The rows of a predictions table, or None and what is wrong.
 

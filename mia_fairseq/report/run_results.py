@@ -20,7 +20,7 @@ from mia_fairseq.experiments.running.identity import CONTENT
 from mia_fairseq.experiments.specification import experiment as experiments
 from mia_fairseq.experiments.specification.experiment import Experiment
 from mia_fairseq.experiments.summary_tables import columns_of
-from mia_fairseq.report.evaluation_files import read_predictions, read_results
+from mia_fairseq.report.evaluation_files import read_constant, read_predictions, read_results
 from mia_fairseq.report.resampling.resampled_metrics import Predictions
 
 
@@ -64,12 +64,21 @@ class TableRow:
 
 @dataclass
 class Table:
-    """The rows of one experiment on one corpus."""
+    """The rows of one experiment on one corpus.
+
+    Attributes:
+        corpus: its name.
+        data: the name of its folder.
+        split: whose rows were predicted.
+        rows: in their order.
+        constant: metrics of one answer for every row, where the experiment asks for them.
+    """
 
     corpus: str
     data: str
     split: str
     rows: list[TableRow] = field(default_factory=list)
+    constant: Mapping[str, Any] | None = None
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -154,6 +163,7 @@ def _add_rows(
             store = _store(data, section)
             corpus = data.name if store is None else store.corpus
             tables[str(data)] = Table(corpus, data.name, wanted)
+            tables[str(data)].constant = _constant(base / f"{data.name}.json", section, chosen)
         row = TableRow(
             evaluation["row"],
             entry["flags"],
@@ -189,6 +199,17 @@ def _store(data: Path, section: Section) -> Store | None:
         problem = f"{data}: is not there any more, so its features are not described"
         if problem not in section.problems:
             section.problems.append(problem)
+        return None
+
+
+def _constant(file: Path, section: Section, chosen: Experiment) -> Mapping[str, Any] | None:
+    if not chosen.constant or "constant" in [row.name for row in chosen.rows]:
+        return None
+    try:
+        return read_constant(file)
+    except (OSError, ValueError) as error:
+        problem = f"{file}: its constant row cannot be read ({error}); run the experiment again"
+        section.problems.append(problem)
         return None
 
 

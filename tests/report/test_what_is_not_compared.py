@@ -56,6 +56,44 @@ def test_a_row_that_predicts_one_constant_has_no_correlation(runs: Path, collaps
         assert note.replace("'", "&#x27;" if suffix == ".html" else "'") in text
 
 
+def constant(runs: Path, guess: float, **experiment: object) -> tuple[str, str]:
+    """The report of an experiment whose tables begin with one answer for every row."""
+    truth = np.linspace(-3, 3, ROWS)
+    metrics = regression_metrics(np.full(ROWS, guess), truth) | {"corr": None}
+    (runs / "mine" / "DATA.json").write_text(json.dumps({"constant": [metrics], "good": []}))
+    own = Path(json.loads((runs / "mine" / "index.json").read_text())["experiment"])
+    chosen = {"constant": True, "metric": "mae", **experiment}
+    own.write_text(json.dumps({**json.loads(own.read_text()), **chosen}))
+    return make(runs, runs)
+
+
+def test_a_table_begins_with_the_constant_row_as_results_do(runs: Path) -> None:
+    page, text = constant(runs, 0.0)
+    rows = [line for line in text.splitlines() if re.match(r"\| (constant|good|other) \|", line)]
+    assert [row.split("|")[1].strip() for row in rows] == ["constant", "good", "other"]
+    assert f"| n = {ROWS} | 1.525 | – |" in rows[0], rows[0]
+    assert "constant" in page and "no better than" not in text
+    assert "seeds × n: 2 × n = 60<" in page and "good leads by mae" in page
+    assert "constant" not in make(runs, runs / "all")[1]
+
+
+def test_rows_that_are_no_better_than_the_constant_are_named(runs: Path) -> None:
+    for seed in (1, 2):
+        folder = runs / "all" / "other" / f"seed{seed}"
+        shutil.rmtree(folder)
+        write_seed(folder, noise=5.0)
+    page, text = constant(runs, 0.0)
+    note = "By mae no better than constant, which always gives one answer: other."
+    assert note in text and note in page
+
+
+@pytest.mark.parametrize("damaged", ["", "[]", '{"constant": 1}', '{"constant": [{"mae": "x"}]}'])
+def test_a_constant_row_that_cannot_be_read_is_said(runs: Path, damaged: str) -> None:
+    constant(runs, 0.0)
+    (runs / "mine" / "DATA.json").write_text(damaged)
+    assert "DATA.json: its constant row cannot be read" in make(runs, runs)[1]
+
+
 def test_a_fold_without_the_metric(runs: Path) -> None:
     for seed, first in ((1, 0.2), (2, 0.4)):
         file = runs / "all" / "other" / f"seed{seed}" / "test.json"
