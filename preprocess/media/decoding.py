@@ -15,6 +15,8 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from mia_fairseq.errors import InputError
+from preprocess.media.container_ends import share_there
+from preprocess.media.media_checks import LOST_SHARE
 
 logger = logging.getLogger(__name__)
 
@@ -79,9 +81,20 @@ def file_origin(container: InputContainer) -> float:
     return float(container.start_time or 0) / av.time_base
 
 
-def promised_end(container: InputContainer, stream: AudioStream | VideoStream) -> float | None:
-    """Seconds at which the header says the track ends; None where headers only estimate it."""
-    exact = "mp4" in container.format.name or container.format.name == "flac"
+def promised_end(
+    container: InputContainer, stream: AudioStream | VideoStream, path: Path
+) -> float | None:
+    """Seconds at which the header says the track ends; None where headers only estimate it.
+
+    Of other files it is the whole's end where bytes are lacking, since a track may end before it.
+    """
+    share, kind = share_there(path), container.format.name
+    if share < 1 - LOST_SHARE and container.duration:
+        if kind == "avi" and stream.frames and stream.time_base is not None:
+            return float(stream.frames * stream.time_base)
+        # Of a WAV or AIFF file FFmpeg's length is of what is there.
+        return container.duration / av.time_base / (1 if "matroska" in kind else share)
+    exact = "mp4" in kind or kind == "flac"
     if not exact or stream.duration is None or stream.time_base is None:
         return None
     ticks = (stream.start_time or 0) + stream.duration

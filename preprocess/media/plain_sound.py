@@ -1,12 +1,10 @@
 """Plain audio files, read by soundfile: WAV, FLAC, OGG and AIFF; all else is FFmpeg's.
 
-soundfile takes what is there of a truncated WAV or AIFF for the whole; here its header is asked. A
-truncated FLAC it refuses, and FFmpeg's reader tells what lacks. OGG promises no length.
+soundfile takes what is there of a truncated WAV, AIFF or OGG for the whole; container_ends.py asks
+its bytes. A truncated FLAC it refuses, and FFmpeg's reader tells what lacks.
 """
 
-import logging
 import math
-import struct
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +13,11 @@ import soundfile
 from numpy.typing import NDArray
 
 from mia_fairseq.errors import InputError
+from preprocess.media.container_ends import check_ogg_end, share_there
 from preprocess.media.media_checks import check_whole
 
-logger = logging.getLogger(__name__)
-
 SUFFIXES = (".wav", ".flac", ".ogg", ".aif", ".aiff")
-BYTE_ORDERS = {b"RIFF": "<", b"RIFX": ">", b"FORM": ">"}
 MOST_FRAMES = 1 << 40  # libsndfile says more of a FLAC whose header knows no length
-STREAMED = 0x7FFF0000  # bytes; so much, or 0, writes a header that could not know its length
-OGG_PAGE, OGG_LAST = 65_307, 4  # bytes at most; the flag of a last page
 
 
 def read_plain(
@@ -55,6 +49,7 @@ def read_plain(
                 return None  # FFmpeg's reader finds out how long it is
             promised = last / own / share_there(path)
             check_whole(path, "sound", last / own, promised, end)
+            check_ogg_end(path, last / own, end)
             first = round((start or 0.0) * own)
             last = last if end is None else min(last, round(end * own))
             if first >= last:
@@ -69,8 +64,6 @@ def read_plain(
             f"promises {last / own:.1f} s; the file is truncated or damaged, so fetch it again or "
             "take it out"
         )
-    if path.suffix.lower() == ".ogg" and end is None and not _ends_marked(path):
-        logger.warning("%s: its last page is not marked as the last; it may be cut short", path)
     if not np.isfinite(samples).all():
         raise InputError(f"{path}: holds samples that are no numbers; make the file again")
     mono = samples.mean(axis=1)
@@ -81,29 +74,3 @@ def read_plain(
     common = math.gcd(own, rate)
     resampled = resample_poly(mono, rate // common, own // common)
     return np.asarray(resampled, np.float32)
-
-
-def share_there(path: Path) -> float:
-    """Which share of the sound that its header promises a WAV or AIFF file holds, up to 1.
-
-    A header of another kind, or one that was written before the length was known, promises nothing:
-    1.
-    """
-    with path.open("rb") as file:
-        order = BYTE_ORDERS.get(file.read(12)[:4])
-        while order is not None and len(head := file.read(8)) == 8:
-            name, size = struct.unpack(f"{order}4sI", head)
-            if name in (b"data", b"SSND"):
-                there = path.stat().st_size - file.tell()
-                return min(1.0, there / size) if there and 0 < size < STREAMED else 1.0
-            file.seek(size + size % 2, 1)
-    return 1.0
-
-
-def _ends_marked(path: Path) -> bool:
-    """Whether the last page of an OGG file says that it is the last."""
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - OGG_PAGE))
-        page = file.read()
-    place = page.rfind(b"OggS")
-    return place >= 0 and bool(page[place + 5 : place + 6] and page[place + 5] & OGG_LAST)

@@ -2,9 +2,10 @@
 
 Written policy, tested in tests/preprocess/media/:
 
-- A file that cannot be read, a track that is asked for and absent, a range beyond the end, and an
-  MP4, MOV, WAV, AIFF or FLAC whose track ends well before the length its header promises raise
-  `InputError` with one sentence. A caller that works on a corpus turns it into one counted failure.
+- A file that cannot be read, a track that is asked for and absent, a range beyond the end, an MP4,
+  MOV, WAV, AIFF, FLAC, Matroska, WebM or AVI whose track ends well before the length its header
+  promises, and an OGG that ends within a page raise `InputError` with one sentence. A caller that
+  works on a corpus turns it into one counted failure.
 - A damaged packet inside a track is skipped, as FFmpeg's own tools do, and logged with its count.
 - Times are seconds from the beginning of the file, so a transport stream that starts at 1.4 s
   starts at 0 here. A range is half open: `start` <= t < `end`.
@@ -24,6 +25,7 @@ from numpy.typing import NDArray
 
 from mia_fairseq.errors import InputError
 from preprocess.media.clip import RATE
+from preprocess.media.container_ends import check_ogg_end
 from preprocess.media.decoding import (
     decode,
     first_track,
@@ -124,7 +126,7 @@ def read_audio(
         return plain
     with open_media(path) as container:
         stream = ready_track(first_track(container.streams.audio), "sound", path)
-        promised = promised_end(container, stream)
+        promised = promised_end(container, stream, path)
         begin = start or 0.0
         sound = LaidSound(path, rate, begin, float(container.duration or 0) / av.time_base)
         for frame in decode(container, stream, path, start):
@@ -139,4 +141,5 @@ def read_audio(
             "is damaged or ends before it, so fetch it again or take the clip out"
         )
     check_whole(path, "sound", sound.end, promised, end)
+    check_ogg_end(path, sound.end, end)
     return sound.between(begin, end).astype(np.float32) / 32768.0

@@ -14,6 +14,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from mia_fairseq.errors import InputError
+from preprocess.media.container_ends import check_ogg_end
 from preprocess.media.decoding import (
     decode,
     file_origin,
@@ -152,7 +153,7 @@ def frame_ticks(
     with open_media(path) as container:
         stream = ready_track(first_track(container.streams.video), "picture", path)
         base, origin = stream.time_base or Fraction(1, av.time_base), file_origin(container)
-        promised = promised_end(container, stream)
+        promised = promised_end(container, stream, path)
         low = None if start is None else start + origin - ROUNDING
         high = None if end is None else end + origin - ROUNDING
         ticks: list[int] = []
@@ -169,6 +170,7 @@ def frame_ticks(
             if (low is None or tick * base >= low) and (high is None or tick * base < high):
                 ticks.append(tick)
     check_whole(path, "video", reached, promised, end)
+    check_ogg_end(path, reached, end)
     if not ticks:
         raise InputError(
             f"{path}: has no picture in the range {range_text(start, end)}; the video ends "

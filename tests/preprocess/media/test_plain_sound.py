@@ -80,19 +80,6 @@ def test_a_flac_stream_of_unknown_length_is_read_whole(tmp_path: Path) -> None:
     assert (len(read_audio(path)), len(read_audio(path, start=1, end=2))) == (3 * RATE, RATE)
 
 
-def test_an_ogg_file_without_its_last_page_is_told(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    path = tmp_path / "a.ogg"
-    soundfile.write(path, np.random.default_rng(0).uniform(-0.5, 0.5, 10 * RATE), RATE)
-    read_audio(path)
-    assert not caplog.text
-    data = path.read_bytes()
-    path.write_bytes(data[: len(data) // 2])
-    assert 1 < len(read_audio(path)) / RATE < 9
-    assert "a.ogg: its last page is not marked as the last" in caplog.text
-
-
 def test_what_soundfile_cannot_read_is_left_to_ffmpeg(tmp_path: Path) -> None:
     (tmp_path / "a.wav").write_bytes(b"no sound")
     assert read_plain(tmp_path / "a.wav", RATE, None, None) is None
