@@ -50,7 +50,7 @@ class Whisper(Extractor):
             raise InputError(f"whisper: pad_to is {pad_to!r}, expected 1 to {speech.LONGEST}")
         self.pad_to = int(pad_to)
         self.own = Path(folder) if folder else None
-        in_the_box = self.own is None and self.stored == "whisper"  # as those know it who hear words
+        in_the_box = self.own is None and self.stored == "whisper"  # as word hearers know it
         self.folder = self.own or fetch_model(self.stored)
         self.model = speech.whisper(device, folder=None if in_the_box else self.folder)
         if self.own is not None:
