@@ -29,6 +29,7 @@ import numpy as np
 import torch
 from fairseq import options
 from fairseq.dataclass.utils import convert_namespace_to_omegaconf
+from fairseq.distributed import utils as distributed_utils
 
 from examples.benchmarks.corpus import write_corpus
 from examples.benchmarks.device_limits import add_device_option
@@ -124,7 +125,7 @@ def fairseq_train(flags: Sequence[str], after_update: Callable[[bool], Any]) -> 
         return answer
 
     with patch.object(fairseq_cli.train, "validate_and_save", asked):
-        fairseq_cli.train.main(cfg)
+        distributed_utils.call_main(cfg, fairseq_cli.train.main)
 
 
 def measure(args: argparse.Namespace) -> TimingReport:

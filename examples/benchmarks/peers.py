@@ -32,6 +32,7 @@ from examples.benchmarks.timing import (
 )
 from mia_fairseq.complexity.cost import SetUp
 from mia_fairseq.errors import InputError
+from mia_fairseq.pretrained.libraries import require_transformers
 
 PEERS = {"lmf": "LMF", "tfn": "TFN", "mult": "MULT"}
 
@@ -42,6 +43,7 @@ def import_mmsa(name: str) -> ModuleType:
     Raises:
         InputError: MMSA is not installed, or not as this benchmark knows it.
     """
+    require_transformers("MMSA")  # MMSA imports it, and a misfit torchaudio would stop it
     try:
         return importlib.import_module(name)
     except ImportError as error:

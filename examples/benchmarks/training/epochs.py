@@ -68,13 +68,18 @@ class EpochTimes:
         return np.diff(self.ends).tolist()
 
 
-def train(arch: str, data: Path, size: int, device: str) -> EpochTimes:
-    """fairseq-train in this process."""
+def train_flags(arch: str, data: Path, size: int, device: str, save_dir: str) -> list[str]:
+    """Of a fairseq-train that neither validates nor saves."""
     flags = [str(data), "--user-dir", "mia_fairseq", "--task", "multimodal_affect", "--arch", arch]
     flags += ["--criterion", "mae_krl", "--no-save", "--no-progress-bar", "--patience", "-1"]
     flags += ["--optimizer", "adam_fused", "--batch-size", str(size)]
-    flags += ["--max-epoch", str(EPOCHS), "--save-dir", mkdtemp(dir=data.parent)]
-    flags += ["--cpu"] if device == "cpu" else []
+    flags += ["--max-epoch", str(EPOCHS), "--save-dir", save_dir]
+    return flags + (["--cpu"] if device == "cpu" else [])
+
+
+def train(arch: str, data: Path, size: int, device: str) -> EpochTimes:
+    """fairseq-train in this process."""
+    flags = train_flags(arch, data, size, device, mkdtemp(dir=data.parent))
     times = EpochTimes(device)
     fairseq_train(flags, times.after_update)
     return times
