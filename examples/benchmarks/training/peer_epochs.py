@@ -17,7 +17,8 @@ the paper's batch of 18 and at LMF's 64.
 MMSA's trainers validate and save after each epoch; here that moment ends the epoch, and nothing is
 validated or saved, by either side. The first epoch does not count. `start-up` is from opening the
 data to the end of the first update, which MulT makes after eight batches and MISA after two;
-imports are not in it. Dear ones (MulT, MISA) train two epochs in one turn, the others three in
+imports are not in it. Dear ones (MulT, MISA) train two epochs in one turn, of which one counts, so
+that the quartiles beside their ratios are of MIA-Net's epochs alone; the others train three in
 each. All on one thread, in turn.
 
 Two changes let MMSA run: MulT's schedule is made without ``verbose``, which torch has no more; and
