@@ -22,6 +22,7 @@ from mia_fairseq.files import atomic_path
 from preprocess import import_arrays
 from preprocess.tables.labelling import split_name
 from preprocess.tables.manifest import Row, check_rows, write_manifest
+from preprocess.tables.named_arrays import load_arrays
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +53,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> None:
     """Runs the command."""
     args = parse_args(argv)
-    arrays = import_arrays.load_arrays(args)
+    arrays = load_arrays(args)
     rows = []
     for place, name in enumerate(map(str, arrays[args.id])):
         text = str(arrays[args.text][place]) if args.text else None

@@ -4,12 +4,19 @@ B rows, c channels, d_m the main modality's dim, k classes.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from mia_fairseq.conversations.conversation import Conversation, DialogueRows
+from mia_fairseq.conversations.conversation import (
+    Conversation,
+    DialogueRows,
+    build_conversation,
+)
 from mia_fairseq.conversations.crf import LinearChain
+from mia_fairseq.errors import InputError
+from mia_fairseq.fusion import FusionShape
 
 
 class DialoguePart(nn.Module):
@@ -51,3 +58,28 @@ def alone(rows: Tensor) -> dict[str, Tensor]:
     """Each row a dialogue by itself."""
     number = torch.arange(rows.shape[0], device=rows.device)
     return {"dialogue": number, "speaker": torch.zeros_like(number)}
+
+
+def dialogue_parts(
+    shape: FusionShape, outputs: int, cfg: Any
+) -> tuple[DialoguePart | None, ChainPart | None]:
+    """What ``--conversation`` and ``--crf`` add to a model; None where they are not given.
+
+    Args:
+        shape: of the fusion's output.
+        outputs: k.
+        cfg: the model's settings.
+
+    Raises:
+        InputError: there is no such model of dialogues, or a chain of scores is asked for.
+    """
+    name, dialogue, chain = getattr(cfg, "conversation", ""), None, None
+    if name:
+        size = shape.channels * shape.dims[shape.main]
+        talks = build_conversation(name, size, cfg.conversation_dim, cfg.dropout, past=shape.past)
+        dialogue = DialoguePart(talks, size)
+    if getattr(cfg, "crf", False):
+        if outputs == 1:
+            raise InputError("--crf is a chain of classes, and the labels are scores; leave it out")
+        chain = ChainPart(outputs, past=shape.past)
+    return dialogue, chain

@@ -9,6 +9,7 @@ import numpy as np
 from mia_fairseq.data.format.labels import LabelSpec
 from mia_fairseq.data.format.modality_spec import ModalitySpec
 from mia_fairseq.data.format.store import Store
+from mia_fairseq.data.schema_checks import check_fits, check_named, check_surrounded
 from mia_fairseq.data.views.derived import (
     Context,
     Derived,
@@ -74,18 +75,7 @@ class Schema:
         """
         named = [(name, "--main-modality or --aux-modalities") for name in (main, *auxiliaries)]
         named += [(definition.source, "--derive or --context") for definition in derived.values()]
-        for name, flags in named:
-            if name not in store.modalities:
-                raise InputError(
-                    f"{store.path}: has no modality {name!r}, it has "
-                    f"{', '.join(store.modalities)}; mend {flags}"
-                )
-        twice = [n for n in auxiliaries if n == main or auxiliaries.count(n) > 1]
-        if twice:
-            raise InputError(
-                f"modality {twice[0]!r} is given twice by --main-modality {main} and "
-                f"--aux-modalities {','.join(auxiliaries)}; name each once"
-            )
+        check_named(named, main, auxiliaries, store)
         taken = [name for name in derived if name in store.modalities]
         if taken:
             raise InputError(
@@ -100,7 +90,7 @@ class Schema:
         for name, definition in derived.items():
             specs[name] = _derived_spec(name, definition, specs[definition.source])
         for name, window in (surroundings or {}).items():
-            _check_surrounded(name, window, (main, *auxiliaries), store)
+            check_surrounded(name, window, (main, *auxiliaries), store)
         behind = (*auxiliaries, *derived)
         schema = cls(store.corpus, store.label, main, behind, specs, counts, derived)
         unknown = [name for name in further if name not in store.further_labels]
@@ -230,59 +220,7 @@ class Schema:
 
     def check_fits(self, store: Store) -> None:
         """Raises `InputError` unless a store has what this schema was trained on."""
-        for name in self.stored:
-            trained = self.modalities[name]
-            found = store.modalities.get(name)
-            if found is None:
-                raise InputError(
-                    f"{store.path}: has no modality {name!r}, which the checkpoint was trained on; "
-                    f"it has {', '.join(store.modalities)}; evaluate on data with "
-                    f"{', '.join(self.stored)}"
-                )
-            if found.kind != trained.kind:
-                raise InputError(
-                    f"{store.path}: {name} holds {found.kind} ({found.extractor}), the checkpoint "
-                    f"was trained on {trained.kind} ({trained.extractor}); extract the same"
-                )
-            if found.dim != trained.dim:
-                raise InputError(
-                    f"{store.path}: {name} has dim {found.dim} ({found.extractor}), the checkpoint "
-                    f"was trained on {trained.dim} ({trained.extractor}); extract the same features"
-                )
-            for key in ("pad", "dictionary", "tokenizer"):
-                here, then = found.extra.get(key), trained.extra.get(key)
-                if trained.kind == "tokens" and here != then:
-                    raise InputError(
-                        f"{store.path}: {name} was made with {key} {here!r}, the checkpoint was "
-                        f"trained with {then!r}; extract the same tokens"
-                    )
-        for name, spec in self.further.items():
-            there = store.further_labels.get(name, spec)
-            if (there.kind, there.names) != (spec.kind, spec.names):
-                raise InputError(
-                    f"{store.path}: the further label {name!r} is {there.to_json()}, the "
-                    f"checkpoint was trained on {spec.to_json()}; evaluate on data with the same"
-                )
-        if store.label.kind != self.label.kind or store.label.names != self.label.names:
-            raise InputError(
-                f"{store.path}: labels are {store.label.to_json()}, the checkpoint was trained on "
-                f"{self.label.to_json()}; evaluate on data with the same labels"
-            )
-
-
-def _check_surrounded(name: str, window: Context, used: tuple[str, ...], store: Store) -> None:
-    """Raises `InputError` unless a modality's rows can be read among their neighbours."""
-    if name not in used:
-        raise InputError(
-            f"--surroundings {window}: {name!r} is not in use, expected one of {', '.join(used)}; "
-            "mend --surroundings, --main-modality or --aux-modalities"
-        )
-    kind = store.modalities[name].kind
-    if kind != "tokens":
-        raise InputError(
-            f"--surroundings {window}: {name} holds {kind}, expected tokens, which an encoder "
-            "reads; neighbours' features can be modalities of their own, by --context"
-        )
+        check_fits(self, store)
 
 
 def _derived_spec(name: str, definition: Derived, source: ModalitySpec) -> ModalitySpec:

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 from torch import Tensor, nn
 
 from mia_fairseq.blueprint import Blueprint
-from mia_fairseq.conversations.conversation import build_conversation
-from mia_fairseq.conversations.dialogue_part import ChainPart, DialoguePart
+from mia_fairseq.conversations.dialogue_part import dialogue_parts
 from mia_fairseq.data.statistics import in_chunks
 from mia_fairseq.encoders.encoder import Encoder, inside
 from mia_fairseq.encoders.feature_encoder import FeatureEncoder
@@ -248,28 +247,3 @@ class AffectModel(BaseFairseqModel):
     def max_positions(self) -> None:
         """No limit: sequences of any length are pooled."""
         return
-
-
-def dialogue_parts(
-    shape: FusionShape, outputs: int, cfg: Any
-) -> tuple[DialoguePart | None, ChainPart | None]:
-    """What ``--conversation`` and ``--crf`` add to a model; None where they are not given.
-
-    Args:
-        shape: of the fusion's output.
-        outputs: k.
-        cfg: the model's settings.
-
-    Raises:
-        InputError: there is no such model of dialogues, or a chain of scores is asked for.
-    """
-    name, dialogue, chain = getattr(cfg, "conversation", ""), None, None
-    if name:
-        size = shape.channels * shape.dims[shape.main]
-        talks = build_conversation(name, size, cfg.conversation_dim, cfg.dropout, past=shape.past)
-        dialogue = DialoguePart(talks, size)
-    if getattr(cfg, "crf", False):
-        if outputs == 1:
-            raise InputError("--crf is a chain of classes, and the labels are scores; leave it out")
-        chain = ChainPart(outputs, past=shape.past)
-    return dialogue, chain

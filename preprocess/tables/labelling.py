@@ -1,4 +1,4 @@
-"""Labels and splits as the import commands take them from a file: options and parsing."""
+"""Labels and splits as the import commands take them from a file, by label_options.py."""
 
 import argparse
 import logging
@@ -12,7 +12,6 @@ import numpy as np
 from mia_fairseq.data.format.labels import (
     MOST_LABELS,
     NO_LABEL,
-    SENTIMENT_RANGE,
     SEPARATOR,
     SEVEN_SCORES,
     LabelSpec,
@@ -20,9 +19,7 @@ from mia_fairseq.data.format.labels import (
     one_line,
 )
 from mia_fairseq.errors import InputError
-from mia_fairseq.name_values import name_values
 from preprocess.tables.label_kinds import (
-    KINDS,
     as_named,
     further_kind,
     kind_of,
@@ -30,6 +27,8 @@ from preprocess.tables.label_kinds import (
     spelt_alike,
     why_no_class,
 )
+from preprocess.tables.label_options import add_label_options as add_label_options
+from preprocess.tables.label_options import chosen_kind
 
 logger = logging.getLogger(__name__)
 
@@ -40,55 +39,6 @@ SPLIT_NAMES = {
     **dict.fromkeys(("valid", "val", "dev", "validation"), "valid"),
     "test": "test",
 }
-
-
-def add_label_options(parser: argparse.ArgumentParser) -> None:
-    """Adds the options that say what the labels are."""
-    group = parser.add_argument_group("labels")
-    group.add_argument(
-        "--label-range",
-        nargs=2,
-        type=float,
-        metavar=("MIN", "MAX"),
-        default=SENTIMENT_RANGE,
-        help="range of scores (default: -3 3)",
-    )
-    group.add_argument(
-        "--classes",
-        nargs="+",
-        metavar="NAME",
-        help="labels are classes, in this order (default for labels that are words: MELD's order "
-        "where they are MELD's seven, alphabetical otherwise)",
-    )
-    group.add_argument(
-        "--multilabel",
-        nargs="+",
-        metavar="NAME",
-        help="rows have any of these labels at once: cells such as happy+sad, or - for none; or an "
-        "array (rows, labels), more than 0 where a row has it",
-    )
-    group.add_argument(
-        "--round-labels",
-        action="store_true",
-        help="make seven classes of scores in [-3, 3] by rounding half to even",
-    )
-    group.add_argument(
-        "--label-kind",
-        action="append",
-        default=[],
-        metavar="[NAME=]KIND",
-        help="scores or classes, of the label or of the further label NAME (default: numbers are "
-        "scores, words are classes, and it is said)",
-    )
-    group.add_argument(
-        "--ignore-case", action="store_true", help="classes that differ by case only are one"
-    )
-    group.add_argument(
-        "--leave-out-bad-labels",
-        action="store_true",
-        help="leave out rows whose label is missing, out of range or none of the classes, listed "
-        "and counted",
-    )
 
 
 @dataclass
@@ -165,7 +115,7 @@ def read_further_labels(
         if args.ignore_case:
             words = spelt_alike(words)
         at = f"{where}, further label {name!r}"
-        spec = specs[name] = further_kind(words, _chosen(args, name), args.label_range, at)
+        spec = specs[name] = further_kind(words, chosen_kind(args, name), args.label_range, at)
         named = [ids[place] for place in places]
         labels = _parsed(words, named, args, at, spec, _one)
         for number, place in enumerate(places):
@@ -232,7 +182,7 @@ def _several_kind(args: argparse.Namespace) -> LabelSpec:
             f"--multilabel {', '.join(names)}: expected two to {MOST_LABELS} different names, none "
             f"empty, none with {SEPARATOR!r}, none {NO_LABEL!r}"
         )
-    if args.classes or args.round_labels or _chosen(args):
+    if args.classes or args.round_labels or chosen_kind(args):
         raise InputError(
             "--multilabel goes without --classes, --round-labels and --label-kind; leave them out"
         )
@@ -249,18 +199,7 @@ def _label_spec(words: Sequence[str], args: argparse.Namespace, where: str) -> L
                 f"--classes {', '.join(given)}: expected two or more different names, none empty"
             )
         return LabelSpec("classes", names=given)
-    return kind_of(words, _chosen(args), args.label_range, where)
-
-
-def _chosen(args: argparse.Namespace, further: str = "") -> str | None:
-    """What --label-kind says of the label, or of a further one."""
-    form = f"KIND or NAME=KIND with one of {', '.join(KINDS)}"
-    items = [item if "=" in item else f"label={item}" for item in args.label_kind]
-    kinds = name_values(items, "--label-kind", str, form)
-    for kind in kinds.values():
-        if kind not in KINDS:
-            raise InputError(f"--label-kind is {kind!r}, expected {form}")
-    return kinds.get(further or "label")
+    return kind_of(words, chosen_kind(args), args.label_range, where)
 
 
 def split_name(raw: object) -> str:
