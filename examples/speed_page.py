@@ -34,7 +34,7 @@ BENCHMARKS = (  # in the page's order
     *("answers.folder_answers", "answers.heard_words", "fusions", "sizes.growth"),
     *("gradient_checkpointing", "corpora.opening", "dry_run"),
     *("corpora.extraction", "sizes.long_sequences", "training.epochs"),
-    *("training.peer_epochs", "training.scaling"),
+    *("training.peer_epochs", "training.scaling", "training.encoder_tokens"),
 )
 BY_NAME = ("training.peer_epochs",)  # what it needs is not among the requirements
 PICTURES = {"sizes.long_sequences": "long_sequences.svg"}  # in docs/, drawn by a benchmark's `draw`

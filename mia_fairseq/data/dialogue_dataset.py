@@ -40,7 +40,8 @@ class DialogueDataset(AffectDataset):
         self.dialogues = Dialogues.of(split, f"{schema.reading.flag} of")
         self.readers = {name: self._reader(name) for name in schema.read_in_dialogues}
         sizes = [self.num_tokens_vec(rows) for rows in self.dialogues.rows]
-        self.sizes = np.array([size.sum() for size in sizes], np.int64)
+        # Not `sizes`, which fairseq looks up by rows where there is one.
+        self.totals = np.array([size.sum() for size in sizes], np.int64)
 
     def collater(self, samples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """As `AffectDataset.collater` of the rows of whole dialogues, one after another.
@@ -69,12 +70,12 @@ class DialogueDataset(AffectDataset):
     def ordered_indices(self) -> NDArray[np.int64]:
         count = len(self.dialogues.rows)
         if not self.shuffle:
-            order = np.argsort(self.sizes, kind="stable")
+            order = np.argsort(self.totals, kind="stable")
         else:
             order = np.random.permutation(count)  # fairseq seeds NumPy around this call
             if self.by_length:
                 parts = [order[start : start + BUCKET] for start in range(0, count, BUCKET)]
-                sort = [part[np.argsort(self.sizes[part], kind="stable")] for part in parts]
+                sort = [part[np.argsort(self.totals[part], kind="stable")] for part in parts]
                 order = np.concatenate(sort)
         return np.concatenate([self.dialogues.rows[number] for number in order])
 
@@ -94,11 +95,11 @@ class DialogueDataset(AffectDataset):
         rows, tokens = 0, 0
         for part in np.split(indices, np.flatnonzero(np.diff(number)) + 1):
             rows += len(part)
-            tokens += int(self.sizes[self.dialogues.number[part[0]]])
+            tokens += int(self.totals[self.dialogues.number[part[0]]])
             full = rows > (max_sentences or rows) or tokens > (max_tokens or tokens)
             if full or not batches:
                 batches.append([])
-                rows, tokens = len(part), int(self.sizes[self.dialogues.number[part[0]]])
+                rows, tokens = len(part), int(self.totals[self.dialogues.number[part[0]]])
             batches[-1].append(part)
         return [np.concatenate(parts) for parts in batches]
 

@@ -92,6 +92,7 @@ class AffectModel(BaseFairseqModel):
     ) -> None:
         super().__init__()
         self._counting: list[Any] | None = None
+        self._modes: dict[bool, list[bool]] = {}  # of all modules, as `train` last set them
         if cfg.channels < 1:
             raise InputError(f"--channels is {cfg.channels}, expected 1 or more")
         self.pools_first = str(cfg.pooling) == "first"
@@ -232,9 +233,11 @@ class AffectModel(BaseFairseqModel):
 
     def train(self, mode: bool = True) -> "AffectModel":
         mode = mode and not self.trains_only_head
-        # fairseq asks twice before each update; looking costs a quarter of setting.
-        if any(module.training != mode for module in self.modules()):
+        # fairseq asks twice before each update; looking costs a tenth of setting. What is frozen of
+        # an encoder stays as in evaluation, so modes are compared with those that were set.
+        if self._modes.get(mode) != [module.training for module in self.modules()]:
             super().train(mode)
+            self._modes[mode] = [module.training for module in self.modules()]
         return self
 
     def set_num_updates(self, num_updates: int) -> None:

@@ -27,6 +27,7 @@ from mia_fairseq.optim.adam_fused import check_learning_rates
 from mia_fairseq.plugin import flag_group
 from mia_fairseq.tasks.going_on import OTHER, going_on
 from mia_fairseq.tasks.init_from import Trained
+from mia_fairseq.tasks.precision import Precision, choose
 from mia_fairseq.tasks.result_files import ResultFiles
 from mia_fairseq.tasks.task_settings import OUR_DEFAULTS, PAPER_DEFAULTS, MultimodalAffectConfig
 from mia_fairseq.tasks.whole_split import WholeSplitTask
@@ -53,6 +54,7 @@ class MultimodalAffectTask(WholeSplitTask):
         self.store = open_store(cfg.data, cfg.fold) if cfg.data else None
         self._blueprint: Blueprint | None = None
         self._checked_optimizer = False
+        self.precision: Precision | None = None
         self._splits: dict[str, Split] = {}
         if not evaluating and (cfg.results_json or cfg.predictions):
             raise InputError(
@@ -84,7 +86,10 @@ class MultimodalAffectTask(WholeSplitTask):
     def setup_task(
         cls, cfg: MultimodalAffectConfig, from_checkpoint: bool = False, **_: Any
     ) -> "MultimodalAffectTask":
-        return cls(cfg, evaluating=from_checkpoint)
+        task = cls(cfg, evaluating=from_checkpoint)
+        if getattr(cfg, "bf16_if_faster", False) and not from_checkpoint:
+            task.precision = choose(cfg._get_parent())  # fairseq's settings, read by its trainer
+        return task
 
     @property
     def blueprint(self) -> Blueprint:
@@ -194,6 +199,8 @@ class MultimodalAffectTask(WholeSplitTask):
             logger.info(told, cfg._name)
         if model.asks_for_labels:
             model.fusion.begin_training(len(self._open_split("train")))
+        if self.precision is not None:
+            self.precision.tell(max(model.shape.dims.values()))
         return model
 
     # Data -----------------------------------------------------------------------------------

@@ -101,6 +101,13 @@ class MultimodalAffectConfig(FairseqDataclass):
             "but the batches are no fair samples any more, which may cost accuracy"
         },
     )
+    bf16_if_faster: bool = field(
+        default=False,
+        metadata={
+            "help": "as --bf16 where the processor has instructions for bfloat16, else float32; a "
+            "training that goes on keeps the precision of its checkpoint"
+        },
+    )
     balance: BALANCES = field(  # type: ignore[valid-type]
         default="none",
         metadata={

@@ -24,6 +24,7 @@ QUICK = {
     "exported": "mia_net: as ONNX / in torch",
     "training.epochs": "mia_net: fairseq-train / bare loop",
     "training.scaling": "2 processes / 1: wall seconds",
+    "training.encoder_tokens": "mpnet, dialogue: tokens of fairseq-train / bare loop",
     "corpora.extraction": "CPU ms a clip, all of it",
     "sizes.long_sequences": "R² of a line, MB moved over frames",
     "corpora.opening": "open: 9,000 rows / 5,000 rows",

@@ -67,6 +67,30 @@ def test_every_fusion_learns_through_a_trained_encoder(folder: Path, arch: str) 
     assert all(p.grad is None for p in frozen.encoders["text"].parameters())
 
 
+def test_modes_are_set_once_though_a_part_is_frozen(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, asked = build(folder, unfreeze_from="text=1"), []
+    encoder = model.encoders["text"]
+    walk = type(encoder).train
+
+    def noted(self: torch.nn.Module, mode: bool = True) -> torch.nn.Module:
+        asked.append(mode)
+        return walk(self, mode)
+
+    monkeypatch.setattr(type(encoder), "train", noted)
+    for mode in (False, True, True, True, False, False, True):
+        model.train(mode)
+        assert model.training is model.head.training is mode
+        assert {m.training for block in encoder.blocks() for m in block.modules()} == {mode}
+        assert not any(m.training for m in encoder.network.embeddings.modules())
+    assert asked == [False, True, False, True]
+    model.head.eval()  # whatever set a part by itself, the whole is set again
+    encoder.blocks()[0].eval()
+    model.train()
+    assert model.head.training and encoder.blocks()[0].training
+
+
 def test_each_input_is_encoded_once(folder: Path) -> None:
     model, read = build(folder), []
     model.encoders["text"].network.register_forward_pre_hook(

@@ -135,6 +135,16 @@ def test_each_batch_has_whole_dialogues_and_each_row_comes_once(data: Path, chec
     assert names & set(sample["net_input"]["features"]["text"].flatten().tolist())
 
 
+def test_batches_of_dialogues_go_by_tokens(data: Path, tmp_path: Path) -> None:
+    """fairseq takes an attribute `sizes` of a dataset for those of rows."""
+    encoder = ("--encoder", f"text=hf:{data / 'bert'}", "--read", "dialogue", "--max-epoch", "1")
+    model = (*READ[:2], *encoder, "--batch-size", "99")
+    run = train(data / "DATA", tmp_path, *model, "--max-tokens", "36")  # two dialogues' at most
+    assert "num_updates 3" in run.stdout
+    refused = train(data / "DATA", tmp_path, *model, "--max-tokens", "3", check=False)
+    assert "rows are longer than --max-tokens" in refused.stderr
+
+
 def test_resuming_gives_the_same_weights(data: Path, tmp_path: Path) -> None:
     flags = ("--read", "dialogue", "--speakers", "roles")
     whole = trained(data, tmp_path / "whole", *flags, "--max-epoch", "2")
