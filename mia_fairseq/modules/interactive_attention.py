@@ -18,6 +18,7 @@ from torch import Tensor
 from mia_fairseq.errors import InputError
 from mia_fairseq.modules.fast_attention.closed_form import (
     all_degrees,
+    attend_by_reach,
     closed_form_attention,
     degrees_worthwhile,
 )
@@ -76,9 +77,9 @@ def interactive_attention(
         kernel: W of Eq. 1, (c, c).
         tolerance: for one channel, the relative size of the interpolant's last coefficients at
             which a row has nodes enough; by default 1e-6 in float32 and 1e-12 in float64.
-        method: for one channel, `auto` interpolates where that is cheaper than the exact form,
-            `exact` never does, and `chebyshev` does so at any cost. Rows that do not reach the
-            tolerance take the exact form with each of them.
+        method: for one channel, `auto` takes a power series where that is enough, and interpolates
+            elsewhere if that is cheaper than the exact form; `exact` does neither, and `chebyshev`
+            interpolates at any cost. Rows that do not reach the tolerance take the exact form.
 
     Returns:
         M-hat, (B, c, d_m), of main's type. Differentiable once with one channel.
@@ -97,13 +98,14 @@ def interactive_attention(
             return _attend(m, a, w, multiple).to(main.dtype)
         if tolerance is None:
             tolerance = TOLERANCE[kind]
-        degrees: tuple[int, ...] = ()
-        if method == "chebyshev":
-            degrees = all_degrees()
-        elif method == "auto":
+        queries, entries = (w * m).squeeze(1), a.squeeze(1)  # t and a of the closed form
+        if method == "auto":
             degrees = degrees_worthwhile(m.shape[2], a.shape[2])
-        queries = (w * m)[:, 0]  # t of the closed form: (B, d_m)
-        return closed_form_attention(queries, a[:, 0], tolerance, degrees)[:, None].to(main.dtype)
+            updated = attend_by_reach(queries, entries, tolerance, degrees)
+        else:
+            degrees = all_degrees() if method == "chebyshev" else ()
+            updated = closed_form_attention(queries, entries, tolerance, degrees)
+        return updated[:, None].to(main.dtype)
 
 
 def _attend(main: Tensor, aux: Tensor, kernel: Tensor, multiple: int) -> Tensor:

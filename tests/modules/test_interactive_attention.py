@@ -158,6 +158,14 @@ def test_one_column_is_enough(main_dim: int, aux_dim: int, method: Method) -> No
     check(main, aux, 1.0, method, normal(2, *main.shape))
 
 
+@pytest.mark.parametrize("lowest", [0.5, 1.9, 3.0])
+def test_slopes_are_exact_where_one_end_outweighs_all_else(lowest: float) -> None:
+    main = lowest + normal(0, BATCH, 1, MAIN_DIM).abs()
+    aux = normal(1, BATCH, 1, AUX_DIM).sign()
+    aux[..., : AUX_DIM // 2] = 1
+    check(main, 3 * aux, 1.0, "auto", normal(2, *main.shape))
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_scales_beyond_all_reason_stay_finite(method: Method) -> None:
     main, aux = 1e6 * normal(0, 2, 1, 300), 1e6 * normal(1, 2, 1, 200)
@@ -174,8 +182,7 @@ class Counter:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.queries: list[int] = []
-        for name in ("tilt", "condense"):
-            monkeypatch.setattr(closed_form, name, self.counting(getattr(closed_form, name)))
+        monkeypatch.setattr(closed_form, "tilt", self.counting(closed_form.tilt))
 
     def counting(self, weigh: Callable[..., object]) -> Callable[..., object]:
         def counted(queries: Tensor, aux: Tensor, **wanted: bool) -> object:
@@ -191,17 +198,17 @@ def test_nodes_grow_with_the_scale_only_as_needed(
 ) -> None:
     counter = Counter(monkeypatch)
     main, aux = scale * normal(0, 1, 1, MAIN_DIM), scale * normal(1, 1, 1, AUX_DIM)
-    interactive_attention(main.requires_grad_(), aux, torch.ones(1, 1))
-    assert sum(counter.queries) <= most
+    by_method("chebyshev")(main.requires_grad_(), aux, torch.ones(1, 1))
+    assert 0 < sum(counter.queries) <= most
 
 
 def test_a_loose_tolerance_takes_fewer_nodes_and_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     main, aux = 2 * normal(0, 8, 1, MAIN_DIM), 2 * normal(1, 8, 1, AUX_DIM)
     counter = Counter(monkeypatch)
     kernel = torch.ones(1, 1)
-    loose = interactive_attention(main, aux, kernel, tolerance=1e-2)
+    loose = by_method("chebyshev")(main, aux, kernel, tolerance=1e-2)
     used = sum(counter.queries)
-    interactive_attention(main, aux, kernel, tolerance=1e-6)
+    by_method("chebyshev")(main, aux, kernel, tolerance=1e-6)
     assert used < sum(counter.queries) - used
     exact = written_out_attention(main.double(), aux.double(), kernel.double())
     assert 1e-6 < error(loose, exact) < 1e-2
@@ -210,15 +217,20 @@ def test_a_loose_tolerance_takes_fewer_nodes_and_is_kept(monkeypatch: pytest.Mon
 def test_a_tolerance_out_of_reach_ends_in_the_exact_form(monkeypatch: pytest.MonkeyPatch) -> None:
     main, aux = normal(0, 2, 1, MAIN_DIM), normal(1, 2, 1, AUX_DIM)
     counter = Counter(monkeypatch)
-    found = interactive_attention(main, aux, torch.ones(1, 1), tolerance=-1.0)
+    found = by_method("chebyshev")(main, aux, torch.ones(1, 1), tolerance=-1.0)
     assert counter.queries[-1] == main.numel()
     exact = interactive_attention(main, aux, torch.ones(1, 1), method="exact")
     torch.testing.assert_close(found, exact, atol=0, rtol=0)
 
 
-def test_small_sizes_take_the_exact_form(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sizes_beyond_the_series_take_the_exact_form_where_small(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     counter = Counter(monkeypatch)
-    interactive_attention(normal(0, 2, 1, 20), normal(1, 2, 1, 20), torch.ones(1, 1))
+    main, aux = normal(0, 2, 1, 20), normal(1, 2, 1, 20)
+    interactive_attention(main, aux, torch.ones(1, 1))
+    assert counter.queries == []
+    interactive_attention(30 * main, 30 * aux, torch.ones(1, 1))
     assert counter.queries == [40]
 
 
@@ -256,13 +268,15 @@ def test_gradcheck(channels: int, method: Method) -> None:
     assert torch.autograd.gradcheck(by_method(method), (main, aux, kernel))
 
 
-def test_gradcheck_where_auto_interpolates(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("method", ["auto", "chebyshev"])
+def test_gradcheck_at_some_size(method: Method, monkeypatch: pytest.MonkeyPatch) -> None:
     counter = Counter(monkeypatch)
     main = normal(0, 1, 1, 200).double().requires_grad_()
     aux = normal(1, 1, 1, 130).double().requires_grad_()
     kernel = torch.tensor([[0.3]], dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(interactive_attention, (main, aux, kernel), fast_mode=True)
-    assert max(counter.queries) < 200
+    assert torch.autograd.gradcheck(by_method(method), (main, aux, kernel), fast_mode=True)
+    assert max(counter.queries, default=0) < 200
+    assert bool(counter.queries) == (method == "chebyshev")
 
 
 @pytest.mark.parametrize("needed", [(True, False), (False, True)])

@@ -128,13 +128,12 @@ def evaluate(values: Tensor, at: Basis) -> Tensor:
     return sums.mul_(at.outer.transpose(0, 1)[:, None]).sum(2)
 
 
-def transpose(weights: Tensor | None, at: Basis) -> Tensor:
+def transpose(weights: Tensor, at: Basis) -> Tensor:
     """The transpose of `evaluate` for one function: `weights` of the points, (B, P) -> (B, K).
 
-    sum_j weights_j p(u_j) = sum_n transpose(weights)_n p(x_n) for the nodes x_n. None is all ones.
+    sum_j weights_j p(u_j) = sum_n transpose(weights)_n p(x_n) for the nodes x_n.
     """
     # In float64: where the points crowd together, the sums of all nodes but a few nearly cancel.
-    weighted = at.outer if weights is None else at.outer * weights
-    weighted = weighted.transpose(0, 1).double()  # (B, N/q + 1, P)
+    weighted = (at.outer * weights).transpose(0, 1).double()  # (B, N/q + 1, P)
     blocks = torch.bmm(weighted, at.inner.permute(1, 2, 0).double()).flatten(1)
     return (blocks @ _block_matrix(at.degree, blocks.device).T).to(at.inner.dtype)

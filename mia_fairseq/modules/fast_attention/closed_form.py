@@ -13,8 +13,8 @@ g bends near t = 0, within a few times 1 / (max a - min a), and is nearly consta
 The nodes are therefore spread over v = asinh(t / s) with s of that size, and the interpolant is a
 polynomial in v: the number of nodes grows with the logarithm of the scale only.
 
-Where t (max a - min a) is moderate, the sums over the d_a entries at the nodes are themselves sums
-over a few points (see `condensing`): then no exponential is taken of an entry at all.
+Where t (max a - min a) is moderate, which it is for features of unit variance, a power series gives
+g at every query for less, on a CPU (see `moments`). What follows is for all other rows.
 
 Each row starts with as many nodes as the width of its interval in v suggests and doubles them
 until the last Chebyshev coefficients of g, and of dg/dv where a gradient is wanted, are below the
@@ -32,16 +32,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from mia_fairseq.modules.fast_attention import chebyshev, condensing
-from mia_fairseq.modules.fast_attention.condensing import Condensed, condense
-from mia_fairseq.modules.fast_attention.query_rows import (
-    Rows,
-    first_degrees,
-    near,
-    place,
-    put,
-    take,
-)
+from mia_fairseq.modules.fast_attention import chebyshev, moments
+from mia_fairseq.modules.fast_attention.query_rows import Rows, first_degrees, place, put, take
 from mia_fairseq.modules.fast_attention.tilting import aux_gradient, tilt
 
 # Doubled from first to last. 48 is enough for 99 of 100 rows of unit variance, and fewer would save
@@ -58,14 +50,12 @@ class Piece(NamedTuple):
     """The rows computed with one degree. Tensors only, to be saved for the backward pass."""
 
     rows: Tensor  # indices into the batch: (b,)
-    nodes: Tensor  # t at the nodes, or z of `Condensed`: (b, K)
-    total: Tensor  # with the next, of `Tilted` at the nodes, or total and mean of `Condensed`
+    nodes: Tensor  # t at the nodes: (b, K)
+    total: Tensor  # with the next, of `Tilted` at the nodes
     excess: Tensor
     table: Tensor  # of `Tilted` too; empty where it was not kept
     inner: Tensor  # with the next, of `chebyshev.Basis` at the points; empty in the exact form
     outer: Tensor
-    aux_inner: Tensor  # with the next, of `Condensed`; empty where the auxiliary was not condensed
-    aux_outer: Tensor
 
 
 def all_degrees() -> tuple[int, ...]:
@@ -78,6 +68,26 @@ def degrees_worthwhile(main_dim: int, aux_dim: int) -> tuple[int, ...]:
     """The degrees with which interpolation is cheaper than the exact form."""
     spare = main_dim * aux_dim - POINT_COST * main_dim - ROW_COST
     return tuple(degree for degree in all_degrees() if (degree + 1) * aux_dim <= spare)
+
+
+def attend_by_reach(
+    queries: Tensor, aux: Tensor, tolerance: float, degrees: Sequence[int]
+) -> Tensor:
+    """`closed_form_attention`, but of rows within the reach of the power series by that."""
+    if queries.device.type != "cpu":  # elsewhere exponentials cost little, and float64 much
+        return closed_form_attention(queries, aux, tolerance, degrees)
+    rows, most = moments.measure(queries, aux), moments.furthest(aux.shape[1], aux.dtype)[-1]
+    near = [number for number, row in enumerate(rows) if row.reach <= most]  # never with a NaN
+    if len(near) == len(rows):
+        return moments.attention_by_moments(queries, aux, rows)
+    if not near:
+        return closed_form_attention(queries, aux, tolerance, degrees)
+    far = sorted(set(range(len(rows))) - set(near))
+    parts = [
+        moments.attention_by_moments(queries[near], aux[near], [rows[number] for number in near]),
+        closed_form_attention(queries[far], aux[far], tolerance, degrees),
+    ]
+    return torch.cat(parts)[torch.tensor(near + far).argsort()]
 
 
 def closed_form_attention(
@@ -112,20 +122,17 @@ class _ClosedForm(torch.autograd.Function):
         keep = KEPT_NODES * queries.shape[1] if ctx.needs_input_grad[1] else 0
         if degrees:
             batch = place(queries, aux)
-            first, condensable = first_degrees(batch, tolerance), near(batch)
+            first = first_degrees(batch, tolerance)
         for degree in degrees:
             begun = [row for row in pending if first[row] <= degree]
-            for condensed in (True, False):
-                rows = [row for row in begun if condensable[row] == condensed]
-                piece = None
-                if rows:
-                    given = batch, torch.tensor(rows), degree, tolerance, output, slope
-                    kept = degree < keep and not condensed
-                    piece = _interpolate(*given, keep_table=kept, condensed=condensed)
-                if piece is not None:
-                    done = set(piece.rows.tolist())
-                    pending = [row for row in pending if row not in done]
-                    pieces.append(piece)
+            piece = None
+            if begun:
+                given = batch, torch.tensor(begun), degree, tolerance, output, slope
+                piece = _interpolate(*given, keep_table=degree < keep)
+            if piece is not None:
+                done = set(piece.rows.tolist())
+                pending = [row for row in pending if row not in done]
+                pieces.append(piece)
         if pending:
             pieces.append(_exact(queries, aux, torch.tensor(pending), output, slope))
         ctx.save_for_backward(aux, slope, *(tensor for piece in pieces for tensor in piece))
@@ -156,32 +163,20 @@ def _interpolate(
     slope: Tensor | None,
     *,
     keep_table: bool,
-    condensed: bool,
 ) -> Piece | None:
     """Try one degree on `rows`; write g, and g' where wanted, of those for which it is enough.
-
-    With `condensed` the sums at the nodes are over a condensed auxiliary.
 
     Returns:
         What the backward pass needs of the rows for which it was enough, if there are any.
     """
     part = batch.select(rows)
     nodes = part.nodes(degree)
-    made: tuple[Tensor, ...]
-    places: tuple[Tensor, ...]
-    if condensed:
-        mean, variance, sums = condense(nodes, part.aux)
-        made = sums.queries, sums.total, sums.mean, sums.table
-        places = sums.inner, sums.outer
-    else:
-        tilted = tilt(nodes, part.aux, want_variance=slope is not None, keep_table=keep_table)
-        mean, variance, nothing = tilted.mean, tilted.variance, nodes.new_empty(0)
-        table = nothing if tilted.table is None else tilted.table
-        made, places = (nodes, tilted.total, tilted.excess, table), (nothing, nothing)
-    values = mean[:, None]
+    tilted = tilt(nodes, part.aux, want_variance=slope is not None, keep_table=keep_table)
+    table = nodes.new_empty(0) if tilted.table is None else tilted.table
+    values = tilted.mean[:, None]
     if slope is not None:
-        stretched = variance * part.stretch_at(nodes)  # dg/dv
-        values = torch.stack([mean, stretched], dim=1)
+        stretched = tilted.variance * part.stretch_at(nodes)  # dg/dv
+        values = torch.stack([tilted.mean, stretched], dim=1)
     kept = _converged(values, part, tolerance).cpu().nonzero()[:, 0]
     if not kept.numel():
         return None
@@ -191,10 +186,9 @@ def _interpolate(
     put(output, rows, found[:, 0])
     if slope is not None:
         put(slope, rows, found[:, 1] / part.stretch)
-    made = tuple(take(tensor, kept) if tensor.numel() else tensor for tensor in made)
-    if condensed:
-        places = tuple(take(tensor.transpose(0, 1), kept).transpose(0, 1) for tensor in places)
-    return Piece._make((rows, *made, at.inner, at.outer, *places))
+    tensors = (nodes, tilted.total, tilted.excess, table)
+    made = (take(tensor, kept) if tensor.numel() else tensor for tensor in tensors)
+    return Piece._make((rows, *made, at.inner, at.outer))
 
 
 def _exact(
@@ -207,7 +201,7 @@ def _exact(
     if slope is not None:
         put(slope, rows, tilted.variance)
     none = aux.new_empty(0)
-    return Piece(rows, nodes, tilted.total, tilted.excess, none, none, none, none, none)
+    return Piece(rows, nodes, tilted.total, tilted.excess, none, none, none)
 
 
 def _aux_gradient(piece: Piece, aux: Tensor, grad: Tensor) -> Tensor:
@@ -219,9 +213,6 @@ def _aux_gradient(piece: Piece, aux: Tensor, grad: Tensor) -> Tensor:
     if piece.inner.numel():
         basis = chebyshev.Basis(piece.nodes.shape[1] - 1, piece.inner, piece.outer)
         grad_mean = chebyshev.transpose(grad_mean, basis)
-    if piece.aux_inner.numel():
-        sums = Condensed(*piece[1:5], piece.aux_inner, piece.aux_outer)
-        return condensing.aux_gradient(sums, grad_mean).to(grad.dtype)
     table = piece.table if piece.table.numel() else None
     part = take(aux, piece.rows)
     return aux_gradient(piece.nodes, part, piece.total, piece.excess, grad_mean, table)

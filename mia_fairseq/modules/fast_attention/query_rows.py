@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from mia_fairseq.modules.fast_attention import chebyshev, condensing
+from mia_fairseq.modules.fast_attention import chebyshev
 
 # s = BEND / (max a - min a). From 4 to 12 the number of nodes hardly changes, over Gaussian,
 # Laplace, uniform and two-valued entries and one entry far from the others.
@@ -17,7 +17,6 @@ BEND = 8.0
 # For each decimal digit wanted, an interval of width v suggests the degree 1.3 v^GROWTH: enough
 # for nearly all rows of Gaussian entries, measured over widths from 0.1 to 13.
 MARGIN, GROWTH = 1.3, 1.3
-WORTH = 3  # entries of an auxiliary, in condensing's degrees, from which condensing it is cheaper
 DEVICE_DEGREE = 80  # where to start on a GPU: nodes cost little there, looking at widths a wait
 
 
@@ -31,7 +30,6 @@ class Rows(NamedTuple):
     sharpness: Tensor  # 1 / s: (b, 1)
     low: Tensor  # the smallest v: (b, 1)
     width: Tensor  # the largest less the smallest v, 1 where all are equal: (b, 1)
-    reach: Tensor  # the largest |t| (max a - min a) / 2: (b, 1)
 
     def select(self, rows: Tensor) -> "Rows":
         return Rows(*(take(part, rows) for part in self))
@@ -58,8 +56,7 @@ def place(queries: Tensor, aux: Tensor) -> Rows:
     width = v.amax(1, keepdim=True) - low
     width = torch.where(width > 0, width, 1)
     points = (v - low) / width * 2 - 1
-    reach = size.amax(1, keepdim=True) * (BEND / 2)
-    return Rows(queries, aux, points, root / sharpness, sharpness, low, width, reach)
+    return Rows(queries, aux, points, root / sharpness, sharpness, low, width)
 
 
 def first_degrees(batch: Rows, tolerance: float) -> list[float]:
@@ -69,16 +66,6 @@ def first_degrees(batch: Rows, tolerance: float) -> list[float]:
     digits = -math.log10(min(max(tolerance, torch.finfo(batch.width.dtype).eps), 0.1))
     degrees: list[float] = (MARGIN * digits * batch.width[:, 0] ** GROWTH).tolist()
     return degrees
-
-
-def near(batch: Rows) -> list[bool]:
-    """Whether a row's auxiliary is worth condensing, and its queries are within reach of that."""
-    most = condensing.REACH[batch.aux.dtype]
-    if batch.aux.device.type != "cpu" or batch.aux.shape[1] < WORTH * condensing.DEGREE:
-        return [False] * len(batch.aux)  # elsewhere exponentials cost little, and float64 much
-    reach = batch.reach[:, 0]
-    within: list[bool] = ((reach > 0) & (reach <= most)).tolist()
-    return within
 
 
 def take(tensor: Tensor, rows: Tensor) -> Tensor:
