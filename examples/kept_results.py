@@ -84,7 +84,8 @@ def read_provenance(file: Path) -> dict[str, dict[str, Any]]:
         folder = (index.parent / entry["folder"]).resolve()
         for evaluation in entry["evaluations"]:
             data = Path(evaluation["data"]).name
-            if evaluation["split"] == "test" and file.stem in (data, COSTS):
+            of_it = file.stem in (data, COSTS) or file.stem.startswith(f"{data}.")  # of a corpus
+            if evaluation["split"] == "test" and of_it:
                 found[evaluation["row"]] = _made_of(folder, entry)
     return found
 

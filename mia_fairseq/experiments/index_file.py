@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,8 @@ def write_results(
     Args:
         experiment: what is run.
         planned: its rows.
-        folder: gets ``DATA.json``, row -> one dictionary of metrics a seed, and ``results.md``.
+        folder: gets ``DATA.json``, row -> one dictionary of metrics a seed, for each corpus of a
+            united DATA a ``DATA.CORPUS.json`` of its rows, and ``results.md``.
 
     Returns:
         The JSON files.
@@ -65,15 +66,28 @@ def write_results(
                     store = type(entry.store)(place.data)  # not what a carried model saw
                     rows["constant"] = [constant_baseline(store, wanted)]
                 rows[place.row] = [run.results(evaluation.name) for run in entry.runs]
-    written = []
+    written, texts = [], []
     with locked(folder / "index.json", wait=True):  # several commands may end at once
-        for name, rows in tables.items():
-            written.append(folder / f"{name}.json")
-            write_json(written[-1], rows)
-        texts = [f"{name}, {wanted} rows:\n\n{summarize(rows)}\n" for name, rows in tables.items()]
+        for name, whole in tables.items():
+            for corpus, rows in {"": whole, **_of_corpora(whole)}.items():
+                written.append(folder / (f"{name}.{corpus}.json" if corpus else f"{name}.json"))
+                write_json(written[-1], rows)
+                of = f" of {corpus}" if corpus else ""
+                texts.append(f"{name}, {wanted} rows{of}:\n\n{summarize(rows)}\n")
         written.append(folder / "results.md")
         write_whole(written[-1], "\n".join(texts))
     return written
+
+
+def _of_corpora(rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, dict[str, list[Any]]]:
+    """The same rows' metrics on each corpus by itself, where results tell several apart."""
+    found: dict[str, dict[str, list[Any]]] = {}
+    for row, seeds in rows.items():
+        parts = [seed.get("corpora", {}) for seed in seeds]
+        for corpus in parts[0] if len(parts[0]) > 1 else ():
+            if all(corpus in part for part in parts):
+                found.setdefault(corpus, {})[row] = [part[corpus] for part in parts]
+    return found
 
 
 def _entry(entry: PlannedRow, folder: Path) -> dict[str, Any]:
