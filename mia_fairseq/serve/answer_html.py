@@ -12,6 +12,7 @@ from mia_fairseq.predict.writing.answers import ClipAnswer, Prediction
 
 SENTIMENT = (SENTIMENT_RANGE, SIMS_RANGE)  # whose ends and middle have names
 NAMES = (" negative", " neutral", " positive")
+CHANGE = "(the answer less that without it)"
 
 
 def html_of_error(sentence: str) -> str:
@@ -79,12 +80,10 @@ def _contributions(found: Mapping[str, Any]) -> str:
     words: Sequence[Mapping[str, Any]] = found.get("words") or ()
     told = ""
     if modalities:
-        told += (
-            '<p class="mia-note">What each modality changed (the answer less that without it):</p>'
-        )
+        told += f'<p class="mia-note">What each modality changed {CHANGE}:</p>'
         told += _changes(list(modalities.items()))
     if words:
-        told += '<p class="mia-note">The words that changed it most (likewise):</p>'
+        told += f'<p class="mia-note">The words that changed it most {CHANGE}:</p>'
         told += _changes([(str(one["word"]), float(one["change"])) for one in words])
     return told
 
