@@ -6,11 +6,12 @@ fairseq-train itself runs in this process, on GENERATED utterances of MELD's len
 text=8``, ``--group-by-length``, batches of at most ``--max-tokens``. After each of its updates the
 bare loop (`transformers`, `peft`, AdamW) takes one on a copy of the encoder, and of the same rows:
 so both take turns, with the same tokens and the same padding. Tokens are those of utterances,
-without padding. fairseq-train's time is all from the end of one bare step to the start of the
-next: loading, collating, step, norm, metrics, log. The bare loop has its rows in memory, pads them
-and steps. ``rows`` reads each utterance by itself, ``dialogue`` whole dialogues at once. Weights
-are random, of the released shapes. With ``--bf16`` fairseq-train has that flag, and the bare loop
-stays in float32, so the ratio tells what the flag gains or costs on this processor.
+without padding; fewer positions than tokens are read where utterances joined to a dialogue lose
+their own first and last one. fairseq-train's time is all from the end of one bare step to the
+start of the next: loading, collating, step, norm, metrics, log. The bare loop has its rows in
+memory, pads them and steps. ``rows`` reads each utterance by itself, ``dialogue`` whole dialogues
+at once. Weights are random, of the released shapes. With ``--bf16`` fairseq-train has that flag,
+and the bare loop stays in float32, so the ratio tells what the flag gains or costs here.
 """
 
 import argparse
@@ -151,7 +152,7 @@ def measure(args: argparse.Namespace) -> TimingReport:
                         "tokens a CPU second": float(np.median(rate)),
                         "ms a step": milliseconds(np.array(times[WARM_UP:])),
                         "steps": len(rate),
-                        "share of padding": 1 - sum(noted.tokens) / sum(noted.padded),
+                        "positions read a token": sum(noted.padded) / sum(noted.tokens),
                     }
                     for loop, (rate, times) in took.items()
                 ]
