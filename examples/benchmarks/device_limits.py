@@ -3,8 +3,9 @@
 The limits are measured on the same device in the same run: a copy of a large tensor for the
 memory, a product of large matrices for the arithmetic. The work of an action is counted while it
 runs once: operations of matrix products and convolutions, forward and backward (torch's
-`FlopCounterMode`), and the bytes of every tensor that an operation reads or writes, as if nothing
-stayed in a cache; so the share of the memory may pass 1 where caches hold what is read again.
+`FlopCounterMode`, to which attention on a processor is added), and the bytes of every tensor that
+an operation reads or writes, as if nothing stayed in a cache; so the share of the memory may pass
+1 where caches hold what is read again.
 """
 
 import argparse
@@ -15,7 +16,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import (
+    FlopCounterMode,
+    sdpa_backward_flop_count,
+    sdpa_flop_count,
+)
 
 from examples.benchmarks.processes import peak_memory
 from examples.benchmarks.timing import alternate
@@ -74,9 +79,25 @@ def tensors(value: Any) -> Iterator[Tensor]:
             yield from tensors(part)
 
 
+def _attention(query: Any, key: Any, value: Any, *_: Any, **__: Any) -> int:
+    """Operations of attention, of its tensors' shapes."""
+    return int(sdpa_flop_count(query, key, value))
+
+
+def _attention_backward(out: Any, query: Any, key: Any, value: Any, *_: Any, **__: Any) -> int:
+    return int(sdpa_backward_flop_count(out, query, key, value))
+
+
+ON_PROCESSORS = {  # torch counts those of GPUs alone
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention,
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward: _attention_backward,
+}
+
+
 def work_of(action: Callable[[], Any]) -> Work:
     """Counts what an action does, which is taken once."""
-    with MovedBytes() as moved, FlopCounterMode(display=False) as counter:
+    counter = FlopCounterMode(display=False, custom_mapping=ON_PROCESSORS)
+    with MovedBytes() as moved, counter:
         action()
     return Work(counter.get_total_flops(), moved.total)
 

@@ -25,6 +25,15 @@ def test_views_move_nothing_and_backward_counts() -> None:
     assert both.moved > 2 * forward.moved
 
 
+def test_attention_on_a_processor_counts_too() -> None:
+    """Two products forward; backward computes the first again, and four more."""
+    query, key, value = (torch.ones(2, 3, length, 8, requires_grad=True) for length in (16, 32, 32))
+    attend = torch.nn.functional.scaled_dot_product_attention
+    product = 2 * (2 * 3 * 16 * 32 * 8)
+    assert work_of(lambda: attend(query, key, value)).operations == 2 * product
+    assert work_of(lambda: attend(query, key, value).sum().backward()).operations == 7 * product
+
+
 def test_shares_are_of_the_limits() -> None:
     limits = DeviceLimits(bandwidth=1e9, arithmetic=1e12)
     shares = Work(operations=10**9, moved=10**6).shares(0.01, limits)

@@ -2,15 +2,18 @@
 
     python -m examples.benchmarks.sizes.long_sequences [--device cuda] [--quick] [--json FILE]
 
-- `dims`: one MIA module (Eq. 1-10) of four channels, main and auxiliary of d numbers each, forward
+- `dims`: one MIA module (Eq. 1-10) of one channel, main and auxiliary of d numbers each, forward
   and backward of a batch of 18.
+- `dims of channels`: the same of four channels. Each of d queries weighs each of d keys there, so
+  operations grow with the square of d, while memory does not.
 - `frames`: MIA-Net without adapters, text of one vector of 1,024 and audio of up to 10,000 frames
   of 64 numbers, pooled to the means of four segments: a training step of 4 rows.
 - `modalities`: MIA-Net without adapters on 2 to 16 modalities (text of 1,024, the others of 256):
   a training step of 18 rows.
 
 Operations and bytes are counted while a step runs (device_limits.py); memory is how far a fresh
-process's resident set rises in one. Steps of one table take turns. R² is of a straight line.
+process's resident set rises in one. Steps of one table take turns. R² is of a straight line; where
+a size doubles, what grows linearly does too, and what grows with the square fourfold.
 """
 
 import argparse
@@ -41,30 +44,33 @@ from mia_fairseq.complexity.cost import SetUp
 from mia_fairseq.modules.mia import MIAModule
 
 CHANNELS = 4
+MODULES = {"dims": 1, "dims of channels": CHANNELS}  # where one module alone runs: its channels
 AXES = {  # what grows, and how far
     "dims": (256, 512, 1024, 2048, 4096),
+    "dims of channels": (256, 512, 1024, 2048, 4096),
     "frames": (625, 1250, 2500, 5000, 10_000),
     "modalities": (2, 4, 8, 16),
 }
-ROWS = {"dims": 18, "frames": 4, "modalities": 18}
+ROWS = {"dims": 18, "dims of channels": 18, "frames": 4, "modalities": 18}
 TEXT, AUDIO, OTHER = 1024, 64, 256  # numbers a vector
 MEASURES = ("M operations", "MB moved", "ms", "peak MiB")
 
 
 def prepare(axis: str, size: int, seed: int, device: str) -> Callable[[], Any]:
     """A step ready to be taken; one has been, so that what libraries load once is there."""
-    action = module_step(size, seed, device) if axis == "dims" else step(axis, size, seed, device)
-    if device == "cpu" and axis == "dims":
-        module_step(8, seed, device)()
-    return action
+    if axis not in MODULES:
+        return step(axis, size, seed, device)
+    if device == "cpu":
+        module_step(MODULES[axis], 8, seed, device)()
+    return module_step(MODULES[axis], size, seed, device)
 
 
-def module_step(dim: int, seed: int, device: str) -> Callable[[], Any]:
+def module_step(channels: int, dim: int, seed: int, device: str) -> Callable[[], Any]:
     """Forward and backward of one module."""
     torch.manual_seed(seed)
-    module = MIAModule(CHANNELS).train().to(device)
+    module = MIAModule(channels).train().to(device)
     main, aux = (
-        torch.randn(ROWS["dims"], CHANNELS, dim, device=device, requires_grad=True)
+        torch.randn(ROWS["dims"], channels, dim, device=device, requires_grad=True)
         for _ in range(2)
     )
 
@@ -134,7 +140,7 @@ def draw(report: Mapping[str, Any], path: Path) -> None:
     style: Any = {"svg.hashsalt": "long_sequences", "svg.fonttype": "none", "font.size": 8}
     with matplotlib.rc_context(style):
         figure, axes = pyplot.subplots(
-            len(tables), len(MEASURES), figsize=(10, 6.5), layout="constrained"
+            len(tables), len(MEASURES), figsize=(10, 8.5), layout="constrained"
         )
         for line, (axis, rows) in zip(axes, tables.items(), strict=True):
             for place, name in zip(line, MEASURES, strict=True):
@@ -154,8 +160,12 @@ def measure(args: argparse.Namespace) -> TimingReport:
     for axis in AXES:
         rows = report.tables[axis] = grown(axis, args, limits)
         for name in MEASURES:
-            fit = r_squared([row[axis] for row in rows], [row[name] for row in rows])
-            report.ratios[f"R² of a line, {name} over {axis}"] = fit
+            if axis in MODULES:
+                twice = rows[-1][name] / rows[-2][name]
+                report.ratios[f"{name} at twice the {axis}"] = twice
+            else:
+                fit = r_squared([row[axis] for row in rows], [row[name] for row in rows])
+                report.ratios[f"R² of a line, {name} over {axis}"] = fit
     return report
 
 
