@@ -3,12 +3,13 @@
     python examples/benchmarks/attention.py [--batch-size 18] [--main-dim 1024]
         [--aux-dims 768 256] [--scales 1] [--repeats 15]
 
-Three ways to compute Eq. 1-5, taken in turn in one run, medians of the wall-clock time:
-`written out` (two einsums and a softmax under autograd), `exact` (the closed form at every
-column) and `fast` (the default, interpolated). The memory of a step is how far the resident set
-of a fresh process rises above where it stood before its first full-size step, as Linux counts it
-(VmHWM, reset before the step). Errors are against the written-out form in float64: the largest
-over the output and the gradients of main and auxiliary, relative to the largest value of each.
+Three ways to compute Eq. 1-5, taken in turn in one run, medians of the wall-clock time: `written
+out` (two einsums and a softmax under autograd), `exact` (the closed form at every column) and
+`fast` (the default: a power series where sizes are moderate, else interpolated). The memory of a
+step is how far the resident set of a fresh process rises above where it stood before its first
+full-size step, as Linux counts it (VmHWM, reset before the step). Errors are against the written-
+out form in float64: the largest over the output and the gradients of main and auxiliary, relative
+to the largest value of each.
 """
 
 import argparse

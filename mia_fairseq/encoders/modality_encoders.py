@@ -34,6 +34,9 @@ class ModalityEncoders(nn.ModuleDict):
     Args:
         shape: the modalities.
         pretrained: the encoders of those that are no features.
+
+    Attributes:
+        widest: the largest dim of a pretrained one; 0 where there is none.
     """
 
     def __init__(self, shape: FusionShape, pretrained: Mapping[str, Encoder]) -> None:
@@ -50,6 +53,7 @@ class ModalityEncoders(nn.ModuleDict):
                 modules[name] = FeatureEncoder(shape.dims[name])
         super().__init__(modules)
         self.shape = shape
+        self.widest = max((shape.dims[name] for name in modules if name in pretrained), default=0)
 
     def forward(
         self,

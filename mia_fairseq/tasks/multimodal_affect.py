@@ -200,7 +200,7 @@ class MultimodalAffectTask(WholeSplitTask):
         if model.asks_for_labels:
             model.fusion.begin_training(len(self._open_split("train")))
         if self.precision is not None:
-            self.precision.tell(max(model.shape.dims.values()))
+            self.precision.tell(model.encoders.widest)
         return model
 
     # Data -----------------------------------------------------------------------------------

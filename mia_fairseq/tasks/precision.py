@@ -1,8 +1,9 @@
 """``--bf16-if-faster``: fairseq's ``--bf16`` where the processor has instructions for it.
 
 What decides is what the processor can do, never a stopwatch, so that the same seed gives the same
-numbers on a machine whatever else runs there. A training that goes on keeps the precision of its
-checkpoint, wherever it does. How long a layer takes in both is measured once, and told in the log.
+numbers on a machine whatever else runs there; where several machines train together, each of them
+must. A training that goes on keeps the precision of its checkpoint, wherever it does. How long an
+encoder's layer takes a processor in both is measured once, and told in the log.
 """
 
 import logging
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import distributed, nn
 
 from mia_fairseq.checkpoints.checkpoint_file import read_state
 from mia_fairseq.errors import InputError
@@ -32,10 +33,18 @@ class Precision:
 
     half: bool
     reason: str
+    gpu: bool = False
 
     def tell(self, width: int) -> None:
-        """Writes a sentence to the log, with what a layer of a width takes here in both."""
+        """Writes a sentence to the log, with what a layer takes a processor in both.
+
+        Args:
+            width: of an encoder that learns along; with none, 0, or on a GPU nothing is measured.
+        """
         chosen = "bfloat16" if self.half else "float32"
+        if self.gpu or not width:
+            logger.info("%s: %s, since %s", FLAG, chosen, self.reason)
+            return
         narrow, wide = layer_seconds(torch.bfloat16, width), layer_seconds(torch.float32, width)
         logger.info(
             "%s: %s, since %s; a layer %d wide takes this processor %.3g ms in bfloat16 and %.3g "
@@ -58,17 +67,31 @@ def choose(settings: Any) -> Precision:
         if getattr(common, flag):
             raise InputError(f"{FLAG} chooses the precision, and --{flag} gives it; leave one out")
     kept = checkpoint_of(settings.checkpoint)
+    gpu = torch.cuda.is_available() and not common.cpu
     if kept is not None:
         before = read_state(kept)["cfg"].get("common") or {}
-        precision = Precision(bool(before.get("bf16")), f"{kept} was trained so")
-    elif torch.cuda.is_available() and not common.cpu:
+        for flag in ("fp16", "amp"):
+            if before.get(flag):
+                raise InputError(
+                    f"{kept} was trained with --{flag}, and {FLAG} goes on in bfloat16 or float32 "
+                    f"alone; give --{flag} in its place, or --reset-optimizer"
+                )
+        precision = Precision(bool(before.get("bf16")), f"{kept} was trained so", gpu)
+    elif gpu:
         name = torch.cuda.get_device_name()
-        half = torch.cuda.get_device_capability() >= GPU
-        precision = Precision(half, f"{name} has {'' if half else 'no '}bfloat16")
+        there = torch.cuda.get_device_capability() >= GPU
+        reason = f"{name} has {'' if there else 'no '}bfloat16"
+        half = on_every_machine(there)
+        if there and not half:
+            reason += ", but another machine's has not"
+        precision = Precision(half, reason, gpu)
     else:
         found = bf16_features()
         reason = f"the processor has {', '.join(found) or 'no instructions for bfloat16'}"
-        precision = Precision(bool(found), reason)
+        half = on_every_machine(bool(found))
+        if found and not half:
+            reason += ", but another machine's has none"
+        precision = Precision(half, reason)
     common.bf16 = precision.half
     return precision
 
@@ -83,7 +106,18 @@ def checkpoint_of(settings: Any) -> Path | None:
         return None
     named = str(settings.restore_file)
     path = Path(settings.save_dir) / LAST if named == LAST else Path(named)
+    if named == LAST and not path.is_file() and getattr(settings, "continue_once", None):
+        path = Path(settings.continue_once)
     return path if path.is_file() else None
+
+
+def on_every_machine(here: bool) -> bool:
+    """Whether something is so for every process of a training, not for this one alone."""
+    if not (distributed.is_available() and distributed.is_initialized()):
+        return here
+    told: list[Any] = [None] * distributed.get_world_size()
+    distributed.all_gather_object(told, here)
+    return all(told)
 
 
 def bf16_features() -> list[str]:

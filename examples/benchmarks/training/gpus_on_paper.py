@@ -1,25 +1,31 @@
 """How training would scale over the GPUs of one machine, by reckoning alone.
 
 An update takes the longest of three: operations over the card's arithmetic, bytes read and written
-over its memory's bandwidth, and calls of torch times what one takes to launch, all three counted in
-one step on the processor. For more than one GPU there come on top legacy_ddp's copies of the
+over its memory's bandwidth, and calls of torch times what one takes to launch, all three counted
+in one step on the processor. For more than one GPU there come on top legacy_ddp's copies of the
 gradients into one buffer and back, and a ring's all-reduce, in which each GPU sends 2 (N - 1) / N
-of the bytes in 2 (N - 1) messages. Nothing overlaps, as legacy_ddp has it, and loading data is left
-out. The defaults are the data sheet of NVIDIA's A100 80 GB SXM in float32 without TF32 and its
-links within one machine, and 5 microseconds a launch and a message.
+of the bytes in 2 (N - 1) messages. Nothing overlaps, as legacy_ddp has it, and loading data is
+left out, and so is waiting for what the attention looks up on its way. The step that is counted
+takes the attention's path of a GPU. The defaults are the data sheet of NVIDIA's A100 80 GB SXM in
+float32 without TF32 and its links within one machine, and 5 microseconds a launch and a message.
 """
 
 import argparse
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
+from unittest.mock import patch
 
+import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from examples.benchmarks.device_limits import Work, work_of
 from examples.benchmarks.steps import adam, make_batch, training_step
 from mia_fairseq.complexity.cost import SetUp, build
 from mia_fairseq.errors import InputError
+from mia_fairseq.modules import interactive_attention
+from mia_fairseq.modules.fast_attention import closed_form, query_rows
 
 GPUS = (1, 2, 4, 8)
 COPIES = 6  # gradients are read and written: into the buffer, divided there, and back
@@ -30,17 +36,35 @@ ASSUMED = {
     "link": (300e9, "bytes a second from one GPU to the next, each way"),
     "message": (5e-6, "seconds that a message takes beside its bytes"),
 }
+NO_LAUNCH = (
+    *(torch.ops.aten.empty, torch.ops.aten.empty_like, torch.ops.aten.empty_strided),
+    *(torch.ops.aten.new_empty, torch.ops.aten.new_empty_strided, torch.ops.aten._unsafe_view),
+)
+
+
+@contextmanager
+def path_of_a_gpu() -> Iterator[None]:
+    """Within this context a processor computes attention by what a GPU would."""
+
+    def first_degrees(batch: query_rows.Rows, _: float) -> list[float]:
+        return [query_rows.DEVICE_DEGREE] * len(batch.width)
+
+    with (
+        patch.object(interactive_attention, "attend_by_reach", closed_form.closed_form_attention),
+        patch.object(closed_form, "first_degrees", first_degrees),
+    ):
+        yield
 
 
 class LaunchedCalls(TorchDispatchMode):
-    """Counts operations that a GPU would be told to do; views are none."""
+    """Counts operations that a GPU would be told to do: no views, and no memory that is got."""
 
     total = 0
 
     def __torch_dispatch__(
         self, function: Any, types: Any, given: Sequence[Any] = (), named: Any = None
     ) -> Any:
-        self.total += not function.is_view
+        self.total += not (function.is_view or function.overloadpacket in NO_LAUNCH)
         return function(*given, **(named or {}))
 
 
@@ -117,10 +141,11 @@ def estimate(
     step = training_step(
         model, make_batch(setup.dims, batch, seed), adam(model.parameters(), fused=True)
     )
-    step()
-    work = work_of(step)
-    with LaunchedCalls() as calls:
+    with path_of_a_gpu():
         step()
+        work = work_of(step)
+        with LaunchedCalls() as calls:
+            step()
     alone = cards.update(work, calls.total)
     rows = []
     for gpus in GPUS:

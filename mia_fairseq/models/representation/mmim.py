@@ -15,7 +15,7 @@ labels, a memory of earlier batches and a training stage of its own before each 
 fits one loss a batch, and its likelihood alone can be driven up by shrinking x_a, so InfoNCE
 stands in for it. Rows of a missing modality take part in no bound. The criterion multiplies the
 penalty by --gamma once more; it grows with the batch's size, up to log N each, and is 0 for a batch
-of one row. So it is of training alone, and the validation loss is the task's.
+of one row. So it is of training alone, and the validation loss is 1 - γ times the task's.
 
 B batch, N rows of a bound, c channels, p width.
 """

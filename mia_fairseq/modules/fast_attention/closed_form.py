@@ -78,10 +78,10 @@ def attend_by_reach(
         return closed_form_attention(queries, aux, tolerance, degrees)
     rows, most = moments.measure(queries, aux), moments.furthest(aux.shape[1], aux.dtype)[-1]
     near = [number for number, row in enumerate(rows) if row.reach <= most]  # never with a NaN
+    if not near:  # nor where there are no rows
+        return closed_form_attention(queries, aux, tolerance, degrees)
     if len(near) == len(rows):
         return moments.attention_by_moments(queries, aux, rows)
-    if not near:
-        return closed_form_attention(queries, aux, tolerance, degrees)
     far = sorted(set(range(len(rows))) - set(near))
     parts = [
         moments.attention_by_moments(queries[near], aux[near], [rows[number] for number in near]),

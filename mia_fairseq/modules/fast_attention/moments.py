@@ -11,8 +11,9 @@ so M_1 / M_0, the mean of x under the weights, and its derivative M_2 / M_0 - (M
 variance, cost about 3 N products a query, and no exponential.
 
 No term of these series is above d_a |z|^n / n!, and M_0 is at least e^|z|, since an entry lies at
-either end. So an N that follows from the largest |z| alone leaves out less than a rounding error,
-and nothing cancels that float64 would miss.
+either end. So an N that follows from the largest |z| alone leaves out less than a rounding error.
+The variance is a difference of two numbers: where nearly all weight lies at one end it is known to
+about d_a roundings of float64, and below that it is 0.
 """
 
 import math
@@ -38,6 +39,7 @@ ACCURACY = {torch.float32: 3e-8, torch.float64: 1e-17}
 # Where |z| is above this at every query, one end outweighs all else, and the variance is too small
 # beside the mean's square to be told as a difference.
 SATURATED = 6.0
+PORTION = 1 << 17  # entries and queries that are computed at once: their tables fit a cache
 
 
 class RowReach(NamedTuple):
@@ -84,16 +86,21 @@ def attention_by_moments(queries: Tensor, aux: Tensor, rows: Sequence[RowReach])
     Args:
         queries: t = w m, (B, d_m), float32 or float64.
         aux: a, (B, d_a), of the same type.
-        rows: of both, each within the last of `furthest`.
+        rows: of both, at least one, each within the last of `furthest`.
 
     Returns:
         (B, d_m). Differentiable once with respect to queries and aux.
     """
-    reach, limits = max(row.reach for row in rows), furthest(aux.shape[1], aux.dtype)
-    blocks = next(j for j, limit in enumerate(limits, 1) if reach <= limit)
-    places = torch.tensor([row[:2] for row in rows], dtype=torch.float64)
-    result: Tensor = _ByMoments.apply(queries, aux, places, blocks)
-    return result
+    limits = furthest(aux.shape[1], aux.dtype)
+    count = max(1, PORTION // (aux.shape[1] + queries.shape[1]))
+    parts = []
+    for first in range(0, len(rows), count):
+        some = slice(first, first + count)
+        reach = max(row.reach for row in rows[some])
+        blocks = next(j for j, limit in enumerate(limits, 1) if reach <= limit)
+        places = torch.tensor([row[:2] for row in rows[some]], dtype=torch.float64)
+        parts.append(_ByMoments.apply(queries[some], aux[some], places, blocks))
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 class _ByMoments(torch.autograd.Function):
@@ -107,14 +114,16 @@ class _ByMoments(torch.autograd.Function):
         torch.mul(queries, radius, out=z)
         entries, points = powers(table).split(sizes, dim=2)
         moments = power_sums(None, entries, blocks + 1)  # mu: (B, J + 1, 1, q)
+        orders = 3 if ctx.needs_input_grad[0] else 2  # k: M_2 is of the slope alone
         strides = (moments.stride(0), BLOCK, 1, 1)
-        shifted = moments.as_strided((len(moments), blocks, 3, BLOCK), strides)  # mu_{n+k}
-        sums = evaluate(shifted * inverse_factorials(blocks), points)  # M_k: (B, 3, d_m)
-        total, rest = sums.split([1, 2], dim=1)
-        mean, second = (rest / total).unbind(1)
+        shifted = moments.as_strided((len(moments), blocks, orders, BLOCK), strides)  # mu_{n+k}
+        sums = evaluate(shifted * inverse_factorials(blocks), points)  # M_k: (B, k, d_m)
+        total, rest = sums.split([1, orders - 1], dim=1)
+        mean, *second = (rest / total).unbind(1)
         slope = None
-        if ctx.needs_input_grad[0]:  # dg/dt, the variance of a
-            slope = second.addcmul_(mean, mean, value=-1).mul_(radius.square()).to(queries.dtype)
+        if second:  # dg/dt, the variance of a
+            variance = second[0].addcmul_(mean, mean, value=-1).clamp_(min=0)
+            slope = variance.mul_(radius.square()).to(queries.dtype)
         kept = (table, total.squeeze(1).clone(), mean) if ctx.needs_input_grad[1] else ()
         ctx.sizes, ctx.blocks = sizes, blocks
         ctx.save_for_backward(slope, *kept)

@@ -83,6 +83,35 @@ def test_rows_in_and_out_of_reach_keep_their_places() -> None:
         assert grad.isfinite().all()
 
 
+def test_many_rows_are_computed_in_portions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And with or without a gradient the answer is the same."""
+    generator = torch.Generator().manual_seed(0)
+    queries, aux = (torch.randn(7, n, generator=generator) for n in (30, 40))
+    leaves = queries.clone().requires_grad_(), aux.clone().requires_grad_()
+    found = []
+    for portion in (1 << 17, 150, 1):  # all rows, two of them, one
+        monkeypatch.setattr(moments, "PORTION", portion)
+        out = closed_form.attend_by_reach(*leaves, 1e-6, ())
+        without = closed_form.attend_by_reach(queries, aux, 1e-6, ())
+        torch.testing.assert_close(out.detach(), without, rtol=1e-6, atol=1e-7)
+        found.append((out, *torch.autograd.grad(out.square().sum(), leaves)))
+    for other in found[1:]:
+        torch.testing.assert_close(other, found[0], rtol=1e-5, atol=1e-6)
+
+
+def test_no_rows_give_none() -> None:
+    queries, aux = torch.zeros(0, 5), torch.zeros(0, 4)
+    assert closed_form.attend_by_reach(queries, aux, 1e-6, ()).shape == (0, 5)
+
+
+def test_a_variance_is_never_negative() -> None:
+    aux = torch.tensor([[-1.0] + [1.0] * 999])
+    queries = torch.tensor([[0.1, 5.0, 9.0, 12.0]], requires_grad=True)
+    out = closed_form.attend_by_reach(queries, aux, 1e-6, ())
+    (slopes,) = torch.autograd.grad(out.sum(), queries)
+    assert (slopes >= 0).all()
+
+
 @pytest.mark.parametrize("blocks", [1, 2, 5])
 def test_polynomials_and_sums_of_powers_by_loops(blocks: int) -> None:
     generator = torch.Generator().manual_seed(blocks)
