@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+import torch
 from harness import run_cli
 
 from mia_fairseq import load_model
@@ -68,6 +69,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     schema = Schema("test", LabelSpec("regression"), "text", (), {"text": ModalitySpec(3)})
     cfg = settings_class("unimodal")()
     cfg._name = "unimodal"
+    torch.manual_seed(0)
     model = architectures()["unimodal"].from_blueprint(cfg, Blueprint(schema))
     write_exported(tmp_path / "model", model.eval(), {"schema": schema.to_state()}, vars(cfg))
     return tmp_path / "model"
